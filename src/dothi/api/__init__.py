@@ -1,0 +1,1 @@
+"""Doors for machines: one file or folder per standard."""

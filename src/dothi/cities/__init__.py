@@ -1,0 +1,1 @@
+"""City packs: names, agencies, boundaries. Data, loaded by the composition root and passed in."""

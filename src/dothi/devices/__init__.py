@@ -1,0 +1,1 @@
+"""Layer 1, Hạ tầng: how the city is heard and commanded."""

@@ -1,0 +1,69 @@
+"""The city's clock: the only source of "now". A replay or a drill runs on its own; tests hold it still."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+MICROSECONDS = 1_000_000
+
+
+class Clock(Protocol):
+    """Tells the city's time."""
+
+    def now(self) -> datetime:
+        """The present moment of this city, timezone-aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time: the clock of a live city."""
+
+    def now(self) -> datetime:
+        """The machine's present moment in UTC."""
+        return datetime.now(UTC)
+
+
+class ReplayClock:
+    """City time that starts at ``start`` and runs ``speed`` times as fast as ``source``, and stands still at ``end``.
+
+    ``start`` and ``end`` are timezone-aware; ``speed`` is a positive factor (60 = one city hour a minute).
+    Raises ValueError for a naive time or a speed that is not positive.
+    """
+
+    def __init__(
+        self,
+        start: datetime,
+        speed: float = 1.0,
+        end: datetime | None = None,
+        source: Callable[[], datetime] = SystemClock().now,
+    ) -> None:
+        if start.tzinfo is None or (end is not None and end.tzinfo is None):
+            raise ValueError("a replay clock needs timezone-aware times")
+        if not speed > 0:
+            raise ValueError("a replay clock needs a positive speed")
+        self.start, self.speed, self.end = start.astimezone(UTC), speed, end
+        self._source = source
+        self._began = source()
+
+    def now(self) -> datetime:
+        """The replayed moment in UTC."""
+        moment = self.start + timedelta(seconds=(self._source() - self._began).total_seconds() * self.speed)
+        return min(moment, self.end) if self.end is not None else moment
+
+    @property
+    def finished(self) -> bool:
+        """True once the replayed time has reached ``end``."""
+        return self.end is not None and self.now() >= self.end
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z, the form in which moments are stored. Raises ValueError if naive."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone has no place on the city's clock")
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
+
+
+def from_micros(micros: int) -> datetime:
+    """The UTC moment that ``to_micros`` stored."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))

@@ -1,0 +1,45 @@
+"""What kinds of things and attributes there are: the part of the common urban data schema that code can check."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from dothi.model.text import Text
+
+ValueKind = Literal["number", "text", "json", "geometry"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeType:
+    """An attribute of an entity type and what its values must look like.
+
+    ``name`` is the short term, ``iri`` its expanded form. ``unit`` (UN/CEFACT) is the unit values are stored in;
+    ``minimum``/``maximum`` bound what is physically possible, in that unit; ``max_change_per_hour`` is the fastest
+    believable change; a value that stays exactly the same for ``stuck_after`` is suspect.
+    """
+
+    name: str
+    iri: str
+    title: Text
+    value: ValueKind = "number"
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    max_change_per_hour: float | None = None
+    stuck_after: timedelta | None = None
+    decimals: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EntityType:
+    """A kind of thing. ``standard`` names where it is defined, e.g. a Smart Data Model's address."""
+
+    name: str
+    iri: str
+    title: Text
+    attributes: tuple[AttributeType, ...]
+    standard: str = ""
+
+    def attribute(self, name: str) -> AttributeType | None:
+        """The attribute with this short name or IRI, or None."""
+        return next((one for one in self.attributes if name in (one.name, one.iri)), None)

@@ -1,0 +1,136 @@
+"""The sector contract: what a sector declares, and the plain data by which pages show it. Nothing here draws."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, Protocol
+
+from starlette.routing import BaseRoute
+
+from dothi.access.policy import Person
+from dothi.model.entity import Entity
+from dothi.model.schema import EntityType
+from dothi.model.text import Text
+
+Freshness = Literal["fresh", "late", "silent"]
+Bottleneck = Literal["traffic", "flooding", "environment", "order", "food"]
+
+
+@dataclass(frozen=True, slots=True)
+class MapPoint:
+    """One marker: where, what it says in a few characters, its colour and the ink readable on it (CSS hex)."""
+
+    id: str
+    longitude: float
+    latitude: float
+    title: str
+    label: str
+    colour: str
+    ink: str
+    detail: str = ""
+    ward: str | None = None
+    freshness: Freshness = "fresh"
+    severity: int = 0
+    rank: float = 0.0  # the worst is the highest; lists sort by it
+
+
+@dataclass(frozen=True, slots=True)
+class MapArea:
+    """One ward's fill. ``detail`` must say how the value was made when it is not measured there."""
+
+    ward: str
+    label: str
+    colour: str
+    ink: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MapLayer:
+    """A switchable layer of the map. ``points`` and ``areas`` are asked with the ids that changed, or None for all."""
+
+    id: str
+    title: Text
+    entity_type: str
+    points: "Callable[[Any, Person, str, Sequence[str] | None], list[MapPoint]] | None" = None
+    areas: "Callable[[Any, Person, str], list[MapArea]] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One bottleneck at a glance. ``number`` is already formatted; ``missing`` says what is needed when there is none."""
+
+    number: str | None
+    words: str
+    severity: int = 0
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart of one attribute: its series comes from the history door. ``thresholds`` are (value, words)."""
+
+    attribute: str
+    title: str
+    unit: str
+    thresholds: tuple[tuple[float, str], ...] = ()
+    hours: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the drawer says about one entity, most important first."""
+
+    title: str
+    subtitle: str
+    badge: str = ""
+    badge_colour: str = ""
+    badge_ink: str = ""
+    headline: str = ""
+    advice: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    charts: tuple[Chart, ...] = ()
+    method: str = ""
+    link: str = ""
+
+
+class Feed(Protocol):
+    """A source of readings that a sector brings along (a replayed file, a simulation)."""
+
+    id: str
+
+    async def run(self, platform: Any) -> None:
+        """Feed the journal until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """A value computed from others: called after commit with the entities of ``entity_type`` that changed.
+
+    Its results are written through ``apply`` with origin *modelled*. ``every`` bounds how often one entity is recomputed,
+    in city time.
+    """
+
+    id: str
+    entity_type: str
+    compute: Callable[[Any, Sequence[str]], Awaitable[None]]
+    every: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sector:
+    """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``."""
+
+    id: str
+    title: Text
+    agency: str
+    entity_types: tuple[EntityType, ...]
+    bottleneck: Bottleneck | None = None
+    tile: Callable[[Any, Person, str], Tile] | None = None
+    layers: tuple[MapLayer, ...] = ()
+    panel: Callable[[Any, Person, str, Entity], Panel] | None = None
+    derivations: tuple[Derivation, ...] = ()
+    feeds: Callable[[Any], Sequence[Feed]] | None = None
+    pages: Callable[[Any], Sequence[BaseRoute]] | None = None
+    links: tuple[tuple[str, Text], ...] = field(default_factory=tuple)  # (path, words) for the rail

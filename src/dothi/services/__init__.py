@@ -1,0 +1,1 @@
+"""Layer 4, Dịch vụ: one folder per sector."""

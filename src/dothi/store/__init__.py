@@ -1,0 +1,1 @@
+"""Ports as Protocols and their homes: database and migrations, journal, outbox, audit, backup."""
