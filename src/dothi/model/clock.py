@@ -26,8 +26,8 @@ class SystemClock:
 class ReplayClock:
     """City time that starts at ``start`` and runs ``speed`` times as fast as ``source``, and stands still at ``end``.
 
-    ``start`` and ``end`` are timezone-aware; ``speed`` is a positive factor (60 = one city hour a minute).
-    Raises ValueError for a naive time or a speed that is not positive.
+    ``start`` and ``end`` are timezone-aware; ``speed`` is a positive factor (60 = one city hour a minute); ``source`` is
+    the machine's time unless a test gives another. Raises ValueError for a naive time or a speed that is not positive.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class ReplayClock:
         start: datetime,
         speed: float = 1.0,
         end: datetime | None = None,
-        source: Callable[[], datetime] = SystemClock().now,
+        source: Callable[[], datetime] | None = None,
     ) -> None:
         if start.tzinfo is None or (end is not None and end.tzinfo is None):
             raise ValueError("a replay clock needs timezone-aware times")
         if not speed > 0:
             raise ValueError("a replay clock needs a positive speed")
         self.start, self.speed, self.end = start.astimezone(UTC), speed, end
-        self._source = source
-        self._began = source()
+        self._source = source or SystemClock().now
+        self._began = self._source()
 
     def now(self) -> datetime:
         """The replayed moment in UTC."""
