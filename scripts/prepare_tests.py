@@ -19,7 +19,7 @@ def main() -> int:
                 break
         if shutil.which("chromium"):
             return 0
-    print("SKIPPED: the browser tests (marker `browser`), because there is no `chromium` here. Debian: apt-get install chromium")
+    print("SKIPPED: the browser tests, because there is no `chromium` here. On Debian: apt-get install chromium")
     return 0
 
 
