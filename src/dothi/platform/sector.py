@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from starlette.routing import BaseRoute
@@ -46,14 +46,39 @@ class MapArea:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """One step of a legend: its official colour, the ink readable on it, the range it covers and what it is called."""
+
+    colour: str
+    ink: str
+    label: str
+    words: Text
+
+
+@dataclass(frozen=True, slots=True)
+class HourCell:
+    """One hour of the whole city: ``at`` is the hour's start (aware UTC); ``label`` is None when nothing was heard."""
+
+    at: datetime
+    label: str | None = None
+    colour: str = ""
+    ink: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MapLayer:
-    """A switchable layer of the map. ``points`` and ``areas`` are asked with the ids that changed, or None for all."""
+    """A switchable layer of the map. ``points`` is asked with the ids that changed, or None for all; ``hours`` gives the
+    city's value for each of the last 24 hours, oldest first.
+    """
 
     id: str
     title: Text
     entity_type: str
     points: "Callable[[Any, Person, str, Sequence[str] | None], list[MapPoint]] | None" = None
     areas: "Callable[[Any, Person, str], list[MapArea]] | None" = None
+    hours: "Callable[[Any, Person, str], list[HourCell]] | None" = None
+    legend: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
