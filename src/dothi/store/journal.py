@@ -1,0 +1,92 @@
+"""The journal's port: what is heard is kept here, durably, until ingest has committed it and says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dothi.model.problem import Problem
+from dothi.model.reading import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Where a message lies in the journal: the only thing acknowledging needs. ``number`` counts deliveries."""
+
+    stream: str
+    number: int
+    reply: str
+
+
+@dataclass(slots=True)
+class Message:
+    """One body as it was heard.
+
+    ``source`` is the door ("mqtt", "http" or "file"); ``device`` the id that the door itself knows (from the topic or the
+    path), None when only the body tells; ``received_at`` the wall time in µs UTC at which the journal stored it;
+    ``origin`` is None unless the door declared one; ``redelivered`` is True when it may have been handed out before.
+    """
+
+    source: str
+    device: str | None
+    body: bytes
+    content_type: str
+    received_at: int
+    correlation: str
+    origin: Origin | None = None
+    redelivered: bool = False
+    handle: Handle | None = field(default=None, repr=False)
+
+
+class JournalFull(Problem):
+    """The journal keeps no more for now: its bound or the disk floor is reached. Nothing that was sent is kept."""
+
+    def __init__(self, title: str, detail: str, retry_after: int = 5) -> None:
+        super().__init__(503, "journal-full", title, detail, retry_after)
+
+
+class JournalDown(Problem):
+    """The journal does not answer. What was sent may or may not be kept: send it again, a repetition is harmless."""
+
+    def __init__(self, title: str, detail: str, retry_after: int = 2) -> None:
+        super().__init__(503, "journal-down", title, detail, retry_after)
+
+
+class Journal(Protocol):
+    """A durable queue between the doors and ingest."""
+
+    async def start(self) -> None:
+        """Make the journal ready; no device is admitted before what keeps its messages stands. Raises JournalDown."""
+        ...
+
+    async def stop(self) -> None:
+        """Leave; what was not acknowledged is handed out again after the next start."""
+        ...
+
+    async def append(
+        self,
+        body: bytes,
+        *,
+        source: str,
+        device: str | None,
+        content_type: str,
+        correlation: str,
+        origin: Origin | None = None,
+    ) -> None:
+        """Keep ``body``; returns only once it is durable. Raises JournalFull or JournalDown."""
+        ...
+
+    async def fetch(self, max_messages: int, wait: float) -> list[Message]:
+        """What was heard, oldest first per door, as soon as there is something; [] after ``wait`` seconds of silence."""
+        ...
+
+    async def acknowledge(self, messages: Sequence[Message]) -> None:
+        """These are committed and need not be kept."""
+        ...
+
+    async def lag(self) -> int:
+        """How many messages are kept and not yet acknowledged. Raises JournalDown."""
+        ...
+
+    def healthy(self) -> bool:
+        """True while the journal can be written and read."""
+        ...
