@@ -1,0 +1,254 @@
+"""The doorkeeper: what every request passes, before any route sees it, whatever door it comes to."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from ipaddress import ip_address
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dothi.access.csrf import COOKIE, Csrf
+from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Person
+from dothi.access.problems import ErrorPage, problem_of, problem_response
+from dothi.access.routes import SAFE_METHODS
+from dothi.model.problem import Problem
+
+BODY_LIMIT = 8 * 1024 * 1024
+TIME_LIMIT = 60.0
+Observe = Callable[[str, str, int, float], None]
+"""Told of every finished request: method, route template, status, seconds."""
+
+_log = structlog.get_logger("dothi.http")
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+_SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(self)"),
+)
+
+
+class Doorkeeper:
+    """Pure ASGI, outermost: correlation id, person, host check, cross-site check, limits, security headers, last resort.
+
+    ``host`` is the address the city listens on: one that only this machine reaches makes whoever connects from here its
+    operator; on any other nobody is. ``secret`` signs form tokens. ``page`` draws problems for browsers. ``observe`` is
+    told of every finished request. A body beyond ``body_limit`` bytes is refused with 413, a request without an answer
+    after ``time_limit`` seconds with 408 or 503.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        loopback_only: bool,
+        secret: bytes,
+        page: ErrorPage | None = None,
+        observe: Observe | None = None,
+        body_limit: int = BODY_LIMIT,
+        time_limit: float = TIME_LIMIT,
+    ) -> None:
+        self.app, self.page, self.observe = app, page, observe
+        self.loopback_only, self.body_limit, self.time_limit = loopback_only, body_limit, time_limit
+        self.csrf = Csrf(secret)
+        self.hosts = allowed_hosts(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; lifespan and anything else passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        visit = _Visit(self, scope, receive, send)
+        state = scope.setdefault("state", {})
+        state["correlation"] = visit.correlation = _correlation(headers)
+        state["person"] = self.person(scope, headers)
+        state["csrf"] = self.csrf
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlation=visit.correlation)
+        try:
+            refusal = self.refusal(scope, headers)
+            if refusal is not None:
+                raise refusal
+            async with asyncio.timeout(self.time_limit) as visit.deadline:
+                await self.app(scope, visit.receive, visit.send)
+        except Exception as error:  # the last resort: whatever nobody foresaw becomes an answer and a log line
+            await visit.fail(error)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            seconds = time.perf_counter() - began
+            if self.observe is not None:
+                self.observe(scope["method"], route, visit.status, seconds)
+            _log.debug(
+                "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
+            )
+
+    def person(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Person:
+        """Who asks. A request that a proxy carried may come from anywhere, so it is a stranger's."""
+        client = scope.get("client")
+        if not self.loopback_only or client is None or any(name in _FORWARDED for name, _ in headers):
+            return STRANGER
+        with suppress(ValueError):
+            if ip_address(client[0]).is_loopback:
+                return LOCAL_OPERATOR
+        return STRANGER
+
+    def refusal(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
+        """Why this request is turned away at the door, or None."""
+        found = {name: value for name, value in headers if name in _WATCHED}
+        host = found.get(b"host", b"").decode("latin-1").lower()
+        if self.hosts is not None and _without_port(host) not in self.hosts:
+            return Problem(
+                421,
+                "unknown-host",
+                f"This city does not answer to the name {host[:80]!r}.",
+                "Use http://127.0.0.1 or the set host.",
+            )
+        if scope["method"] not in SAFE_METHODS and not _same_origin(found, host, scope["scheme"]):
+            return Problem(
+                403, "cross-site", "Another site may not change this city.", "Open the page of this city and act there."
+            )
+        length = found.get(b"content-length", b"0")
+        if not length.isdigit():
+            return Problem(
+                400, "bad-request", "The Content-Length header is not a number.", "Send the body's size in bytes."
+            )
+        if int(length) > self.body_limit:
+            return too_large(self.body_limit)
+        return None
+
+
+class _Visit:
+    """One request on its way: counts what comes in, marks what goes out."""
+
+    __slots__ = (
+        "_keeper",
+        "_receive",
+        "_scope",
+        "_send",
+        "_taken",
+        "_whole",
+        "correlation",
+        "deadline",
+        "started",
+        "status",
+    )
+
+    def __init__(self, keeper: Doorkeeper, scope: Scope, receive: Receive, send: Send) -> None:
+        self._keeper, self._scope, self._receive, self._send = keeper, scope, receive, send
+        self._taken, self._whole = 0, False
+        self.correlation, self.status, self.started = "", 500, False
+        self.deadline: asyncio.Timeout | None = None
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._taken += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._taken > self._keeper.body_limit:
+                raise too_large(self._keeper.body_limit)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            if self.deadline is not None:
+                self.deadline.reschedule(None)  # a stream may go on for as long as its reader stays
+            headers = list(message.get("headers", ()))
+            given = {name for name, _ in headers}
+            headers += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
+            headers.append((b"x-request-id", self.correlation.encode()))
+            nonce = self._scope["state"].get("csrf_nonce")
+            if nonce is not None:
+                headers.append((b"set-cookie", f"{COOKIE}={nonce}; Path=/; HttpOnly; SameSite=Strict".encode()))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Answer with what went wrong, if nothing was sent yet."""
+        if isinstance(error, TimeoutError) and self.deadline is not None and self.deadline.expired():
+            error = self._too_slow()
+        problem = problem_of(error)
+        if problem.status >= 500 and not isinstance(error, Problem):
+            _log.error("request failed", method=self._scope["method"], path=self._scope["path"], exc_info=error)
+        if self.started:
+            return
+        response = problem_response(Request(self._scope), problem, self._keeper.page)
+        await response(self._scope, self._receive, self.send)
+
+    def _too_slow(self) -> Problem:
+        if not self._whole:
+            return Problem(408, "too-slow", "The request took too long to arrive.", "Send it again, in smaller parts.")
+        return Problem(
+            503, "too-long", "The answer took too long.", "Ask for less at once, or try again later.", retry_after=10
+        )
+
+
+def too_large(limit: int) -> Problem:
+    """The problem of a body beyond ``limit`` bytes."""
+    return Problem(
+        413, "too-large", f"The body is larger than {limit // (1024 * 1024)} MB.", "Split it into smaller batches."
+    )
+
+
+def allowed_hosts(host: str) -> frozenset[str] | None:
+    """The names a city that listens on ``host`` answers to, against DNS rebinding.
+
+    None where it listens on every address: it cannot know its names, and nobody is an operator there.
+    """
+    with suppress(ValueError):
+        if ip_address(host).is_unspecified:
+            return None
+    return _LOCAL_NAMES | {f"[{host}]" if ":" in host else host.lower()}
+
+
+_WATCHED = frozenset({b"host", b"origin", b"sec-fetch-site", b"content-length"})
+
+
+def _same_origin(found: dict[bytes, bytes], host: str, scheme: str) -> bool:
+    """True for a write from this city's own pages or from a program that is no browser (Fetch Metadata, W3C)."""
+    site = found.get(b"sec-fetch-site")
+    if site is not None and site not in (b"same-origin", b"none"):
+        return False
+    origin = found.get(b"origin")
+    return origin is None or origin.decode("latin-1").lower() == f"{scheme}://{host}"
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _correlation(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            if _SANE_ID.fullmatch(given):
+                return given
+            break
+    return secrets.token_hex(8)

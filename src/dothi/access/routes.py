@@ -1,0 +1,149 @@
+"""How a route comes to be: only with the action it performs, so that no door is ever open by accident."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dothi.access.csrf import check_csrf
+from dothi.access.policy import ACTIONS, STRANGER, Clearance, Person, may
+from dothi.model.problem import Problem
+
+Endpoint = Callable[[Request], Response | Awaitable[Response]]
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def person_of(request: Request) -> Person:
+    """Who asks, as the doorkeeper found; a stranger where nobody looked."""
+    person = getattr(request.state, "person", None)
+    return person if isinstance(person, Person) else STRANGER
+
+
+def enforce(request: Request, action: str) -> Person:
+    """The asker, if they may do ``action`` at all. Raises Problem 403. What they may see of it, ``reach`` filters."""
+    person = person_of(request)
+    if not may(person, action, Clearance.PUBLIC):
+        raise Problem(
+            403,
+            "not-allowed",
+            "This is not allowed from here.",
+            "Ask the operator of this city, or use the machine it runs on.",
+        )
+    request.state.person = person
+    return person
+
+
+class Page(Route):
+    """A route that knows the ``action`` it performs."""
+
+    action: str
+
+
+class GuardedMount(Mount):
+    """A mounted application that is reached only by those who may do ``action``."""
+
+    action: str
+
+
+def page(
+    path: str,
+    endpoint: Endpoint,
+    *,
+    action: str,
+    methods: Sequence[str] = ("GET",),
+    name: str | None = None,
+    forms: bool = True,
+) -> Page:
+    """A route that serves only who may do ``action``.
+
+    The endpoint takes a Request with ``request.state.person`` and ``request.state.correlation`` set, and may be
+    async or plain (then it runs on a thread). With ``forms`` (the default) an unsafe method takes a form only with its
+    CSRF token; doors for machines, which never read forms, switch that off. Raises ValueError for an unknown action.
+    """
+    _known(action)
+    plain = not inspect.iscoroutinefunction(endpoint)
+
+    async def guarded(request: Request) -> Response:
+        enforce(request, action)
+        if forms and request.method not in SAFE_METHODS:
+            await check_csrf(request)
+        if plain:
+            answer = await run_in_threadpool(endpoint, request)
+        else:
+            answer = endpoint(request)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    route = Page(path, guarded, methods=list(methods), name=name or getattr(endpoint, "__name__", path))
+    route.action = action
+    return route
+
+
+def guarded_mount(path: str, app: ASGIApp, *, action: str, name: str | None = None) -> GuardedMount:
+    """Mount ``app`` (static files, for instance) under ``path`` for those who may do ``action``."""
+    _known(action)
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            enforce(Request(scope), action)
+        await app(scope, receive, send)
+
+    mount = GuardedMount(path, guarded, name=name)
+    mount.action = action
+    return mount
+
+
+class Requires:
+    """The FastAPI side of ``page``: ``person: Person = Depends(requires("entity.read"))``."""
+
+    def __init__(self, action: str) -> None:
+        _known(action)
+        self.action = action
+
+    async def __call__(self, request: Request) -> Person:
+        """The asker, if they may. Raises Problem 403."""
+        return enforce(request, self.action)
+
+
+def requires(action: str) -> Requires:
+    """A FastAPI dependency that gives the Person and enforces ``action``. Raises ValueError for an unknown action."""
+    return Requires(action)
+
+
+class Declared(NamedTuple):
+    """One route and the action it declares; None means it declares none, which a test forbids."""
+
+    path: str
+    methods: tuple[str, ...]
+    action: str | None
+
+
+def declared_actions(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[Declared]:
+    """Every route below ``routes`` with its action, mounted applications included."""
+    for route in routes:
+        path = prefix + getattr(route, "path", "")
+        action = getattr(route, "action", None) or _dependency_action(getattr(route, "dependant", None))
+        if action is None and isinstance(route, Mount) and route.routes:
+            yield from declared_actions(route.routes, path)
+        else:
+            yield Declared(path, tuple(sorted(getattr(route, "methods", None) or ())), action)
+
+
+def _dependency_action(dependant: Any) -> str | None:
+    for inner in getattr(dependant, "dependencies", ()):
+        call = getattr(inner, "call", None)
+        if isinstance(call, Requires):
+            return call.action
+        found = _dependency_action(inner)
+        if found:
+            return found
+    return None
+
+
+def _known(action: str) -> None:
+    if action not in ACTIONS:
+        raise ValueError(f"no action {action!r}: declare it in access/policy.py first")
