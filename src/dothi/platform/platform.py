@@ -1,0 +1,73 @@
+"""The running city: what the composition root opened, handed to sectors, doors and pages."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from dothi.model.city import City
+from dothi.model.clock import Clock
+from dothi.model.schema import EntityType
+from dothi.platform.metrics import Metrics
+from dothi.platform.sector import Sector
+from dothi.platform.tasks import Supervisor
+from dothi.settings import Settings
+
+if TYPE_CHECKING:
+    from dothi.data.context import Context
+    from dothi.data.dispatch import Dispatcher
+    from dothi.data.history import History
+    from dothi.data.quarantine import Quarantine
+    from dothi.data.writer import Writer
+    from dothi.devices.registry import Registry
+    from dothi.store.database import Database
+    from dothi.store.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayInfo:
+    """The city is a replay of recorded data: its first and last moment (aware UTC) and city seconds per real second."""
+
+    start: datetime
+    end: datetime
+    speed: float
+
+
+class BaseLayers(Protocol):
+    """The map's own ground, prepared once: gzip-compressed GeoJSON by layer, and whom to thank for it."""
+
+    @property
+    def attribution(self) -> str:
+        """Who made the data, as their licences want it said."""
+        ...
+
+    def layer(self, name: str) -> bytes | None:
+        """The layer ``wards``, ``roads-main``, ``roads-minor`` or ``water``; None if this city has none."""
+        ...
+
+
+@dataclass(slots=True)
+class Platform:
+    """One running city. ``types`` maps an entity type's IRI to it; ``replay`` is None in a city that lives now.
+
+    ``simulated`` is True when its feeds are made up; ``basemap`` is None until its preparation in the background is done.
+    """
+
+    settings: Settings
+    tenant: str
+    city: City
+    clock: Clock
+    types: dict[str, EntityType]
+    database: "Database"
+    journal: "Journal"
+    writer: "Writer"
+    context: "Context"
+    history: "History"
+    devices: "Registry"
+    quarantine: "Quarantine"
+    dispatcher: "Dispatcher"
+    sectors: tuple[Sector, ...]
+    replay: ReplayInfo | None
+    simulated: bool
+    basemap: BaseLayers | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    tasks: Supervisor = field(default_factory=Supervisor)

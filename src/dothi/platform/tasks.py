@@ -1,0 +1,91 @@
+"""Everything that runs beside the doors, watched: a task that crashes is logged, started again later, and seen in /health."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+_log = structlog.get_logger("dothi.tasks")
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 30.0
+_CALM = 60.0  # seconds of work after which an earlier crash is forgotten
+
+
+@dataclass(slots=True)
+class TaskState:
+    """How a task is doing. ``done`` of ``total`` is its progress where it has an end; ``failures`` counts its crashes."""
+
+    name: str
+    state: Literal["running", "waiting", "finished"] = "running"
+    failures: int = 0
+    last_error: str = ""
+    done: int = 0
+    total: int | None = None
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Tell how far the task is."""
+        self.done, self.total = done, total
+
+
+Work = Callable[[TaskState], Awaitable[None]]
+
+
+class Supervisor:
+    """Runs named tasks until ``stop``. One that raises is started again after a growing wait; one that returns is finished.
+
+    Must be used from one event loop.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[str, TaskState] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, work: Work) -> TaskState:
+        """Run ``work`` under supervision; it is given its state to report progress in. Raises ValueError for a name in use."""
+        if name in self._tasks and not self._tasks[name].done():
+            raise ValueError(f"a task {name!r} runs already")
+        state = self.states[name] = TaskState(name)
+        self._tasks[name] = asyncio.create_task(self._watch(state, work), name=name)
+        return state
+
+    def running(self, name: str) -> bool:
+        """True while the task works; False while it waits after a crash, has finished or was never started."""
+        state = self.states.get(name)
+        return state is not None and state.state == "running"
+
+    async def cancel(self, name: str) -> None:
+        """Stop one task and wait for its end."""
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self.states.pop(name, None)
+
+    async def stop(self) -> None:
+        """Stop all, the latest started first."""
+        for name in reversed(list(self._tasks)):
+            await self.cancel(name)
+
+    async def _watch(self, state: TaskState, work: Work) -> None:
+        loop = asyncio.get_running_loop()
+        wait = FIRST_WAIT
+        while True:
+            began = loop.time()
+            state.state = "running"
+            try:
+                await work(state)
+            except Exception as error:
+                if loop.time() - began > _CALM:
+                    wait = FIRST_WAIT
+                state.state, state.last_error = "waiting", f"{type(error).__name__}: {error}"
+                state.failures += 1
+                _log.error("task crashed", task=state.name, again_in=wait, exc_info=error)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+            else:
+                state.state = "finished"
+                return
