@@ -1,0 +1,211 @@
+"""What a write is made of: pure values, so that every door and the ingest can build one without a database."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dothi.access.policy import Clearance, Person
+from dothi.model.clock import to_micros
+from dothi.model.entity import Entity
+from dothi.model.reading import Grade, Origin, Reason
+from dothi.store.audit import Act
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+HEARD_NOW = 0  # in ``Readings.received_at``: heard when the batch is applied
+
+
+class SeriesKey(NamedTuple):
+    """What a series is of. ``dataset_id`` None is the default instance."""
+
+    entity_id: str
+    attribute: str
+    dataset_id: str | None = None
+
+
+@dataclass(slots=True)
+class Readings:
+    """Readings as columns of one length.
+
+    ``series`` are numbers given out by ``SeriesIndex``; a caller that does not know them leaves ``series`` empty and
+    fills ``keys``. ``observed_at`` and ``received_at`` are µs UTC. ``number`` is NaN where the value is not a number;
+    ``other`` is then its JSON text (None for the whole column if all are numbers). ``withdrawn`` True makes a tombstone.
+    """
+
+    series: IntArray
+    observed_at: IntArray
+    number: FloatArray
+    received_at: IntArray
+    grade: IntArray
+    reasons: IntArray
+    origin: IntArray
+    other: list[str | None] | None = None
+    withdrawn: NDArray[np.bool_] | None = None
+    keys: list[SeriesKey] | None = None
+    units: list[str | None] | None = None  # UN/CEFACT, kept per series; only read together with ``keys``
+
+    def __len__(self) -> int:
+        return len(self.observed_at)
+
+
+@dataclass(slots=True)
+class ReadingRow:
+    """One reading for callers with few. ``value`` is a number, text, bool, list, dict or geometry; ``attribute`` an IRI.
+
+    ``received_at`` is when the city first heard it (None: when it is applied). A statement told twice carries the same one.
+    """
+
+    entity_id: str
+    attribute: str
+    observed_at: datetime
+    value: Any
+    origin: Origin
+    unit: str | None = None
+    dataset_id: str | None = None
+    withdrawn: bool = False
+    grade: Grade = Grade.GOOD
+    reasons: Reason = Reason.NONE
+    received_at: datetime | None = None
+
+
+EntityKind = Literal["create", "merge", "replace", "upsert", "delete"]
+
+
+@dataclass(slots=True)
+class EntityChange:
+    """A write of one entity.
+
+    ``create`` needs it absent, ``merge``, ``replace`` and ``delete`` need it present, ``upsert`` is create or merge. A merge
+    replaces the instances it names, by dataset; an attribute with an empty list of instances is removed. ``clearance``
+    None keeps what is there (internal for a new entity).
+    """
+
+    kind: EntityKind
+    entity: Entity
+    clearance: Clearance | None = None
+
+
+@dataclass(slots=True)
+class Quarantined:
+    """A message that could not be taken: ``reason`` is a stable code, ``detail`` says it in English, ``body`` is raw."""
+
+    source: str
+    device: str | None
+    reason: str
+    detail: str
+    body: bytes
+    content_type: str = "application/json"
+    correlation: str = ""
+    received_at: int | None = None
+    origin: Origin | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one commit takes. ``at`` is the city's clock; ``correlation`` follows it from door to log."""
+
+    person: Person
+    source: str
+    correlation: str
+    at: datetime
+    readings: Readings | None = None
+    entities: list[EntityChange] = field(default_factory=list)
+    quarantine: list[Quarantined] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a commit did. ``stored`` rows of history, of which ``revisions`` corrected a known key and ``late`` came late;
+    ``repeated`` were known already. ``live`` series show a new value. ``seq`` is the outbox row, None if nothing changed."""
+
+    seq: int | None = None
+    stored: int = 0
+    revisions: int = 0
+    late: int = 0
+    repeated: int = 0
+    live: int = 0
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    quarantined: int = 0
+
+
+class Changed(msgspec.Struct, array_like=True):
+    """Payload of an outbox row: numbers of ``SeriesIndex`` as little-endian int32, so that a batch stays small."""
+
+    series: bytes = b""
+    entities: bytes = b""
+    created: bytes = b""
+    deleted: bytes = b""
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        return msgspec.msgpack.encode(self)
+
+
+def decode_changed(payload: bytes) -> Changed:
+    """The ``Changed`` of an outbox row. Raises msgspec.DecodeError if it is not one."""
+    return msgspec.msgpack.decode(payload, type=Changed)
+
+
+def pack(numbers: Iterable[int] | IntArray) -> bytes:
+    """Small numbers as little-endian int32."""
+    values = numbers if isinstance(numbers, np.ndarray) else np.fromiter(numbers, np.int64)
+    return values.astype("<i4").tobytes()
+
+
+def unpack(packed: bytes) -> IntArray:
+    """The numbers that ``pack`` packed."""
+    return np.frombuffer(packed, "<i4").astype(np.int64)
+
+
+def split_value(value: Any) -> tuple[float, str | None]:
+    """A value as the pair of columns it is stored in: (number, None) or (NaN, JSON text).
+
+    Raises ValueError for NaN and infinities, which JSON cannot carry.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+        if not np.isfinite(number):
+            raise ValueError("a value must be finite")
+        return number, None
+    return float("nan"), msgspec.json.encode(value, order="deterministic").decode()
+
+
+def join_value(number: float | None, other: str | None) -> Any:
+    """The value stored as (number, other); None if both are empty."""
+    if number is not None:
+        return number
+    return msgspec.json.decode(other) if other is not None else None
+
+
+def readings_of(rows: Iterable[ReadingRow]) -> Readings:
+    """Columns of a few rows. Raises ValueError for a number that is not finite or a time without zone."""
+    listed: Sequence[ReadingRow] = list(rows)
+    pairs = [(float("nan"), None) if row.withdrawn else split_value(row.value) for row in listed]
+    others = [other for _, other in pairs]
+
+    def ints(values: Iterable[int]) -> IntArray:
+        return np.fromiter(values, np.int64, len(listed))
+
+    return Readings(
+        series=np.empty(0, np.int64),
+        observed_at=ints(to_micros(row.observed_at) for row in listed),
+        number=np.fromiter((number for number, _ in pairs), np.float64, len(listed)),
+        received_at=ints(to_micros(row.received_at) if row.received_at else HEARD_NOW for row in listed),
+        grade=ints(int(row.grade) for row in listed),
+        reasons=ints(int(row.reasons) for row in listed),
+        origin=ints(int(row.origin) for row in listed),
+        other=others if any(other is not None for other in others) else None,
+        withdrawn=np.array([row.withdrawn for row in listed]) if any(row.withdrawn for row in listed) else None,
+        keys=[SeriesKey(row.entity_id, row.attribute, row.dataset_id) for row in listed],
+        units=[row.unit for row in listed],
+    )

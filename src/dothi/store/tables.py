@@ -1,0 +1,231 @@
+"""Every table of a city's database, once: migrations are checked against it, Core statements are built from it.
+
+Moments are int64 microseconds since 1970-01-01T00:00:00Z. JSON is text. Names (IRIs) are interned in ``name`` so that
+the many rows carry small numbers.
+"""
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+# SQLite only counts up a column that is exactly INTEGER; PostgreSQL needs eight bytes.
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+meta = sa.Table(
+    "meta",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# Expanded names of types, attributes and datasets. Id 0 is never given out: it stands for "no dataset".
+name = sa.Table(
+    "name",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("iri", sa.Text, nullable=False, unique=True),
+)
+
+# One row per entity that ever was; a deleted one keeps its number, so its history keeps its owner.
+entity = sa.Table(
+    "entity",
+    METADATA,
+    sa.Column("num", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("type", sa.Integer, sa.ForeignKey("name.id"), nullable=False),
+    sa.Column("clearance", sa.SmallInteger, nullable=False),
+    sa.Column("ward", sa.Text),
+    sa.Column("owner", sa.Text),
+    # Bounding box of the location in EPSG:4326; both corners are the same for a point, NULL without a place.
+    sa.Column("west", sa.Double),
+    sa.Column("south", sa.Double),
+    sa.Column("east", sa.Double),
+    sa.Column("north", sa.Double),
+    sa.Column("created_at", _BIG, nullable=False),
+    sa.Column("modified_at", _BIG, nullable=False),
+    sa.Column("deleted_at", _BIG),
+    # {iri: [{"k": kind, "v": value, "u": unit, "d": dataset, "x": sub-attributes, ...}]}; what is observed lives in "live".
+    sa.Column("doc", sa.Text, nullable=False),
+    sa.Index("entity_type", "type"),
+    sa.Index("entity_ward", "ward"),
+)
+
+# An observed attribute of an entity: the small number that readings carry.
+series = sa.Table(
+    "series",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("entity", sa.Integer, sa.ForeignKey("entity.num"), nullable=False),
+    sa.Column("attribute", sa.Integer, nullable=False),
+    sa.Column("dataset", sa.Integer, nullable=False),
+    sa.Column("unit", sa.Text),
+    sa.UniqueConstraint("entity", "attribute", "dataset", name="series_key"),
+)
+
+# The newest reading of each series. ``head`` is the newest link of the history chain (see ``reading.previous``): it stays
+# when a withdrawal takes the shown value back to an older one.
+live = sa.Table(
+    "live",
+    METADATA,
+    sa.Column("series_id", sa.Integer, primary_key=True),
+    sa.Column("head", _BIG),
+    sa.Column("observed_at", _BIG),
+    sa.Column("number", sa.Double),
+    sa.Column("other", sa.Text),
+    sa.Column("grade", sa.SmallInteger, nullable=False),
+    sa.Column("reasons", sa.Integer, nullable=False),
+    sa.Column("origin", sa.SmallInteger, nullable=False),
+    sa.Column("received_at", _BIG, nullable=False),
+    sa.Column("hidden", sa.SmallInteger, nullable=False),
+)
+
+# Recent history. The key starts with time: new rows then go to the end of the tree, whatever the number of series.
+reading = sa.Table(
+    "reading",
+    METADATA,
+    sa.Column("observed_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Double),
+    sa.Column("other", sa.Text),
+    sa.Column("grade", sa.SmallInteger, nullable=False),
+    sa.Column("reasons", sa.Integer, nullable=False),
+    sa.Column("origin", sa.SmallInteger, nullable=False),
+    sa.Column("received_at", _BIG, nullable=False),
+    sa.Column("withdrawn", sa.SmallInteger, nullable=False),
+    # When this series was observed before: history of one series is a walk along these, not a scan.
+    sa.Column("previous", _BIG),
+    sqlite_with_rowid=False,
+)
+
+# Where the walk may start on a day in the past: the first chained reading of each series and UTC day.
+anchor = sa.Table(
+    "anchor",
+    METADATA,
+    sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("observed_at", _BIG, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Readings that came late, or from a clock that runs ahead: they are not in the chain.
+late = sa.Table(
+    "late",
+    METADATA,
+    sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("observed_at", _BIG, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# What a commit changed, told after it. The payload is a ``data.batch.Changed``.
+outbox = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+dispatch_cursor = sa.Table(
+    "dispatch_cursor",
+    METADATA,
+    sa.Column("handler", sa.Text, primary_key=True),
+    sa.Column("seq", _BIG, nullable=False),
+)
+
+parked = sa.Table(
+    "parked",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("handler", sa.Text, nullable=False),
+    sa.Column("seq", _BIG, nullable=False),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("payload", sa.LargeBinary),
+    sa.Index("parked_handler", "handler", "seq"),
+    sqlite_autoincrement=True,
+)
+
+# What came in and could not be taken, with its raw bytes. ``state`` is held, replayed or discarded.
+quarantine = sa.Table(
+    "quarantine",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("device", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("correlation", sa.Text, nullable=False),
+    sa.Column("received_at", _BIG),
+    sa.Column("origin", sa.SmallInteger),
+    sa.Column("replayed_at", _BIG),
+    sa.Column("state", sa.Text, nullable=False, server_default="held"),
+    sa.Index("quarantine_state_reason", "state", "reason"),
+    sqlite_autoincrement=True,
+)
+
+# Known devices. ``mapping`` is JSON {key: {"attribute": iri, "unit": …, "dataset_id": …}}; ``state`` admitted or refused.
+device = sa.Table(
+    "device",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("entity_id", sa.Text, nullable=False),
+    sa.Column("entity_type", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text),
+    sa.Column("cadence_s", sa.Double, nullable=False),
+    sa.Column("longitude", sa.Double),
+    sa.Column("latitude", sa.Double),
+    sa.Column("ward", sa.Text),
+    sa.Column("mapping", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+    sa.Column("last_seen", _BIG),
+    sa.Column("flags", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("folded", sa.Text, nullable=False, server_default=""),
+    sa.Index("device_state", "state"),
+    sa.Index("device_ward", "ward"),
+    sa.Index("device_entity", "entity_id"),
+)
+
+# Devices nobody admitted yet: the last message and a count each.
+lobby = sa.Table(
+    "lobby",
+    METADATA,
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("first_seen", _BIG, nullable=False),
+    sa.Column("last_seen", _BIG, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("content_type", sa.Text, nullable=False, server_default="application/json"),
+    sa.Index("lobby_last_seen", "last_seen"),
+)
+
+# Who did what: append-only (triggers forbid more), each row sealed by the hash of the one before.
+audit = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("person_id", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("thing", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("correlation", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Index("audit_at", "at"),
+)
+
+# What SQLAlchemy has no words for, by dialect. The R*Tree holds the box of every entity with a place, by entity.num.
+SQLITE_EXTRAS = (
+    "CREATE VIRTUAL TABLE place USING rtree(num, west, east, south, north)",
+    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+)
