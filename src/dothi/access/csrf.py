@@ -51,7 +51,7 @@ def csrf_token(request: Request) -> str:
 
     The doorkeeper sets the cookie that belongs to it. Raises RuntimeError outside a running city.
     """
-    csrf = getattr(request.state, "csrf", None)
+    csrf = getattr(request.state, "csrf_signer", None)
     if csrf is None:
         raise RuntimeError("forms need the doorkeeper in front of the application")
     nonce = request.cookies.get(COOKIE) or getattr(request.state, "csrf_nonce", None)
@@ -69,7 +69,7 @@ async def check_csrf(request: Request) -> None:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type and content_type not in _FORMS:
         return
-    csrf = getattr(request.state, "csrf", None)
+    csrf = getattr(request.state, "csrf_signer", None)
     token: object = request.headers.get(HEADER)
     if token is None and content_type in _FORMS[:2]:
         token = (await request.form()).get(FIELD)

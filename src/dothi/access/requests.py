@@ -86,7 +86,7 @@ class Doorkeeper:
         state = scope.setdefault("state", {})
         state["correlation"] = visit.correlation = _correlation(headers)
         state["person"] = self.person(scope, headers)
-        state["csrf"] = self.csrf
+        state["csrf_signer"] = self.csrf
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation=visit.correlation)
         try:

@@ -10,6 +10,7 @@ from dothi.model.schema import EntityType
 from dothi.platform.metrics import Metrics
 from dothi.platform.sector import Sector
 from dothi.platform.tasks import Supervisor
+from dothi.platform.watch import Watch
 from dothi.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Platform:
     sectors: tuple[Sector, ...]
     replay: ReplayInfo | None
     simulated: bool
+    watch: Watch
     basemap: BaseLayers | None = None
     metrics: Metrics = field(default_factory=Metrics)
     tasks: Supervisor = field(default_factory=Supervisor)

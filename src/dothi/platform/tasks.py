@@ -1,4 +1,4 @@
-"""Everything that runs beside the doors, watched: a task that crashes is logged, started again later, and seen in /health."""
+"""Everything that runs beside the doors, watched: a crashed task is logged, started again, and seen in /health."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, work: Work) -> TaskState:
-        """Run ``work`` under supervision; it is given its state to report progress in. Raises ValueError for a name in use."""
+        """Run ``work`` under supervision; it reports progress in the state it is given. ValueError for a name in use."""
         if name in self._tasks and not self._tasks[name].done():
             raise ValueError(f"a task {name!r} runs already")
         state = self.states[name] = TaskState(name)
@@ -73,12 +73,15 @@ class Supervisor:
     async def _watch(self, state: TaskState, work: Work) -> None:
         loop = asyncio.get_running_loop()
         wait = FIRST_WAIT
+        me = asyncio.current_task()
         while True:
             began = loop.time()
             state.state = "running"
             try:
                 await work(state)
             except Exception as error:
+                if me is not None and me.cancelling():
+                    return  # it was told to stop and stumbled on its way out
                 if loop.time() - began > _CALM:
                     wait = FIRST_WAIT
                 state.state, state.last_error = "waiting", f"{type(error).__name__}: {error}"

@@ -1,0 +1,59 @@
+"""How the city itself is doing: what lags, what is full, what failed. It decides when to refuse new readings."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dothi.model.problem import Problem
+from dothi.platform.tasks import TaskState
+
+if TYPE_CHECKING:
+    from dothi.store.journal import Journal
+
+LAG_BOUND = 100_000  # messages heard and not yet committed
+EVERY = 0.5
+_PATIENCE = 5.0
+
+
+class Watch:
+    """Samples the journal's lag and the disk twice a second. ``lag`` is None while the journal does not answer."""
+
+    def __init__(self, journal: "Journal", home: Path, disk_floor: float, bound: int = LAG_BOUND) -> None:
+        self._journal, self._home, self._floor, self.bound = journal, home, disk_floor, bound
+        self.lag: int | None = None
+        self.free = 1.0
+
+    async def run(self, state: TaskState) -> None:
+        """Sample until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        """Sample once."""
+        try:
+            self.lag = await asyncio.wait_for(self._journal.lag(), _PATIENCE)
+        except (Problem, TimeoutError):
+            self.lag = None
+        usage = await asyncio.to_thread(shutil.disk_usage, self._home)
+        self.free = usage.free / usage.total
+
+    @property
+    def disk_full(self) -> bool:
+        """True once less of the disk is free than the set floor."""
+        return self.free < self._floor
+
+    def refusal(self) -> Problem | None:
+        """Why no more readings are taken for now, or None. Costs nothing: asked for every message."""
+        if self.free < self._floor:
+            return Problem(
+                503,
+                "disk-full",
+                "The disk of this city is nearly full.",
+                "Free some space; readings are refused until then.",
+                60,
+            )
+        if self.lag is not None and self.lag > self.bound:
+            return Problem(503, "behind", f"{self.lag} messages wait to be committed.", "Send again after a while.", 5)
+        return None
