@@ -1,0 +1,70 @@
+"""Where the built styles, fonts and islands are, and how browsers get them: hashed names, kept a year, gzip ready-made."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from dothi.access.routes import GuardedMount, guarded_mount
+
+PREFIX = "/static"
+DIST = Path(__file__).parent / "dist"
+
+
+@cache
+def _manifest() -> dict[str, Any]:
+    path = DIST / ".vite" / "manifest.json"
+    if not path.is_file():
+        return {}
+    entries: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return entries
+
+
+def asset(entry: str) -> str | None:
+    """The address of a built entry (``src/base.css``, ``src/operations.ts``); None when the bundle was not built.
+
+    Pages are complete without it: they are plain HTML.
+    """
+    found = _manifest().get(entry)
+    return f"{PREFIX}/{found['file']}" if found else None
+
+
+def styles(entry: str) -> list[str]:
+    """The style sheets that belong to a built script entry."""
+    return [f"{PREFIX}/{name}" for name in _manifest().get(entry, {}).get("css", [])]
+
+
+class Bundle(StaticFiles):
+    """Serves the bundle. Names under ``assets/`` carry their content's hash, so they are cached for a year."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, as its ready-made gzip twin when the browser takes it. Raises HTTPException 404."""
+        headers = Headers(scope=scope)
+        packed = path + ".gz"
+        if "gzip" in headers.get("accept-encoding", "") and self.lookup_path(packed)[1] is not None:
+            response = await super().get_response(packed, scope)
+            response.headers["content-type"] = _media_type(path)
+            if response.status_code != 304:
+                response.headers["content-encoding"] = "gzip"
+        else:
+            response = await super().get_response(path, scope)
+        response.headers["vary"] = "accept-encoding"
+        lasting = path.replace(os.sep, "/").startswith("assets/")
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        return response
+
+
+def _media_type(path: str) -> str:
+    kinds = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml"}
+    return kinds.get(Path(path).suffix, "application/octet-stream") + "; charset=utf-8"
+
+
+def mount() -> GuardedMount:
+    """The route under which the bundle is served, also when it has not been built yet."""
+    return guarded_mount(PREFIX, Bundle(directory=DIST, check_dir=False), action="page.read", name="static")

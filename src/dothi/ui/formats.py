@@ -1,0 +1,78 @@
+"""How numbers, dates and spans of time are written for people, in both languages, in the city's own time zone."""
+
+from datetime import datetime, timedelta, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo
+
+_WEEKDAYS = {
+    "vi": ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật"),
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+}
+_SPANS = (
+    (86_400, "ngày", "day"),
+    (3_600, "giờ", "hour"),
+    (60, "phút", "minute"),
+)
+_SWAP = str.maketrans(",.", ".,")
+
+
+@cache
+def city_zone() -> tzinfo:
+    """Asia/Ho_Chi_Minh, the zone every time on screen is in."""
+    return ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def number(value: float | int | None, language: str = "vi", decimals: int | None = None) -> str:
+    """``1234.5`` as ``1.234,5`` (vi) or ``1,234.5`` (en); an en dash for None.
+
+    ``decimals`` fixes the digits after the mark; without it whole numbers have none and others at most two.
+    """
+    if value is None:
+        return "–"
+    if decimals is None:
+        text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0")
+    else:
+        text = f"{value:,.{decimals}f}"
+    return text.translate(_SWAP) if language == "vi" else text
+
+
+def day(moment: datetime, language: str = "vi") -> str:
+    """``14/05/2026``: the city's date; the same in both languages, because officials read it side by side."""
+    return moment.astimezone(city_zone()).strftime("%d/%m/%Y")
+
+
+def weekday(moment: datetime, language: str = "vi") -> str:
+    """The day of the week in words."""
+    return _WEEKDAYS["en" if language == "en" else "vi"][moment.astimezone(city_zone()).weekday()]
+
+
+def hour(moment: datetime, language: str = "vi") -> str:
+    """``21:42``: the city's time of day."""
+    return moment.astimezone(city_zone()).strftime("%H:%M")
+
+
+def daytime(moment: datetime, language: str = "vi") -> str:
+    """``21:42 14/05/2026``."""
+    return moment.astimezone(city_zone()).strftime("%H:%M %d/%m/%Y")
+
+
+def span(length: timedelta | float, language: str = "vi") -> str:
+    """A length of time (timedelta or seconds) in its largest whole unit: ``3 phút``, ``2 hours``."""
+    seconds = max(0, int(length.total_seconds() if isinstance(length, timedelta) else length))
+    for size, vietnamese, english in _SPANS:
+        if seconds >= size:
+            count = seconds // size
+            if language == "en":
+                return f"{count:,} {english}{'' if count == 1 else 's'}"
+            return f"{number(count)} {vietnamese}"
+    return f"{seconds} giây" if language != "en" else f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def relative(moment: datetime | None, now: datetime, language: str = "vi") -> str:
+    """How long ago by the city's clock: ``vừa xong``, ``3 phút trước``; ``chưa có`` for None."""
+    if moment is None:
+        return "never" if language == "en" else "chưa có"
+    gone = (now - moment).total_seconds()
+    if gone < 60:
+        return "just now" if language == "en" else "vừa xong"
+    return f"{span(gone, language)} {'ago' if language == 'en' else 'trước'}"

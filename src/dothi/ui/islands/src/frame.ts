@@ -1,0 +1,42 @@
+// What every work page does with a script: the clock runs, "/" goes to the search field.
+import { zoned } from "./time";
+
+class Clock extends HTMLElement {
+  #timer = 0;
+
+  connectedCallback(): void {
+    const start = Date.parse(this.dataset["now"] ?? "");
+    const speed = Number(this.dataset["speed"] ?? 1);
+    const end = this.dataset["end"] ? Date.parse(this.dataset["end"]) : Infinity;
+    const time = this.querySelector<HTMLElement>("[data-part=time]");
+    const began = performance.now();
+    const tick = (): void => {
+      const now = Math.min(end, start + (performance.now() - began) * speed);
+      if (time) time.textContent = zoned(now).clock;
+    };
+    tick();
+    this.#timer = window.setInterval(tick, 1000);
+  }
+
+  disconnectedCallback(): void {
+    window.clearInterval(this.#timer);
+  }
+}
+customElements.define("dt-clock", Clock);
+
+document.addEventListener("keydown", (event) => {
+  const target = event.target as HTMLElement;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select")) return;
+  event.preventDefault();
+  document.querySelector<HTMLInputElement>("#search")?.focus();
+});
+
+for (const form of document.querySelectorAll<HTMLFormElement>("form[data-submit-on-change]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
+for (const all of document.querySelectorAll<HTMLInputElement>("input[data-check-all]")) {
+  all.addEventListener("change", () => {
+    const boxes = all.form?.querySelectorAll<HTMLInputElement>(`input[name="${all.dataset["checkAll"]}"]`) ?? [];
+    for (const box of boxes) box.checked = all.checked;
+  });
+}

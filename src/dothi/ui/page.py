@@ -1,0 +1,103 @@
+"""Turns a template into a page: language, formats, badges and the frame that every page shares."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from dothi.access.csrf import csrf_token
+from dothi.access.policy import may
+from dothi.access.routes import person_of
+from dothi.ui import assets, formats
+from dothi.ui.badges import badges
+from dothi.ui.language import COOKIE, HOME_PACKAGES, LANGUAGES, language_of, translations
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+
+class PackageTemplates(BaseLoader):
+    """Finds ``name.html`` in the ui package and ``some.package:name.html`` in that package's ``templates`` folder."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        """The text of a template. Raises TemplateNotFound."""
+        package, _, name = template.rpartition(":")
+        source = resources.files(package or "dothi.ui").joinpath("templates", name)
+        if not source.is_file():
+            raise TemplateNotFound(template)
+        return source.read_text("utf-8"), None, lambda: True
+
+
+@lru_cache(maxsize=32)
+def environment(language: str, packages: tuple[str, ...] = HOME_PACKAGES) -> Environment:
+    """The templates in one language; ``packages`` are those whose words it knows."""
+    made = Environment(
+        loader=PackageTemplates(),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    words = translations(language, packages)
+    made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # i18n adds it
+    for name in ("number", "day", "weekday", "hour", "daytime", "span"):
+        made.filters[name] = partial(_in_language, getattr(formats, name), language)
+    made.globals.update(asset=assets.asset, styles=assets.styles, language=language)
+    return made
+
+
+def _in_language(function: Callable[..., str], language: str, value: Any, *more: Any) -> str:
+    return function(value, language, *more)
+
+
+def fill(language: str, template: str, context: Mapping[str, Any]) -> str:
+    """The text of ``template`` in ``language``: for fragments that have no frame."""
+    package = template.rpartition(":")[0]
+    packages = HOME_PACKAGES if not package or package in HOME_PACKAGES else (*HOME_PACKAGES, package)
+    return environment(language, packages).get_template(template).render(context)
+
+
+def render(
+    request: Request,
+    platform: "Platform",
+    template: str,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """A page for a person: ``template`` filled with ``context`` and with what every page may use.
+
+    Templates also see: ``language``, ``platform``, ``city``, ``now`` (city time, UTC), ``person``, ``badges``, ``path``,
+    ``csrf_token()``, ``operates`` (may see the operations pages), ``relative(moment)``, ``switch(language)`` and ``_``.
+    A language asked for in the address is remembered in a cookie.
+    """
+    language = language_of(request)
+    request.state.language = language
+    person = person_of(request)
+    now = platform.clock.now()
+    frame = {
+        "request": request,
+        "platform": platform,
+        "city": platform.city,
+        "now": now,
+        "person": person,
+        "badges": badges(platform, language),
+        "path": request.url.path,
+        "csrf_token": partial(csrf_token, request),
+        "operates": may(person, "operations.read"),
+        "relative": lambda moment: formats.relative(moment, now, language),
+        "switch": lambda to: str(request.url.include_query_params(lang=to).replace(scheme="", netloc="")),
+        "tongues": LANGUAGES,
+    }
+    page = HTMLResponse(fill(language, template, frame | context), status_code, headers)
+    page.headers["content-language"] = language
+    page.headers["vary"] = "accept-language, cookie"
+    if request.query_params.get("lang") in LANGUAGES:
+        page.set_cookie(COOKIE, language, max_age=31_536_000, samesite="lax", httponly=True)
+    return page
