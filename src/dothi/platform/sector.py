@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from starlette.routing import BaseRoute
@@ -119,6 +120,15 @@ class Panel:
     link: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A stretch of recorded data, all aware UTC: its first moment, where a replaying city's clock begins, its last moment."""
+
+    start: datetime
+    present: datetime
+    end: datetime
+
+
 class Feed(Protocol):
     """A source of readings that a sector brings along (a replayed file, a simulation)."""
 
@@ -145,7 +155,10 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True)
 class Sector:
-    """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``."""
+    """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``.
+
+    ``recorded`` says which period a folder with real data (``DOTHI_DATA``) covers for this sector, None if it has none.
+    """
 
     id: str
     title: Text
@@ -157,5 +170,6 @@ class Sector:
     panel: Callable[[Any, Person, str, Entity], Panel] | None = None
     derivations: tuple[Derivation, ...] = ()
     feeds: Callable[[Any], Sequence[Feed]] | None = None
+    recorded: Callable[[Path], Period | None] | None = None
     pages: Callable[[Any], Sequence[BaseRoute]] | None = None
     links: tuple[tuple[str, Text], ...] = field(default_factory=tuple)  # (path, words) for the rail
