@@ -1,0 +1,146 @@
+"""The things of the city, as they are now and as they were."""
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response, StreamingResponse
+
+from dothi.api.encoding import GRADES, ORIGINS, entity_json, instant, json_response, reasons_of
+from dothi.api.v1.common import (
+    BigLimit,
+    EntityReader,
+    HistoryReader,
+    Offset,
+    aware,
+    new_router,
+    paged,
+    parse_box,
+    parse_filters,
+    parse_near,
+)
+from dothi.data.context import EntityQuery
+from dothi.data.history import SeriesRows
+from dothi.data.terms import Terms
+from dothi.model.problem import bad_request, not_found
+from dothi.model.reading import Grade, Origin
+from dothi.platform.platform import Platform
+
+_DAY = timedelta(hours=24)
+_LONGEST = timedelta(days=3660)
+
+
+def router(platform: Platform) -> APIRouter:
+    """``/api/v1/entities``, one entity, and its history."""
+    api = new_router("entities")
+    terms = Terms(platform.types)
+
+    @api.get("/entities", summary="Things by type, id, attribute, place or ward")
+    def get_entities(
+        person: EntityReader,
+        kind: Annotated[str | None, Query(alias="type", max_length=300, description="Short name or IRI.")] = None,
+        identifier: Annotated[list[str] | None, Query(alias="id", max_length=1000, description="One id or several.")] = None,
+        q: Annotated[
+            list[str] | None, Query(max_length=20, description="pm25>35; a bare name: the attribute exists.")
+        ] = None,
+        bbox: Annotated[str | None, Query(max_length=200, description="west,south,east,north")] = None,
+        near: Annotated[str | None, Query(max_length=200, description="longitude,latitude,metres")] = None,
+        ward: Annotated[str | None, Query(max_length=20, description="A ward's code.")] = None,
+        attribute: Annotated[list[str] | None, Query(max_length=100, description="Only these attributes.")] = None,
+        limit: BigLimit = 100,
+        offset: Offset = 0,
+        count: Annotated[bool, Query(description="Also say how many there are.")] = False,
+    ) -> Response:
+        query = EntityQuery(
+            type=terms.expand(kind) if kind else None,
+            ids=tuple(identifier or ()),
+            filters=parse_filters(q or [], terms),
+            bbox=parse_box(bbox),
+            near=parse_near(near),
+            ward=ward,
+            limit=limit,
+            offset=offset,
+            attributes=tuple(terms.expand(name) for name in attribute) if attribute else None,
+            count=count,
+        )
+        found = platform.context.query(person, query)
+        return json_response(paged([entity_json(one, terms) for one in found.entities], found.total, limit, offset))
+
+    @api.get("/entities/{urn}", summary="One thing")
+    def get_entity(person: EntityReader, urn: str) -> Response:
+        entity = platform.context.get(person, urn)
+        if entity is None:
+            raise not_found("entity", urn)
+        return json_response(entity_json(entity, terms))
+
+    @api.get("/entities/{urn}/history", summary="The readings of one attribute, the last 24 hours unless asked otherwise")
+    def get_history(
+        person: HistoryReader,
+        urn: str,
+        attribute: Annotated[str, Query(max_length=300, description="Short name or IRI.")],
+        start: Annotated[datetime | None, Query(alias="from", description="With an offset or Z.")] = None,
+        end: Annotated[datetime | None, Query(alias="to", description="With an offset or Z.")] = None,
+        dataset: Annotated[str | None, Query(max_length=300)] = None,
+        limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
+        layout: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+    ) -> Response:
+        until = aware(end, "to") or platform.clock.now()
+        since = aware(start, "from") or until - _DAY
+        if not timedelta(0) <= until - since <= _LONGEST:
+            raise bad_request(
+                "from and to are the wrong way round or too far apart.", "At most ten years, the earlier first."
+            )
+        if platform.context.get(person, urn) is None:
+            raise not_found("entity", urn)
+        iri = terms.expand(attribute)
+        rows = platform.history.series(person, urn, iri, since, until, dataset_id=dataset, limit=limit)
+        if layout == "csv":
+            name = f"{urn.rsplit(':', 1)[-1]}-{terms.compact(iri).rsplit('/', 1)[-1]}"
+            safe = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name)
+            headers = {"Content-Disposition": f'attachment; filename="{safe}.csv"'}
+            return StreamingResponse(csv_of(rows), headers=headers, media_type="text/csv; charset=utf-8")
+        return json_response(
+            {
+                "entity": urn,
+                "attribute": terms.compact(iri),
+                "unit": _unit(platform, iri),
+                "from": instant(since),
+                "to": instant(until),
+                "observedAt": [instant(at) for at in rows.observed_at],
+                "values": rows.values,
+                "grades": [GRADES[Grade(grade)] for grade in rows.grades],
+                "reasons": [reasons_of(reasons) for reasons in rows.reasons],
+                "origins": [ORIGINS[Origin(origin)] for origin in rows.origins],
+                "revisions": rows.revisions,
+            }
+        )
+
+    return api
+
+
+def csv_of(rows: SeriesRows) -> Iterator[str]:
+    """The series as CSV (RFC 4180), a header first; times are UTC with Z."""
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(("observedAt", "value", "grade", "reasons", "origin", "revision"))
+    columns = (rows.observed_at, rows.values, rows.grades, rows.reasons, rows.origins, rows.revisions)
+    for count, (at, value, grade, reasons, origin, revision) in enumerate(zip(*columns, strict=True), 1):
+        writer.writerow(
+            (instant(at), value, GRADES[Grade(grade)], " ".join(reasons_of(reasons)), ORIGINS[Origin(origin)], revision)
+        )
+        if count % 1000 == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _unit(platform: Platform, iri: str) -> Any:
+    for one in platform.types.values():
+        found = one.attribute(iri)
+        if found is not None:
+            return found.unit
+    return None
