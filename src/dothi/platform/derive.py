@@ -1,0 +1,83 @@
+"""Derived values: a sector's ``Derivation`` as a dispatch handler that recomputes each entity no oftener than said."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dothi.model.clock import Clock, to_micros
+from dothi.platform.sector import Derivation
+
+if TYPE_CHECKING:
+    from dothi.data.dispatch import Changes
+    from dothi.platform.platform import Platform
+    from dothi.platform.tasks import TaskState
+
+_BATCH = 500
+_LOOK_EVERY = 0.5
+
+
+class Throttle:
+    """Which entities are due. One that changed within ``every`` of its last computation waits, and is not forgotten.
+
+    ``every_us`` is in µs of city time, so a replay at 60 × computes 60 × as often by the wall clock.
+    """
+
+    def __init__(self, clock: Clock, every_us: int) -> None:
+        self._clock, self._every = clock, every_us
+        self._computed: dict[str, int] = {}
+        self._waiting: dict[str, None] = {}
+
+    def changed(self, ids: Sequence[str]) -> None:
+        """These have new readings."""
+        self._waiting.update(dict.fromkeys(ids))
+
+    def take(self, most: int) -> list[str]:
+        """Up to ``most`` entities that are due now, the longest waiting first; they no longer wait."""
+        now = to_micros(self._clock.now())
+        due: list[str] = []
+        for one in self._waiting:
+            last = self._computed.get(one)
+            if last is None or now - last >= self._every or now < last:
+                due.append(one)
+                if len(due) == most:
+                    break
+        for one in due:
+            del self._waiting[one]
+            self._computed[one] = now
+        return due
+
+    def put_back(self, ids: Sequence[str]) -> None:
+        """Their computation failed: they are due again at once."""
+        for one in ids:
+            self._computed.pop(one, None)
+        self.changed(ids)
+
+
+class Deriver:
+    """Runs one derivation: ``handle`` after each commit, ``run`` beside it for those that had to wait."""
+
+    def __init__(self, platform: "Platform", derivation: Derivation) -> None:
+        self._platform, self._derivation = platform, derivation
+        self._throttle = Throttle(platform.clock, int(derivation.every.total_seconds() * 1_000_000))
+        self._one_at_a_time = asyncio.Lock()
+
+    async def handle(self, changes: "Changes") -> None:
+        """A dispatch handler. Raises what the computation raises: the dispatcher then tries again."""
+        self._throttle.changed(changes.by_type.get(self._derivation.entity_type, ()))
+        await self._compute_due()
+
+    async def run(self, state: "TaskState") -> None:
+        """Compute what became due without a further change, until cancelled."""
+        while True:
+            await self._compute_due()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _compute_due(self) -> None:
+        compute: Callable[[object, Sequence[str]], Awaitable[None]] = self._derivation.compute
+        async with self._one_at_a_time:
+            while due := self._throttle.take(_BATCH):
+                try:
+                    await compute(self._platform, due)
+                except BaseException:
+                    self._throttle.put_back(due)
+                    raise

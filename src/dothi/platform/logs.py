@@ -1,0 +1,44 @@
+"""Logs: one JSON object a line with the correlation id, or coloured text where a person watches the terminal."""
+
+import logging
+import sys
+
+import structlog
+
+_QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "nats", "alembic", "httpx", "asyncio", "multipart")
+
+
+def configure(level: str) -> None:
+    """Send every log line of this process to stderr, ``level`` (DEBUG, INFO, WARNING, ERROR) and graver."""
+    threshold = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    person_watches = sys.stderr.isatty()
+    last: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if person_watches
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(threshold)
+    for name in _QUIET:
+        other = logging.getLogger(name)
+        other.handlers, other.propagate = [], True
+        other.setLevel(max(threshold, logging.WARNING))
