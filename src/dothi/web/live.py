@@ -1,0 +1,182 @@
+"""The stream to browsers: one per browser, only what changed, at most one message every 300 ms per view.
+
+A view is (layers, language, clearance): what it shows is worked out once and shared by everybody who looks at it. The first
+change goes out at once (leading edge); those that follow within the pause go together. A browser too slow to keep up is
+told to load the layers anew instead of being owed an ever longer queue.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dothi.access.policy import Person
+from dothi.access.routes import person_of
+from dothi.platform.platform import Platform
+from dothi.platform.sector import MapLayer
+from dothi.platform.tasks import TaskState
+from dothi.ui.language import language_of
+from dothi.web import view
+
+PAUSE = 0.3  # seconds between two messages of a view
+SUMMARY_PAUSE = 2.0  # tiles, areas and hours cost more and matter less often
+BEAT = 10.0  # a browser that hears nothing for three beats knows that the line is dead
+QUEUE = 64
+TASK = "live views"
+
+
+class View:
+    """What everybody with the same layers, language and rights sees, and those who are watching it."""
+
+    def __init__(self, platform: Platform, person: Person, language: str, layers: list[MapLayer]) -> None:
+        self.platform, self.person, self.language, self.layers = platform, person, language, layers
+        self.watchers: set[asyncio.Queue[bytes | None]] = set()
+        self._changed: dict[str, set[str]] = {}
+        self._sent: dict[tuple[str, str], Any] = {}
+        self._summary = b""
+        self._summary_at = 0.0
+        self._stale = False  # something changed since the last summary
+        self._wake = asyncio.Event()
+
+    def touch(self, by_type: dict[str, list[str]]) -> None:
+        """Note which entities changed; the loop sends them as soon as the pause allows."""
+        for layer in self.layers:
+            ids = by_type.get(layer.entity_type)
+            if ids:
+                self._changed.setdefault(layer.id, set()).update(ids)
+                self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            due = max(0.0, self._summary_at + SUMMARY_PAUSE - time.monotonic()) if self._stale else None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), due)
+            self._wake.clear()
+            changed, self._changed = self._changed, {}
+            began = time.monotonic()
+            for layer in self.layers:
+                if layer.id in changed:
+                    self._stale = True
+                    await self._send_points(layer, sorted(changed[layer.id]))
+            if self._stale and began - self._summary_at >= SUMMARY_PAUSE:
+                self._summary_at, self._stale = began, False
+                await self._send_summary()
+            await asyncio.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
+
+    async def _send_points(self, layer: MapLayer, ids: list[str]) -> None:
+        found = await run_in_threadpool(view.points, self.platform, self.person, self.language, layer, ids)
+        fresh = [point for point in found if self._sent.get((layer.id, point.id)) != point]
+        if not fresh:
+            return
+        for point in fresh:
+            self._sent[layer.id, point.id] = point
+        self.tell("points", {"layer": layer.id, "points": fresh})
+
+    async def _send_summary(self) -> None:
+        summary = await run_in_threadpool(self._summarise)
+        encoded = msgspec.json.encode(summary)
+        if encoded != self._summary:
+            self._summary = encoded
+            self.tell("summary", summary)
+
+    def _summarise(self) -> dict[str, Any]:
+        platform, person, language = self.platform, self.person, self.language
+        return {
+            "tiles": view.tiles(platform, person, language),
+            "areas": {layer.id: view.areas(platform, person, language, layer) for layer in self.layers},
+            "hours": view.hours(platform, person, language, self.layers),
+        }
+
+    def tell(self, kind: str, content: Any) -> None:
+        """Put one message into every watcher's queue; a full queue is emptied and its browser told to load anew."""
+        message = event(kind, content)
+        for queue in self.watchers:
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(event("reload", {}))
+            queue.put_nowait(message)
+
+
+class Live:
+    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, summary, beat and reload."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self._views: dict[tuple[str, ...], tuple[View, asyncio.Task[None]]] = {}
+
+    async def stream(self, request: Request) -> Response:
+        """One browser's stream. ``layers`` names the layers wanted, comma-separated."""
+        layers = view.chosen_layers(self.platform, request.query_params.get("layers"))
+        person, language = person_of(request), language_of(request)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._messages(person, language, layers), headers=headers, media_type="text/event-stream")
+
+    async def _messages(self, person: Person, language: str, layers: list[MapLayer]) -> AsyncIterator[bytes]:
+        watched = self._view(person, language, layers)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
+        watched.watchers.add(queue)
+        try:
+            yield b"retry: 2000\n\n" + event("hello", self._now())
+            while True:
+                try:
+                    message = await asyncio.wait_for(queue.get(), BEAT)
+                except TimeoutError:
+                    message = event("beat", self._now())
+                if message is None:
+                    return
+                yield message
+        finally:
+            watched.watchers.discard(queue)
+            if not watched.watchers:
+                await self._drop(watched)
+
+    def _now(self) -> dict[str, datetime]:
+        return {"now": self.platform.clock.now()}
+
+    def _view(self, person: Person, language: str, layers: list[MapLayer]) -> View:
+        if not self.platform.tasks.running(TASK):
+            self.platform.tasks.start(TASK, self._listen)
+        key = (language, person.id, *(layer.id for layer in layers))
+        if key not in self._views:
+            made = View(self.platform, person, language, layers)
+            self._views[key] = made, asyncio.create_task(made.run(), name=f"view {' '.join(key)}")
+        return self._views[key][0]
+
+    async def _drop(self, unwatched: View) -> None:
+        for key, (one, task) in list(self._views.items()):
+            if one is unwatched:
+                del self._views[key]
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _listen(self, _state: TaskState) -> None:
+        """Pass every committed change to the views, until the city stops: then close every stream."""
+        try:
+            async for changes in self.platform.dispatcher.listen():
+                for watched, _task in self._views.values():
+                    watched.touch(changes.by_type)
+        finally:
+            self.close(self._views.values())
+
+    def close(self, views: Iterable[tuple[View, asyncio.Task[None]]]) -> None:
+        """End every stream, so that a stopping server does not wait for browsers."""
+        for watched, task in views:
+            task.cancel()
+            for queue in watched.watchers:
+                with suppress(asyncio.QueueFull):
+                    queue.put_nowait(None)
+
+
+def event(kind: str, content: Any) -> bytes:
+    """One Server-Sent Event with JSON data."""
+    return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(content) + b"\n\n"

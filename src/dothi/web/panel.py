@@ -1,0 +1,232 @@
+"""The drawer: what is known about one entity, most important first, down to the readings themselves."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from dothi.access.policy import Person
+from dothi.access.routes import person_of
+from dothi.data.history import SeriesRows
+from dothi.model.clock import from_micros
+from dothi.model.entity import Entity
+from dothi.model.problem import bad_request, not_found
+from dothi.model.reading import Grade, Origin, Reason
+from dothi.model.unit import UNITS
+from dothi.platform.platform import Platform
+from dothi.platform.sector import Chart, Panel
+from dothi.ui.formats import number, relative
+from dothi.ui.language import language_of, translator
+from dothi.ui.page import fill
+from dothi.web import words
+from dothi.web.view import guarded
+
+TABLE_ROWS = 24
+LONGEST = 31 * 24
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One reading as a table shows it."""
+
+    at: Any
+    value: str
+    grade: Grade
+    quality: str
+    reasons: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartView:
+    """A chart with everything it needs: its data as JSON for the island, and the newest rows for everybody."""
+
+    chart: Chart
+    data: str
+    rows: list[Row]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One attribute of the entity as it stands now."""
+
+    title: str
+    value: str
+    unit: str
+    at: Any
+    grade: Grade
+    quality: str
+    reasons: str
+    origin: str
+
+
+def panel_context(platform: Platform, person: Person, language: str, urn: str) -> dict[str, Any] | None:
+    """What the drawer's template needs about ``urn``; None if the asker knows no such entity."""
+    entity = platform.context.get(person, urn)
+    if entity is None:
+        return None
+    now = platform.clock.now()
+    panel = _panel(platform, person, language, entity)
+    return {
+        "urn": urn,
+        "panel": panel,
+        "charts": [_chart(platform, person, language, urn, chart) for chart in panel.charts],
+        "measured": _measured(platform, language, entity),
+        "devices": platform.devices.of_entity(person, urn),
+        "relative": lambda moment: relative(moment, now, language),
+        "state_words": partial(words.state_words, language=language),
+        "flag_words": partial(words.flag_words, language=language),
+    }
+
+
+class Panels:
+    """Serves ``/panel/{urn}``, the drawer's HTML without a frame, and its readings as CSV."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def fragment(self, request: Request) -> Response:
+        """The drawer of one entity. Raises Problem 404."""
+        urn, language = request.path_params["urn"], language_of(request)
+        context = panel_context(self.platform, person_of(request), language, urn)
+        if context is None:
+            raise not_found("entity", urn)
+        return HTMLResponse(fill(language, "dothi.web:panel.html", context), headers={"cache-control": "no-store"})
+
+    async def table(self, request: Request) -> Response:
+        """The readings of one attribute over the last ``hours`` as CSV (RFC 4180, UTF-8 with a mark for spreadsheets)."""
+        urn, iri = request.path_params["urn"], request.query_params.get("attribute", "")
+        try:
+            hours = min(max(int(request.query_params.get("hours", "24")), 1), LONGEST)
+        except ValueError:
+            raise bad_request("hours is not a number.", "Give whole hours, for example hours=24.") from None
+        rows = await run_in_threadpool(_readings, self.platform, person_of(request), urn, iri, hours)
+        name = urn.rsplit(":", 1)[-1] + "-" + iri.rsplit("/", 1)[-1]
+        return csv_response(
+            name,
+            ("observedAt", "value", "grade", "reasons", "origin"),
+            (
+                (
+                    from_micros(at).isoformat(),
+                    value,
+                    Grade(grade).name.lower(),
+                    _names(Reason(reasons)),
+                    Origin(origin).name.lower(),
+                )
+                for at, value, grade, reasons, origin in zip(
+                    rows.observed_at, rows.values, rows.grades, rows.reasons, rows.origins, strict=True
+                )
+            ),
+        )
+
+
+def csv_response(name: str, head: tuple[str, ...], rows: Any) -> Response:
+    """A table as a CSV download. Cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell for cell in row])
+    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "-" for letter in name)
+    headers = {"content-disposition": f'attachment; filename="{safe}.csv"', "cache-control": "no-store"}
+    return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _panel(platform: Platform, person: Person, language: str, entity: Entity) -> Panel:
+    """What the entity's sector says about it; its bare name where no sector has words, or the sector fails."""
+    kind = platform.types.get(entity.type)
+    ward = platform.city.by_code.get(entity.ward or "")
+    bare = Panel(
+        title=entity.id.rsplit(":", 1)[-1],
+        subtitle=" · ".join(
+            part for part in (kind.title.in_language(language) if kind else "", ward.full_name if ward else "") if part
+        ),
+    )
+    for sector in platform.sectors:
+        if sector.panel is not None and any(one.iri == entity.type for one in sector.entity_types):
+            return guarded(partial(sector.panel, platform, person, language, entity), bare, f"panel of {sector.id}")
+    return bare
+
+
+def _readings(platform: Platform, person: Person, urn: str, iri: str, hours: int) -> SeriesRows:
+    now = platform.clock.now()
+    return platform.history.series(person, urn, iri, now - timedelta(hours=hours), now)
+
+
+def _chart(platform: Platform, person: Person, language: str, urn: str, chart: Chart) -> ChartView:
+    rows = _readings(platform, person, urn, chart.attribute, chart.hours)
+    now = platform.clock.now()
+    usable = [
+        (at // 1_000_000, value)
+        for at, value, grade in zip(rows.observed_at, rows.values, rows.grades, strict=True)
+        if isinstance(value, (int, float)) and grade != Grade.BAD
+    ]
+    data = {
+        "t": [at for at, _ in usable],
+        "v": [round(value, 3) for _, value in usable],
+        "from": int((now - timedelta(hours=chart.hours)).timestamp()),
+        "to": int(now.timestamp()),
+        "unit": chart.unit,
+        "title": chart.title,
+        "thresholds": chart.thresholds,
+        "language": language,
+    }
+    newest = range(len(rows.observed_at) - 1, max(-1, len(rows.observed_at) - 1 - TABLE_ROWS), -1)
+    table = [
+        Row(
+            from_micros(rows.observed_at[place]),
+            _value(rows.values[place], language),
+            Grade(rows.grades[place]),
+            words.grade_words(Grade(rows.grades[place]), language),
+            ", ".join(words.reason_words(Reason(rows.reasons[place]), language)),
+            words.origin_words(Origin(rows.origins[place]), language),
+        )
+        for place in newest
+    ]
+    # "<" would end the script element that carries the data.
+    return ChartView(chart, msgspec.json.encode(data).decode().replace("<", "\\u003c"), table, len(rows.observed_at))
+
+
+def _measured(platform: Platform, language: str, entity: Entity) -> list[Measured]:
+    """The attributes its type declares, in the declared order, that have been observed."""
+    kind = platform.types.get(entity.type)
+    found = []
+    for declared in kind.attributes if kind else ():
+        now = entity.first(declared.iri)
+        if now is None or now.observed_at is None or isinstance(now.value, (dict, list)):
+            continue
+        unit = UNITS.get(now.unit or declared.unit or "")
+        found.append(
+            Measured(
+                declared.title.in_language(language),
+                _value(now.value, language, declared.decimals),
+                unit.symbol if unit else "",
+                now.observed_at,
+                now.grade,
+                words.grade_words(now.grade, language),
+                ", ".join(words.reason_words(now.reasons, language)),
+                words.origin_words(now.origin, language),
+            )
+        )
+    return found
+
+
+def _value(value: Any, language: str, decimals: int | None = None) -> str:
+    _ = translator(language)
+    if isinstance(value, bool):
+        return _("có") if value else _("không")
+    if isinstance(value, (int, float)):
+        return number(value, language, decimals)
+    return _("đã rút") if value is None else str(value)
+
+
+def _names(reasons: Reason) -> str:
+    return " ".join(reason.name.lower() for reason in Reason if reason & reasons and reason.name)
