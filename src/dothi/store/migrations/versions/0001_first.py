@@ -185,10 +185,7 @@ def upgrade() -> None:
         sa.Column("modified_at", BIG, nullable=False),
         sa.Column("deleted_at", BIG, nullable=True),
         sa.Column("doc", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["type"],
-            ["name.id"],
-        ),
+        sa.ForeignKeyConstraint(["type"], ["name.id"], initially="DEFERRED", deferrable=True),
         sa.PrimaryKeyConstraint("num"),
         sa.UniqueConstraint("id"),
     )
@@ -201,10 +198,7 @@ def upgrade() -> None:
         sa.Column("attribute", sa.Integer(), nullable=False),
         sa.Column("dataset", sa.Integer(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["entity"],
-            ["entity.num"],
-        ),
+        sa.ForeignKeyConstraint(["entity"], ["entity.num"], initially="DEFERRED", deferrable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("entity", "attribute", "dataset", name="series_key"),
     )

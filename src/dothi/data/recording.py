@@ -1,0 +1,267 @@
+"""Readings into history and live state: whole columns for what is new, one by one for what may be known already.
+
+The law: a reading's key is (series, observed_at). The same value again is nothing; another value is the next revision and
+the highest revision is read; a withdrawal is a revision. What was heard earlier never wins over what was heard later, so
+that a journal which hands out a message again, or two journals out of step, change nothing.
+"""
+
+import sqlite3
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dothi.data.batch import HEARD_NOW, IntArray, Readings
+from dothi.data.series import NEVER, SeriesIndex
+from dothi.data.trail import DAY, newest_standing
+from dothi.model.reading import Reason
+
+SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)
+
+_INSERT = "INSERT INTO reading VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+_LIVE = (
+    "INSERT INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (series_id) DO UPDATE SET head = excluded.head, "
+    "observed_at = excluded.observed_at, number = excluded.number, other = excluded.other, grade = excluded.grade, "
+    "reasons = excluded.reasons, origin = excluded.origin, received_at = excluded.received_at, hidden = excluded.hidden"
+)
+_CORRECT = (
+    "UPDATE live SET number = ?, other = ?, grade = ?, reasons = ?, origin = ?, received_at = ? "
+    "WHERE series_id = ? AND observed_at = ?"
+)
+_REVISIONS = (
+    "SELECT revision, number, other, grade, reasons, origin, received_at, withdrawn FROM reading "
+    "WHERE observed_at = ? AND series_id = ? ORDER BY revision"
+)
+
+# number, other, grade, reasons, origin, received_at, withdrawn: a reading without its key
+_Said = tuple[float | None, str | None, int, int, int, int, int]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What one call stored: the series touched in history, those that show a new value, and how many rows of which sort."""
+
+    series: IntArray
+    live: set[int] = field(default_factory=set)
+    stored: int = 0
+    revisions: int = 0
+    late: int = 0
+    repeated: int = 0
+
+
+class Recorder:
+    """Writes readings on the writer's connection, inside its transaction, and keeps ``head`` and ``shown`` in step.
+
+    ``undo`` takes both back to what they were at the last ``settle``.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, index: SeriesIndex) -> None:
+        self._db, self._index = connection, index
+        self._undo: list[tuple[IntArray, IntArray, IntArray]] = []
+
+    def settle(self) -> None:
+        """The commit held."""
+        self._undo.clear()
+
+    def undo(self) -> None:
+        """The commit did not hold."""
+        for series, head, shown in reversed(self._undo):
+            self._index.head[series], self._index.shown[series] = head, shown
+        self._undo.clear()
+
+    def record(self, readings: Readings, heard: int, *, careful: bool = False) -> Recorded:
+        """Store ``readings``; ``heard`` (µs) stands for HEARD_NOW.
+
+        Without ``careful``, a reading newer than all others of its series is taken to be new without looking; if one is not,
+        sqlite3.IntegrityError is raised and the caller rolls back and tries again carefully.
+        """
+        series, at = readings.series, readings.observed_at
+        received = np.where(readings.received_at == HEARD_NOW, heard, readings.received_at)
+        touched = np.unique(series)
+        self._undo.append((touched, self._index.head[touched], self._index.shown[touched]))
+        order = np.lexsort((at, series))
+        sorted_series, sorted_at = series[order], at[order]
+        again = np.zeros(len(order), np.bool_)
+        again[1:] = (sorted_series[1:] == sorted_series[:-1]) & (sorted_at[1:] == sorted_at[:-1])
+        new = (sorted_at > self._index.head[sorted_series]) & ~again & (readings.reasons[order] & SKEWED == 0)
+        if readings.withdrawn is not None:
+            new &= ~readings.withdrawn[order]
+        if careful:
+            new[new] = [
+                not self._known(s, t) for s, t in zip(sorted_series[new].tolist(), sorted_at[new].tolist(), strict=True)
+            ]
+        done = Recorded(touched)
+        fresh = order[new]
+        if len(fresh):
+            self._append(readings, received, fresh, done)
+        if len(fresh) < len(order):
+            # In the order they were told: later statements about one key are later revisions.
+            moved = self._consider(readings, received, np.sort(order[~new]), done)
+            done.series = np.unique(np.concatenate([series[fresh], np.fromiter(moved, np.int64, len(moved))]))
+        return done
+
+    def _known(self, series: int, at: int) -> bool:
+        query = "SELECT 1 FROM reading WHERE observed_at = ? AND series_id = ? LIMIT 1"
+        return self._db.execute(query, (at, series)).fetchone() is not None
+
+    def _append(self, readings: Readings, received: IntArray, rows: IntArray, done: Recorded) -> None:
+        """Rows that are newer than their series; sorted by series, then time."""
+        index = self._index
+        series, at = readings.series[rows], readings.observed_at[rows]
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = series[1:] != series[:-1]
+        last = np.ones(len(rows), np.bool_)
+        last[:-1] = first[1:]
+        previous = np.empty(len(rows), np.int64)
+        previous[1:] = at[:-1]
+        previous[first] = index.head[series[first]]
+        linked = previous != NEVER
+        new_day = ~linked | (at // DAY != np.where(linked, previous, 0) // DAY)
+        number, origin = readings.number[rows], readings.origin[rows]
+        grade, reasons, heard = readings.grade[rows], readings.reasons[rows], received[rows]
+        other: list[str | None] = [None] * len(rows)
+        if readings.other is not None:
+            other = [readings.other[row] for row in rows.tolist()]
+        if new_day.any():
+            days = zip(series[new_day].tolist(), (at[new_day] // DAY).tolist(), at[new_day].tolist(), strict=True)
+            self._db.executemany("INSERT INTO anchor VALUES (?,?,?)", days)
+        # The tree is filled at its end when rows come in its own order.
+        order = np.lexsort((series, at))
+        nothing = [0] * len(rows)
+        links: list[int | None] = previous[order].tolist()
+        if not linked.all():
+            links = [None if link == NEVER else link for link in links]
+        self._db.executemany(
+            _INSERT,
+            zip(
+                at[order].tolist(),
+                series[order].tolist(),
+                nothing,
+                number[order].tolist(),  # NaN becomes NULL in SQLite
+                [other[row] for row in order.tolist()] if readings.other is not None else other,
+                grade[order].tolist(),
+                reasons[order].tolist(),
+                origin[order].tolist(),
+                heard[order].tolist(),
+                nothing,
+                links,
+                strict=True,
+            ),
+        )
+        newest = last & (at > index.shown[series])
+        moved = series[newest]
+        index.head[series[last]] = at[last]
+        index.shown[moved] = at[newest]
+        hidden = (~index.alive(moved)).astype(np.int64)
+        self._db.executemany(
+            _LIVE,
+            zip(
+                moved.tolist(),
+                at[newest].tolist(),
+                at[newest].tolist(),
+                number[newest].tolist(),
+                [other[row] for row in np.flatnonzero(newest).tolist()]
+                if readings.other is not None
+                else other[: len(moved)],
+                grade[newest].tolist(),
+                reasons[newest].tolist(),
+                origin[newest].tolist(),
+                heard[newest].tolist(),
+                hidden.tolist(),
+                strict=True,
+            ),
+        )
+        passed = last & ~newest
+        if passed.any():
+            self._db.executemany(
+                "UPDATE live SET head = ? WHERE series_id = ?",
+                zip(at[passed].tolist(), series[passed].tolist(), strict=True),
+            )
+        done.live.update(moved.tolist())
+        done.stored += len(rows)
+
+    def _consider(self, readings: Readings, received: IntArray, rows: IntArray, done: Recorded) -> set[int]:
+        """Rows that may be known already, or that came late: each is looked up. Returns the series that got a row."""
+        moved: set[int] = set()
+        withdrawn = readings.withdrawn
+        for row in rows.tolist():
+            series, at = int(readings.series[row]), int(readings.observed_at[row])
+            number = float(readings.number[row])
+            gone = int(withdrawn is not None and withdrawn[row])
+            said: _Said = (
+                None if gone or number != number else number,
+                None if gone or readings.other is None else readings.other[row],
+                int(readings.grade[row]),
+                int(readings.reasons[row]),
+                int(readings.origin[row]),
+                int(received[row]),
+                gone,
+            )
+            if self._state(series, at, said, done):
+                moved.add(series)
+        return moved
+
+    def _state(self, series: int, at: int, said: _Said, done: Recorded) -> bool:
+        """One statement about one key. False if it is nothing new."""
+        known = self._db.execute(_REVISIONS, (at, series)).fetchall()
+        number, other, *_, heard, gone = said
+        if not known:
+            self._db.execute(_INSERT, (at, series, 0, *said, None))
+            self._db.execute("INSERT OR IGNORE INTO late VALUES (?,?)", (series, at))
+            done.stored += 1
+            done.late += 1
+            if not gone and not said[3] & SKEWED and at > self._index.shown[series]:
+                self._show(series, at, said, done)
+            return True
+        revision, *current = known[-1]
+        same = [row for row in known if (row[1], row[2], row[7]) == (number, other, gone)]
+        older = heard < current[5]
+        if (current[0], current[1], current[6]) == (number, other, gone) or (same and heard <= current[5]):
+            done.repeated += 1
+            return False
+        self._db.execute(_INSERT, (at, series, revision + 1, *said, None))
+        done.stored += 1
+        done.revisions += 1
+        if older:
+            # It is kept, and what was heard after it is read on.
+            self._db.execute(_INSERT, (at, series, revision + 2, *current, None))
+            done.stored += 1
+            return True
+        self._correct(series, at, said, done)
+        return True
+
+    def _correct(self, series: int, at: int, said: _Said, done: Recorded) -> None:
+        """Take a new revision over into live state, if it concerns it."""
+        number, other, grade, reasons, origin, heard, gone = said
+        shown = int(self._index.shown[series])
+        if at > shown:
+            if not gone and not reasons & SKEWED:
+                self._show(series, at, said, done)
+        elif at == shown:
+            if gone or reasons & SKEWED:
+                self._fall_back(series, at, done)
+            else:
+                self._db.execute(_CORRECT, (number, other, grade, reasons, origin, heard, series, at))
+                done.live.add(series)
+
+    def _show(self, series: int, at: int, said: _Said, done: Recorded) -> None:
+        head = int(self._index.head[series])
+        hidden = int(not self._index.alive(np.array([series]))[0])
+        self._db.execute(_LIVE, (series, None if head == NEVER else head, at, *said[:6], hidden))
+        self._index.shown[series] = at
+        done.live.add(series)
+
+    def _fall_back(self, series: int, at: int, done: Recorded) -> None:
+        head = int(self._index.head[series])
+        row = newest_standing(self._db, series, None if head == NEVER else head, at, SKEWED)
+        done.live.add(series)
+        if row is None:
+            self._index.shown[series] = NEVER
+            self._db.execute("UPDATE live SET observed_at = NULL, hidden = 1 WHERE series_id = ?", (series,))
+            return
+        self._index.shown[series] = row[0]
+        self._db.execute(
+            "UPDATE live SET observed_at = ?, number = ?, other = ?, grade = ?, reasons = ?, origin = ?, received_at = ? "
+            "WHERE series_id = ?",
+            (*row, series),
+        )

@@ -1,0 +1,55 @@
+"""Where things are, in numbers a query can use: the box of a geometry and distances on the ground."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import shapely
+from shapely.geometry import shape
+
+from dothi.model.problem import bad_request
+
+EARTH_RADIUS = 6_371_008.8  # metres, mean radius (IUGG 1980)
+
+Box = tuple[float, float, float, float]
+
+
+def box_of(geometry: Any) -> Box:
+    """(west, south, east, north) of a GeoJSON geometry (RFC 7946), EPSG:4326. Raises Problem 400 if it is not one."""
+    wrong = bad_request("This is not a GeoJSON geometry.", "Give type and coordinates, longitude before latitude.")
+    if not isinstance(geometry, Mapping):
+        raise wrong
+    try:
+        if geometry.get("type") == "Point":
+            longitude, latitude = (float(value) for value in geometry["coordinates"][:2])
+            box = (longitude, latitude, longitude, latitude)
+        else:
+            west, south, east, north = shape(dict(geometry)).bounds
+            box = (float(west), float(south), float(east), float(north))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise wrong from error
+    if not (-180 <= box[0] <= box[2] <= 180 and -90 <= box[1] <= box[3] <= 90):
+        raise bad_request("These coordinates are not on Earth.", "Longitude first (−180 to 180), then latitude (−90 to 90).")
+    return box
+
+
+def metres(longitude: float, latitude: float, west: float, south: float, east: float, north: float) -> float:
+    """Great-circle metres (haversine) from a point to the nearest point of a box, all EPSG:4326."""
+    other_longitude = min(max(longitude, west), east)
+    other_latitude = min(max(latitude, south), north)
+    here, there = math.radians(latitude), math.radians(other_latitude)
+    across = math.sin((there - here) / 2) ** 2
+    along = math.cos(here) * math.cos(there) * math.sin(math.radians(other_longitude - longitude) / 2) ** 2
+    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, across + along)))
+
+
+def box_around(longitude: float, latitude: float, distance: float) -> Box:
+    """A box that holds every point within ``distance`` metres of a point; the whole width near the poles."""
+    high = math.degrees(distance / EARTH_RADIUS) * 1.001
+    south, north = max(-90.0, latitude - high), min(90.0, latitude + high)
+    if south <= -90 or north >= 90:
+        return -180.0, south, 180.0, north
+    # The circle is widest, in degrees, on the side nearer to the pole.
+    ratio = math.sin(math.radians(high)) / math.cos(math.radians(latitude))
+    wide = math.degrees(math.asin(min(1.0, ratio))) * 1.001
+    return longitude - wide, south, longitude + wide, north

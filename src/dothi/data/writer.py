@@ -1,0 +1,238 @@
+"""The one way in: every change of a city goes through ``apply``, in one transaction, on one thread."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+
+from dothi.access.policy import Clearance, Person, may
+from dothi.data.batch import (
+    Applied,
+    Batch,
+    Changed,
+    EntityChange,
+    EntityKind,
+    IntArray,
+    Quarantined,
+    Readings,
+    pack,
+    readings_of,
+)
+from dothi.data.editing import Edited, Editor, Locate
+from dothi.data.recording import Recorded, Recorder
+from dothi.data.series import SeriesIndex
+from dothi.model.clock import to_micros
+from dothi.model.entity import LOCATION, Entity
+from dothi.model.problem import Problem
+from dothi.store.audit import Act, last_seal, record
+from dothi.store.database import Database
+
+T = TypeVar("T")
+Also = Callable[[sqlite3.Connection], None]
+
+_QUARANTINE = (
+    "INSERT INTO quarantine (at, source, device, reason, detail, body, content_type, correlation, received_at, origin) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?)"
+)
+_SERIES = (
+    "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
+    "ON CONFLICT (id) DO UPDATE SET unit = excluded.unit"
+)
+
+
+class Writer:
+    """The single writer of a tenant. ``locate`` gives the ward code of a point (longitude, latitude; EPSG:4326).
+
+    Open it after ``migrate``; close it when the city stops.
+    """
+
+    def __init__(self, database: Database, *, locate: Locate) -> None:
+        self._db = database.connect_writer()
+        self.index = SeriesIndex.load(self._db)
+        self._sealed = last_seal(self._db)
+        self._recorder = Recorder(self._db, self.index)
+        self._editor = Editor(self._db, self.index, locate)
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    def close(self) -> None:
+        """Finish what was handed in, then close the connection."""
+        self._executor.shutdown()
+        self._db.close()
+
+    def apply(self, batch: Batch) -> Applied:
+        """Commit a batch whole or not at all: entities first, then readings, with quarantine, audit and outbox.
+
+        Blocks until it is on disk. Raises Problem (403 not allowed, 404 or 409 for an entity, 400 for a place that is
+        none), KeyError for readings of an entity that does not exist, ValueError for numbers that are not finite or
+        series that were not given out, sqlite3.OperationalError when the disk fails; nothing is changed then.
+        """
+        with self._lock:
+            try:
+                return self._commit(batch, careful=False)
+            except sqlite3.IntegrityError:
+                # A reading taken to be new was not: a clock that runs ahead had told of that moment before.
+                return self._commit(batch, careful=True)
+
+    async def write(self, batch: Batch) -> Applied:
+        """``apply`` on the writer's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self.apply, batch)
+
+    async def save(
+        self,
+        person: Person,
+        kind: EntityKind,
+        entity: Entity,
+        *,
+        at: datetime,
+        correlation: str = "",
+        acts: Sequence[Act] = (),
+        also: Also | None = None,
+        clearance: Clearance | None = None,
+    ) -> None:
+        """Write one entity; ``also`` runs further statements in the same transaction. Raises what ``apply`` raises."""
+        batch = Batch(person, "entity", correlation, at, entities=[EntityChange(kind, entity, clearance)], acts=list(acts))
+
+        def work() -> None:
+            with self._lock:
+                self._commit(batch, careful=True, also=also)
+
+        await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def run(
+        self,
+        person: Person,
+        at: datetime,
+        work: Callable[[sqlite3.Connection], T],
+        acts: Sequence[Act] = (),
+        *,
+        action: str = "entity.write",
+    ) -> T:
+        """Run other statements (devices, lobby, quarantine, cursors) and record ``acts``, in one transaction.
+
+        Raises Problem 403 if ``person`` may not do ``action``, and whatever ``work`` raises; nothing is changed then.
+        """
+        if not may(person, action):
+            raise Problem(403, "forbidden", f"{person.id} may not do this.", "Sign in as one who may.")
+
+        def transact() -> T:
+            with self._lock:
+                return self._transaction(lambda: self._work(work, acts, to_micros(at)))
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, transact)
+
+    def _work(self, work: Callable[[sqlite3.Connection], T], acts: Sequence[Act], at: int) -> T:
+        result = work(self._db)
+        self._sealed = record(self._db, acts, at, self._sealed)
+        return result
+
+    def _transaction(self, work: Callable[[], T]) -> T:
+        sealed = self._sealed
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            result = work()
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._sealed = sealed
+            self.index.undo()
+            self._recorder.undo()
+            raise
+        self._recorder.settle()
+        return result
+
+    def _commit(self, batch: Batch, *, careful: bool, also: Also | None = None) -> Applied:
+        at = to_micros(batch.at)
+        written: list[tuple[list[tuple[int, str]], list[tuple[int, int, int, int, str | None]]]] = []
+
+        def work() -> Applied:
+            edited = Edited()
+            for change in batch.entities:
+                self._editor.edit(change, batch.person, at, edited)
+            parts = [self._resolved(readings) for readings in (batch.readings, readings_of(edited.rows)) if readings]
+            self.index.fit_state()
+            names, series = self.index.unwritten()
+            written.append((names, series))
+            self._db.executemany("INSERT INTO name VALUES (?,?)", names)
+            self._db.executemany(_SERIES, series)
+            if batch.readings:
+                self._allow(batch.person, batch.readings.series)
+            recorded = []
+            for part in parts:
+                if self.index.unknown(part.series, series):
+                    raise ValueError("readings of a series that was not given out")
+                recorded.append(self._recorder.record(part, at, careful=careful))
+            self._hold(batch.quarantine, at)
+            if also is not None:
+                also(self._db)
+            return self._conclude(batch, edited, recorded, at)
+
+        applied = self._transaction(work)
+        self.index.settle(*written[0])
+        return applied
+
+    def _resolved(self, readings: Readings) -> Readings:
+        if readings.keys is not None:
+            readings.series = self.index.resolve(readings.keys, readings.units)
+        return readings
+
+    def _allow(self, person: Person, series: IntArray) -> None:
+        if not may(person, "reading.write", max(Clearance.INTERNAL, self.index.strictest(series))):
+            raise Problem(403, "forbidden", f"{person.id} may not write these readings.", "Sign in as one who may.")
+
+    def _hold(self, messages: Sequence[Quarantined], at: int) -> None:
+        rows = [
+            (
+                at,
+                one.source,
+                one.device,
+                one.reason,
+                one.detail,
+                one.body,
+                one.content_type,
+                one.correlation,
+                one.received_at,
+                None if one.origin is None else int(one.origin),
+            )
+            for one in messages
+        ]
+        if rows:
+            self._db.executemany(_QUARANTINE, rows)
+
+    def _conclude(self, batch: Batch, edited: Edited, recorded: list[Recorded], at: int) -> Applied:
+        """Outbox and audit of what was done; nothing of either if nothing was."""
+        index = self.index
+        applied = Applied(
+            stored=sum(one.stored for one in recorded),
+            revisions=sum(one.revisions for one in recorded),
+            late=sum(one.late for one in recorded),
+            repeated=sum(one.repeated for one in recorded),
+            live=len(set().union(*(one.live for one in recorded))),
+            created=[index.urn(num) for num in edited.created],
+            changed=[index.urn(num) for num in edited.changed],
+            deleted=[index.urn(num) for num in edited.deleted],
+            quarantined=len(batch.quarantine),
+        )
+        for one in recorded:
+            live = np.fromiter(one.live, np.int64, len(one.live))
+            self._editor.move(index.of_attribute(live, LOCATION).tolist())
+        acts = list(batch.acts)
+        who, correlation = batch.person.id, batch.correlation
+        acts += (Act(who, f"entity.{one.kind}", one.entity.id, correlation=correlation) for one in batch.entities)
+        if applied.stored or applied.quarantined:
+            detail = f"stored {applied.stored}, revisions {applied.revisions}, quarantined {applied.quarantined}"
+            acts.append(Act(who, "reading.write", batch.source, "done", correlation, detail))
+        if acts:
+            self._sealed = record(self._db, acts, at, self._sealed)
+        if applied.stored or batch.entities:
+            series = np.concatenate([one.series for one in recorded]) if recorded else np.empty(0, np.int64)
+            changed = Changed(pack(series), pack(edited.changed), pack(edited.created), pack(edited.deleted))
+            row = self._db.execute("INSERT INTO outbox (at, payload) VALUES (?,?)", (at, changed.encode()))
+            applied.seq = row.lastrowid
+        return applied
