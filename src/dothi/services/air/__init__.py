@@ -1,0 +1,34 @@
+"""The air sector: what the stations say, as VN_AQI. The model for every sector to come."""
+
+from datetime import timedelta
+
+from dothi.model.text import Text
+from dothi.platform.sector import Derivation, MapLayer, Sector
+from dothi.services.air import feeds, pages, process, view, words
+from dothi.services.air.model import AIR_QUALITY_OBSERVED, AirQualityObserved
+
+SECTOR = Sector(
+    id="air",
+    title=words.TITLE,
+    agency="so-nong-nghiep-moi-truong",
+    entity_types=(AirQualityObserved,),
+    bottleneck="environment",
+    tile=view.tile,
+    layers=(
+        MapLayer(
+            "air",
+            words.LAYER,
+            AIR_QUALITY_OBSERVED,
+            points=view.points,
+            areas=view.areas,
+            hours=view.hours,
+            legend=view.LEGEND,
+        ),
+    ),
+    panel=view.panel,
+    derivations=(Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(minutes=5)),),
+    feeds=feeds.feeds,
+    recorded=feeds.replay_period,
+    pages=pages.routes,
+    links=(("/air", Text("Không khí quanh bạn", "The air around you")),),
+)

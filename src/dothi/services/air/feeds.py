@@ -1,0 +1,192 @@
+"""Readings the air sector brings along: recorded ones on the city's clock, or made-up ones in a city without data."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from dothi.access.policy import SYSTEM, Clearance
+from dothi.data.batch import Batch, EntityChange
+from dothi.devices.registry import DeviceSpec, MappingRule
+from dothi.model.entity import Attribute, Entity
+from dothi.model.reading import Origin
+from dothi.model.urn import urn
+from dothi.platform.sector import Feed
+from dothi.services.air.model import AIR_QUALITY_OBSERVED, POLLUTANTS, PROVIDER, iri
+from dothi.services.air.process import whole_hour
+from dothi.services.air.recorded import (
+    RecordedMessage,
+    bodies,
+    readings_file,
+    recorded_messages,
+    recorded_stations,
+    replay_period,
+    resume_from,
+)
+from dothi.services.air.simulated import SimulatedStation, simulated_stations, simulated_values
+from dothi.services.air.stations import HOUR, stations
+from dothi.store.journal import JournalDown, JournalFull
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+__all__ = ["feeds", "replay_period"]
+
+NDJSON = "application/x-ndjson"
+SIMULATED_EVERY = timedelta(minutes=1)
+_LONGEST_NAP = 1.0  # real seconds between looks at the city's clock
+_SHORTEST_NAP = 0.05
+MAPPING = {
+    **{name: MappingRule(iri(name)) for name in POLLUTANTS},
+    "temp": MappingRule(iri("temperature")),
+    "hum": MappingRule(iri("relativeHumidity")),
+}
+
+
+def feeds(platform: "Platform") -> Sequence[Feed]:
+    """The feed this city needs: a replay where it replays recorded data, a simulation where it is simulated, else none."""
+    data = platform.settings.data
+    if platform.replay is not None and data is not None and readings_file(data) is not None:
+        return (Replay(data),)
+    return (Simulation(),) if platform.simulated else ()
+
+
+class Replay:
+    """Recorded readings: the past at once, the rest as the city's clock reaches it, each at its own time of observation."""
+
+    id = "air-replay"
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    async def run(self, platform: "Platform") -> None:
+        """Feed the journal until the recording ends or the task is cancelled; goes on where the store left off."""
+        known = await asyncio.to_thread(recorded_stations, self._data)
+        provider = f"{(readings_file(self._data) or self._data).name}"
+        specs = [_spec(platform, one.device, one.name, one.longitude, one.latitude, HOUR) for one in known.values()]
+        await _register(platform, specs, provider)
+        heard = [station.heard for station in await asyncio.to_thread(stations, platform, SYSTEM)]
+        messages = await asyncio.to_thread(recorded_messages, self._data, resume_from(heard))
+        await self._follow(platform, messages)
+
+    async def _follow(self, platform: "Platform", messages: Sequence[RecordedMessage]) -> None:
+        sent = 0
+        while sent < len(messages):
+            now = platform.clock.now()
+            due = sent
+            while due < len(messages) and messages[due].at <= now:
+                due += 1
+            for body in bodies(messages[sent:due]):
+                await _append(platform, body, Origin.REPLAYED)
+            sent = due
+            if sent < len(messages):
+                await _nap(platform, messages[sent].at)
+
+
+class Simulation:
+    """Made-up stations at ward centres: a day of hourly history first, then one message a minute each."""
+
+    id = "air-simulation"
+
+    async def run(self, platform: "Platform") -> None:
+        """Feed the journal until cancelled."""
+        made = simulated_stations(platform.city.wards)
+        specs = [
+            _spec(platform, one.device, one.ward.full_name, one.ward.longitude, one.ward.latitude, SIMULATED_EVERY)
+            for one in made
+        ]
+        await _register(platform, specs, "Đô Thị (mô phỏng)")
+        heard = {one.id: one.heard for one in await asyncio.to_thread(stations, platform, SYSTEM)}
+        now = platform.clock.now()
+        past = [
+            _line(one, hour)
+            for hour in _hours_before(now)
+            for one in made
+            if _missing(heard.get(_entity(platform, one)), hour)
+        ]
+        for start in range(0, len(past), 500):
+            await _append(platform, b"\n".join(past[start : start + 500]), Origin.SIMULATED)
+        await self._follow(platform, made, now)
+
+    async def _follow(self, platform: "Platform", made: Sequence[SimulatedStation], start: datetime) -> None:
+        turn = 0
+        while made:
+            # Stations speak one after another, so that a minute's messages do not come in one second.
+            due = start + SIMULATED_EVERY * (turn / len(made))
+            now = platform.clock.now()
+            if due > now:
+                await _nap(platform, due)
+                continue
+            if now - due > SIMULATED_EVERY:
+                start, turn = now, 0  # the machine slept: nobody needs the minutes in between
+                continue
+            await _append(platform, _line(made[turn % len(made)], due), Origin.SIMULATED)
+            turn += 1
+
+
+def _line(station: SimulatedStation, at: datetime) -> bytes:
+    return msgspec.json.encode({"device": station.device, "at": at, "values": simulated_values(station, at)})
+
+
+def _entity(platform: "Platform", station: SimulatedStation) -> str:
+    return urn("AirQualityObserved", platform.city.slug, station.device)
+
+
+def _hours_before(now: datetime) -> list[datetime]:
+    newest = whole_hour(now)
+    return [newest - HOUR * back for back in range(24, -1, -1)]
+
+
+def _missing(heard: datetime | None, hour: datetime) -> bool:
+    return heard is None or hour > heard
+
+
+def _spec(platform: "Platform", device: str, name: str, longitude: float, latitude: float, cadence: timedelta) -> DeviceSpec:
+    return DeviceSpec(
+        id=device,
+        entity_id=urn("AirQualityObserved", platform.city.slug, device),
+        entity_type=AIR_QUALITY_OBSERVED,
+        name=name,
+        cadence_s=cadence.total_seconds(),
+        longitude=longitude,
+        latitude=latitude,
+        mapping=MAPPING,
+    )
+
+
+async def _register(platform: "Platform", specs: Iterable[DeviceSpec], provider: str) -> None:
+    """Admit devices that are not known yet, say who provides their readings, and open both to the public."""
+    new = [spec for spec in specs if platform.devices.lookup(spec.id) is None]
+    if not new:
+        return
+    await platform.devices.register_many(SYSTEM, new)
+    said = {PROVIDER: [Attribute("Property", provider)]}
+    changes = [
+        EntityChange("merge", Entity(spec.entity_id, AIR_QUALITY_OBSERVED, dict(said)), Clearance.PUBLIC) for spec in new
+    ]
+    correlation = f"air-feed-{uuid4().hex}"
+    await platform.writer.write(Batch(SYSTEM, "air-feed", correlation, platform.clock.now(), entities=changes))
+
+
+async def _append(platform: "Platform", body: bytes, origin: Origin) -> None:
+    """Keep a body in the journal, waiting as long as the journal asks when it is full or away."""
+    correlation = f"air-feed-{uuid4().hex}"
+    while True:
+        try:
+            await platform.journal.append(
+                body, source="file", device=None, content_type=NDJSON, correlation=correlation, origin=origin
+            )
+            return
+        except (JournalFull, JournalDown) as refusal:
+            await asyncio.sleep(refusal.retry_after or 1)
+
+
+async def _nap(platform: "Platform", until: datetime) -> None:
+    """Sleep towards a moment of the city's clock, a second at most: the clock may be held or sped up meanwhile."""
+    speed = platform.replay.speed if platform.replay is not None else 1.0
+    real = (until - platform.clock.now()).total_seconds() / speed
+    await asyncio.sleep(min(max(real, _SHORTEST_NAP), _LONGEST_NAP))

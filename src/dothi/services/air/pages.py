@@ -1,0 +1,130 @@
+"""The doors of the air sector: the public page, its tables, and the sector's own JSON and CSV."""
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from dothi.access.routes import page, person_of
+from dothi.model.city import Ward
+from dothi.services.air import api, public, words
+from dothi.services.air.process import whole_hour
+from dothi.services.air.stations import city_air
+from dothi.ui.language import language_of
+from dothi.ui.page import render
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+_PACKAGE = "dothi.services.air"
+
+
+def routes(platform: "Platform") -> Sequence[BaseRoute]:
+    """Everything the air sector serves; all of it may be read by anybody."""
+
+    def air(request: Request) -> Response:
+        return _air(request, platform)
+
+    def table(request: Request) -> Response:
+        return _table(request, platform)
+
+    def wards(request: Request) -> Response:
+        return api.wards(request, platform)
+
+    def daily(request: Request) -> Response:
+        return api.daily(request, platform)
+
+    return [
+        page("/air", air, action="air.read", name="air"),
+        page("/air/table", table, action="air.read", name="air-table"),
+        page("/air/air.css", _style, action="air.read", name="air-style"),
+        page("/api/v1/sectors/air/wards", wards, action="air.read", name="air-wards"),
+        page("/api/v1/sectors/air/stations/{id}/daily", daily, action="air.read", name="air-station-daily"),
+    ]
+
+
+def _air(request: Request, platform: "Platform") -> Response:
+    """How is the air where I am: ``?ward=<code>``, or ``?q=<part of a name>``, or neither for the whole city."""
+    language, asker, city = language_of(request), person_of(request), platform.city
+    place, matches, asked = _wanted(request, platform)
+    air = city_air(platform, asker)
+    now = platform.clock.now()
+    shown = air.wards[place.code].nearest or public.nearest(air.stations, place) if place is not None else None
+    history = public.past(platform, asker, air.stations if place is None else [shown] if shown is not None else [])
+    bars = public.bars(history, whole_hour(now), language) if history else []
+    near = public.near(platform, asker, shown, place, language) if shown is not None and place is not None else None
+    provider = near["provider"] if near is not None else public.city_source(platform, asker, air)
+    title = place.full_name if place is not None else city.title.in_language(language)
+    context: dict[str, Any] = {
+        "t": public.phrases(language),
+        "asked": asked,
+        "place": place,
+        "matches": matches,
+        "chosen": place.code if place is not None else "",
+        "stations": air.stations,
+        "hero": public.hero(air, place, title, now, language),
+        "bars": bars,
+        "bars_said": public.bars_words(shown, bars, language),
+        "near": near,
+        "ranks": public.ranks(air, city.wards, language),
+        "source": public.source_words(provider, language),
+        "basis": public.basis(air, language),
+    }
+    return render(request, platform, f"{_PACKAGE}:air.html", **context)
+
+
+def _wanted(request: Request, platform: "Platform") -> tuple[Ward | None, list[Ward], str]:
+    """The ward asked for; the wards a search may mean; and the words that were asked."""
+    code, asked = request.query_params.get("ward", ""), request.query_params.get("q", "").strip()[:80]
+    if code:
+        place = platform.city.by_code.get(code)
+        return place, [], "" if place is not None else code[:80]
+    matches = platform.city.search(asked) if asked else []
+    exact = [ward for ward in matches if asked in (ward.full_name, ward.name)]
+    only = exact if len(exact) == 1 else matches
+    return (only[0] if len(only) == 1 else None), matches, asked
+
+
+def _table(request: Request, platform: "Platform") -> Response:
+    """Every ward and every station as tables."""
+    language, now = language_of(request), platform.clock.now()
+    air = city_air(platform, person_of(request))
+    wards = []
+    for ward in platform.city.wards:
+        value = air.wards[ward.code]
+        wards.append(
+            {
+                "code": ward.code,
+                "name": ward.full_name,
+                "index": "–" if value.index is None else value.index,
+                "level": "–" if value.band is None else value.band.name.in_language(language),
+                "distance": "–" if value.nearest_km is None else words.kilometres(value.nearest_km, language),
+            }
+        )
+    stations = [
+        {
+            "name": station.name,
+            "index": "–" if station.index is None else station.index,
+            "level": "–" if station.band is None else station.band.name.in_language(language),
+            "state": words.age_words(station, now, language),
+        }
+        for station in sorted(air.stations, key=lambda one: one.name)
+    ]
+    return render(
+        request,
+        platform,
+        f"{_PACKAGE}:table.html",
+        t=public.phrases(language),
+        wards=wards,
+        stations=stations,
+        basis=public.basis(air, language),
+    )
+
+
+def _style(_: Request) -> Response:
+    """The few rules of style that only these pages need."""
+    text = resources.files(_PACKAGE).joinpath("static", "air.css").read_text("utf-8")
+    return Response(text, media_type="text/css", headers={"cache-control": "public, max-age=3600"})

@@ -1,0 +1,183 @@
+"""The stations as they stand now, read from the live context: one row per AirQualityObserved with the index it last had."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING
+
+from dothi.access.policy import Person
+from dothi.data.context import EntityQuery
+from dothi.model.entity import LOCATION, Entity
+from dothi.model.reading import Reason
+from dothi.model.urn import local_part
+from dothi.platform.sector import Freshness
+from dothi.services.air.bands import BANDS, BY_KEY, Band
+from dothi.services.air.model import AIR_QUALITY_OBSERVED, DOMINANT, INDEX, LEVEL, NAME, POLLUTANTS, iri
+from dothi.services.air.wards import InterpolationError, interpolate, leave_one_out
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+HOUR = timedelta(hours=1)
+DEFAULT_CADENCE = HOUR
+BEYOND_SCALE = "beyondScale"
+_PAGE = 1_000
+_SHOWN = (NAME, LOCATION, INDEX, LEVEL, DOMINANT, *(iri(name) for name in POLLUTANTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A station and its last hourly VN_AQI.
+
+    ``hour`` is the start of the hour the index speaks for, ``heard`` the newest observation of a pollutant (both UTC).
+    """
+
+    id: str
+    name: str
+    longitude: float
+    latitude: float
+    ward: str | None
+    index: int | None
+    beyond_scale: bool
+    dominant: str | None
+    hour: datetime | None
+    heard: datetime | None
+    freshness: Freshness
+    reasons: Reason
+
+    @property
+    def band(self) -> Band | None:
+        """The band of the index, None without one."""
+        return None if self.index is None else next(band for band in BANDS if self.index <= band.high)
+
+    @property
+    def current(self) -> bool:
+        """True if the index may speak for the present."""
+        return self.index is not None and self.freshness == "fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class WardAir:
+    """The air of one ward, interpolated: ``index`` is None when no station is near enough; distance in km."""
+
+    code: str
+    index: int | None
+    nearest_km: float | None
+    nearest: Station | None
+
+    @property
+    def band(self) -> Band | None:
+        """The band of the index, None without one."""
+        return None if self.index is None else next(band for band in BANDS if self.index <= band.high)
+
+
+@dataclass(frozen=True, slots=True)
+class CityAir:
+    """All wards at one moment, the stations behind them, and how wrong the interpolation is right now."""
+
+    wards: dict[str, WardAir]
+    stations: list[Station]
+    error: InterpolationError | None
+
+    @property
+    def current(self) -> list[Station]:
+        """The stations whose index speaks for the present."""
+        return [station for station in self.stations if station.current]
+
+    @property
+    def median(self) -> int | None:
+        """The middle index of the current stations, None without any."""
+        known = [station.index for station in self.current if station.index is not None]
+        return int(median(known) + 0.5) if known else None
+
+
+def stations(platform: "Platform", asker: Person, ids: Sequence[str] | None = None) -> list[Station]:
+    """The stations the asker may see, all or those with these ids; one without a place on the map is left out."""
+    if ids is not None and not ids:
+        return []
+    found: list[Station] = []
+    offset = 0
+    while True:
+        query = EntityQuery(type=AIR_QUALITY_OBSERVED, ids=tuple(ids or ()), attributes=_SHOWN, limit=_PAGE, offset=offset)
+        entities = platform.context.query(asker, query).entities
+        found.extend(one for entity in entities if (one := station_of(platform, entity)) is not None)
+        if len(entities) < _PAGE:
+            return found
+        offset += _PAGE
+
+
+def station_of(platform: "Platform", entity: Entity) -> Station | None:
+    """An entity as a station; None without a point on the map."""
+    point = entity.point
+    if point is None:
+        return None
+    now = platform.clock.now()
+    index, level, dominant, name = (entity.first(key) for key in (INDEX, LEVEL, DOMINANT, NAME))
+    observed = [one for key in POLLUTANTS if (one := entity.first(iri(key))) is not None and one.observed_at is not None]
+    heard = max((one.observed_at for one in observed if one.observed_at is not None), default=None)
+    reasons = Reason.NONE
+    for one in observed:
+        reasons |= one.reasons
+    value = index.value if index is not None and isinstance(index.value, int | float) else None
+    hour = index.observed_at if index is not None else None
+    return Station(
+        entity.id,
+        str(name.value) if name is not None else local_part(entity.id),
+        *point,
+        entity.ward,
+        None if value is None else round(value),
+        level is not None and level.value == BEYOND_SCALE,
+        str(dominant.value) if dominant is not None else None,
+        hour,
+        heard,
+        freshness(now, heard, hour, _cadence(platform, entity)),
+        reasons,
+    )
+
+
+def freshness(now: datetime, heard: datetime | None, hour: datetime | None, cadence: timedelta) -> Freshness:
+    """How old a station's word is: late after one cadence missed, silent after three; the index has two hours and four.
+
+    ``heard`` is its newest observation, ``hour`` the start of the hour its index speaks for.
+    """
+    if heard is None:
+        return "silent"
+    age = now - heard
+    index_age = timedelta(0) if hour is None else now - (hour + HOUR)
+    if age > 3 * cadence or index_age > 4 * HOUR:
+        return "silent"
+    if age > 1.5 * cadence or index_age > 2 * HOUR:
+        return "late"
+    return "fresh"
+
+
+def city_air(platform: "Platform", asker: Person) -> CityAir:
+    """Every ward's air now, from the stations whose index is current."""
+    every = stations(platform, asker)
+    used = [station for station in every if station.current]
+    places = [(station.longitude, station.latitude) for station in used]
+    values = [float(station.index or 0) for station in used]
+    found = interpolate(places, values, [(ward.longitude, ward.latitude) for ward in platform.city.wards])
+    by_code = {}
+    for row, ward in enumerate(platform.city.wards):
+        value = float(found.values[row])
+        nearest = used[int(found.nearest[row])] if used else None
+        distance = float(found.nearest_km[row]) if used else None
+        by_code[ward.code] = WardAir(ward.code, None if value != value else int(value + 0.5), distance, nearest)
+    return CityAir(by_code, every, leave_one_out(places, values))
+
+
+def level_key(band: Band, beyond_scale: bool) -> str:
+    """What airQualityLevel says: the band's key, or that the concentration lies beyond the scale."""
+    return BEYOND_SCALE if beyond_scale else band.key
+
+
+def known_level(key: str) -> Band | None:
+    """The band that an airQualityLevel names; None for a word that is not ours."""
+    return BANDS[-1] if key == BEYOND_SCALE else BY_KEY.get(key)
+
+
+def _cadence(platform: "Platform", entity: Entity) -> timedelta:
+    device = platform.devices.lookup(local_part(entity.id))
+    return timedelta(seconds=device.cadence_s) if device is not None else DEFAULT_CADENCE

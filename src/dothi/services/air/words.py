@@ -1,0 +1,113 @@
+"""What the air sector says in both languages: the words around numbers, and how a number is written."""
+
+from datetime import datetime, timedelta
+
+from dothi.model.reading import Grade, Origin, Reason
+from dothi.model.text import Text
+from dothi.services.air.model import POLLUTANT_NAMES
+from dothi.services.air.stations import Station
+from dothi.services.air.wards import FARTHEST_KM, InterpolationError
+from dothi.ui import formats
+
+TITLE = Text("Không khí", "Air")
+LAYER = Text("Chất lượng không khí (VN_AQI)", "Air quality (VN_AQI)")
+BEYOND = Text("vượt thang", "beyond the scale")
+NO_INDEX = Text("chưa đủ số đo để tính VN_AQI", "not enough readings for a VN_AQI")
+METHOD = Text(
+    "VN_AQI giờ tính theo Quyết định 1459/QĐ-TCMT (2019): bụi PM2.5 và PM10 theo NowCast 12 giờ, các khí theo trung bình"
+    " 1 giờ; lấy chỉ số lớn nhất. Số đo bị đánh giá hỏng không được dùng. Lời khuyên sức khỏe do Đô Thị soạn.",
+    "Hourly VN_AQI by Decision 1459/QĐ-TCMT (2019): PM2.5 and PM10 by 12-hour NowCast, gases by their 1-hour mean; the"
+    " largest index counts. Readings graded bad are not used. The health advice is worded by Đô Thị.",
+)
+INTERPOLATION = Text(
+    f"Giá trị của phường, xã là nội suy, gần đúng: trung bình các trạm, trạm càng gần càng nặng (nghịch đảo bình phương"
+    f" khoảng cách); không có giá trị khi trạm gần nhất xa hơn {FARTHEST_KM:.0f} km.",
+    f"A ward's value is interpolated and approximate: the mean of the stations, nearer ones weighing more (inverse square"
+    f" of the distance); none when the nearest station is farther than {FARTHEST_KM:.0f} km.",
+)
+REASONS = {
+    Reason.TYPE: Text("sai kiểu giá trị", "wrong kind of value"),
+    Reason.RANGE: Text("ngoài khoảng có thể", "outside the possible range"),
+    Reason.UNIT: Text("sai đơn vị", "wrong unit"),
+    Reason.FUTURE: Text("thời gian ở tương lai", "time in the future"),
+    Reason.ABSURD_TIME: Text("thời gian vô lý", "absurd time"),
+    Reason.STUCK: Text("đứng yên quá lâu", "unchanged for too long"),
+    Reason.JUMP: Text("nhảy đột ngột", "sudden jump"),
+    Reason.SHARED_PLACE: Text("trùng tọa độ với trạm khác", "same coordinates as another station"),
+}
+GRADES = {
+    Grade.GOOD: Text("tốt", "good"),
+    Grade.SUSPECT: Text("nghi ngờ", "suspect"),
+    Grade.BAD: Text("hỏng", "bad"),
+}
+ORIGINS = {
+    Origin.MEASURED: Text("đo", "measured"),
+    Origin.MODELLED: Text("mô hình", "modelled"),
+    Origin.SIMULATED: Text("mô phỏng", "simulated"),
+    Origin.REPLAYED: Text("phát lại", "replayed"),
+}
+
+
+def reasons_in_words(reasons: Reason, language: str) -> str:
+    """Why a value is not graded good, each reason in words; empty for none."""
+    return ", ".join(text.in_language(language) for reason, text in REASONS.items() if reason & reasons)
+
+
+def pollutant(key: str | None) -> str:
+    """A pollutant as it is written: 'PM2.5', 'NO₂'; a name of somebody else's stays as it is."""
+    return POLLUTANT_NAMES.get(key or "", key or "")
+
+
+def kilometres(value: float, language: str) -> str:
+    """'1,2 km' (vi) or '1.2 km' (en)."""
+    return f"{formats.number(value, language, 1)} km"
+
+
+def hour_span(start: datetime, language: str) -> str:
+    """The hour that starts at ``start`` in the city's time: '09:00–10:00 14/05/2026'."""
+    return f"{formats.hour(start)}–{formats.hour(start + timedelta(hours=1))} {formats.day(start, language)}"
+
+
+def index_words(station: Station, language: str) -> str:
+    """A station's index in words: '84 AQI · Trung bình'."""
+    if station.index is None or station.band is None:
+        return NO_INDEX.in_language(language)
+    words = f"{station.index} AQI · {station.band.name.in_language(language)}"
+    return f"{words} ({BEYOND.in_language(language)})" if station.beyond_scale else words
+
+
+def age_words(station: Station, now: datetime, language: str) -> str:
+    """How fresh a station is: 'cập nhật 3 phút trước', 'mất tín hiệu từ 10:05 14/05/2026'."""
+    if station.heard is None:
+        return "no signal yet" if language == "en" else "chưa có tín hiệu"
+    if station.freshness == "fresh":
+        told = formats.relative(station.heard, now, language)
+        return f"updated {told}" if language == "en" else f"cập nhật {told}"
+    late = station.freshness == "late"
+    since = formats.daytime(station.heard, language)
+    if language == "en":
+        return f"{'late' if late else 'silent'}, last heard {since}"
+    return f"{'chậm cập nhật' if late else 'mất tín hiệu'}, lần cuối {since}"
+
+
+def error_words(error: InterpolationError | None, language: str) -> str:
+    """How wrong the interpolation is now, beside the plain mean; says so when it is no better."""
+    if error is None:
+        return (
+            "Too few stations to measure the error of the interpolation."
+            if language == "en"
+            else "Quá ít trạm để đo sai số nội suy."
+        )
+    found, naive = (formats.number(value, language, 1) for value in (error.interpolated, error.naive))
+    if language == "en":
+        words = f"Error now, each place guessed from the others: ±{found} AQI; the city's plain mean: ±{naive} AQI."
+        return words if error.better else words + " Right now the interpolation is no better than the plain mean."
+    words = f"Sai số lúc này, đoán mỗi nơi từ các nơi khác: ±{found} AQI; lấy trung bình toàn thành phố: ±{naive} AQI."
+    return words if error.better else words + " Lúc này nội suy không hơn trung bình toàn thành phố."
+
+
+def coordinates(longitude: float, latitude: float, language: str) -> str:
+    """A point in WGS 84 as people write it."""
+    if language == "en":
+        return f"{latitude:.5f}° N, {longitude:.5f}° E (WGS 84)"
+    return f"{latitude:.5f}° B, {longitude:.5f}° Đ (WGS 84)".replace(".", ",")
