@@ -3,12 +3,21 @@
 import hashlib
 import re
 from collections.abc import Container, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urldefrag, urlsplit
-from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+)
 
 import msgspec
 import numpy as np
@@ -112,9 +121,10 @@ def _too_large(what: str) -> Problem:
 
 
 def _fetch(address: str) -> bytes:
-    """The body at an http(s) address. Only these two handlers are there, so a redirect to anything else fails."""
+    """The body at an http(s) address. The opener knows these two schemes only, so a redirect to anything else fails."""
     opener = OpenerDirector()
-    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), HTTPRedirectHandler()):
+    schemes = (ProxyHandler(), HTTPHandler(), HTTPSHandler())
+    for handler in (*schemes, HTTPRedirectHandler(), HTTPErrorProcessor(), HTTPDefaultErrorHandler()):
         opener.add_handler(handler)
     end = monotonic() + _DEADLINE
     chunks, size = [], 0
@@ -123,16 +133,14 @@ def _fetch(address: str) -> bytes:
         if response is None:
             raise URLError("redirected to something that is neither http nor https")
         with response:
-            if response.status != 200:
-                raise URLError(f"status {response.status}")
-            while chunk := response.read(65536):
+            while chunk := response.read1(65536):
                 size += len(chunk)
                 if size > LARGEST:
                     raise _too_large(address)
                 if monotonic() > end:
                     raise URLError(f"not finished after {_DEADLINE:.0f} s")
                 chunks.append(chunk)
-    except OSError as error:  # URLError, timeouts and broken connections are all OSErrors
+    except (OSError, HTTPException) as error:  # URLError, timeouts and broken connections are all OSErrors
         raise Problem(
             503,
             "boundaries-unreachable",
