@@ -8,15 +8,6 @@ from dothi.model.problem import Problem
 from dothi.model.reading import Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """Where a message lies in the journal: the only thing acknowledging needs. ``number`` counts deliveries."""
-
-    stream: str
-    number: int
-    reply: str
-
-
 @dataclass(slots=True)
 class Message:
     """One body as it was heard.
@@ -24,6 +15,7 @@ class Message:
     ``source`` is the door ("mqtt", "http" or "file"); ``device`` the id that the door itself knows (from the topic or the
     path), None when only the body tells; ``received_at`` the wall time in µs UTC at which the journal stored it;
     ``origin`` is None unless the door declared one; ``redelivered`` is True when it may have been handed out before.
+    ``handle`` is the journal's own: what it needs to acknowledge; None when nothing is kept (MQTT QoS 0).
     """
 
     source: str
@@ -34,7 +26,7 @@ class Message:
     correlation: str
     origin: Origin | None = None
     redelivered: bool = False
-    handle: Handle | None = field(default=None, repr=False)
+    handle: bytes | None = field(default=None, repr=False)
 
 
 class JournalFull(Problem):
@@ -72,7 +64,7 @@ class Journal(Protocol):
         correlation: str,
         origin: Origin | None = None,
     ) -> None:
-        """Keep ``body``; returns only once it is durable. Raises JournalFull or JournalDown."""
+        """Keep ``body``; returns only once it is durable. Raises JournalFull, JournalDown, or Problem 413 (too large)."""
         ...
 
     async def fetch(self, max_messages: int, wait: float) -> list[Message]:
