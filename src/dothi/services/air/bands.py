@@ -4,6 +4,7 @@ Names and RGB are the decision's. The advice is worded by us, in plain words; it
 """
 
 from dataclasses import dataclass
+from math import floor
 
 from dothi.model.text import Text
 
@@ -126,12 +127,11 @@ BANDS = (
         ),
     ),
 )
-BY_KEY = {band.key: band for band in BANDS}
 
 
 def band_of(value: float) -> Band:
     """The band of an index 0–500 (a fraction counts as the integer it rounds to). Raises ValueError off the scale."""
-    whole = int(value + 0.5)
+    whole = floor(value + 0.5)
     if not 0 <= whole <= 500:
         raise ValueError(f"{value!r} is not on the VN_AQI scale")
     return next(band for band in BANDS if whole <= band.high)

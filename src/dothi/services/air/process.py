@@ -91,7 +91,7 @@ async def derive(platform: "Platform", ids: Sequence[str]) -> None:
         rows = await asyncio.to_thread(_rows, platform, ids[start : start + _CHUNK])
         if rows:
             now = platform.clock.now()
-            batch = Batch(SYSTEM, "air-index", f"air-index-{uuid4().hex}", now, readings=readings_of(rows, now))
+            batch = Batch(SYSTEM, "air-index", f"air-index-{uuid4().hex}", now, readings=readings_of(rows))
             await platform.writer.write(batch)
 
 

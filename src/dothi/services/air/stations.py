@@ -12,7 +12,7 @@ from dothi.model.entity import LOCATION, Entity
 from dothi.model.reading import Reason
 from dothi.model.urn import local_part
 from dothi.platform.sector import Freshness
-from dothi.services.air.bands import BANDS, BY_KEY, Band
+from dothi.services.air.bands import Band, band_of
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, DOMINANT, INDEX, LEVEL, NAME, POLLUTANTS, iri
 from dothi.services.air.wards import InterpolationError, interpolate, leave_one_out
 
@@ -49,7 +49,7 @@ class Station:
     @property
     def band(self) -> Band | None:
         """The band of the index, None without one."""
-        return None if self.index is None else next(band for band in BANDS if self.index <= band.high)
+        return None if self.index is None else band_of(self.index)
 
     @property
     def current(self) -> bool:
@@ -69,7 +69,7 @@ class WardAir:
     @property
     def band(self) -> Band | None:
         """The band of the index, None without one."""
-        return None if self.index is None else next(band for band in BANDS if self.index <= band.high)
+        return None if self.index is None else band_of(self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +171,6 @@ def city_air(platform: "Platform", asker: Person) -> CityAir:
 def level_key(band: Band, beyond_scale: bool) -> str:
     """What airQualityLevel says: the band's key, or that the concentration lies beyond the scale."""
     return BEYOND_SCALE if beyond_scale else band.key
-
-
-def known_level(key: str) -> Band | None:
-    """The band that an airQualityLevel names; None for a word that is not ours."""
-    return BANDS[-1] if key == BEYOND_SCALE else BY_KEY.get(key)
 
 
 def _cadence(platform: "Platform", entity: Entity) -> timedelta:
