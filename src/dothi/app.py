@@ -1,0 +1,334 @@
+"""The composition root: the only place that chooses homes, mounts sectors and decides in which order a city starts."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from dothi import __version__
+from dothi.access.problems import problem_of, problem_response
+from dothi.access.requests import Doorkeeper
+from dothi.api.routes import routes as api_routes
+from dothi.cities import load_city
+from dothi.cities.basemap import prepare_basemap
+from dothi.cities.pack import read_pack
+from dothi.cities.units import read_country
+from dothi.data.context import Context
+from dothi.data.dispatch import Dispatcher
+from dothi.data.history import History
+from dothi.data.ingest import Ingest
+from dothi.data.quarantine import Quarantine
+from dothi.data.writer import Writer
+from dothi.devices.registry import Registry
+from dothi.model.city import City
+from dothi.model.clock import Clock, ReplayClock, SystemClock
+from dothi.model.problem import Problem
+from dothi.platform.derive import Deriver
+from dothi.platform.home import keep_present, locked, replay_start, secret_of
+from dothi.platform.metrics import Metrics
+from dothi.platform.platform import Platform, ReplayInfo
+from dothi.platform.sector import Period, Sector
+from dothi.platform.tasks import TaskState
+from dothi.platform.watch import Watch
+from dothi.settings import Settings
+from dothi.store.database import Database, migrate, open_database
+from dothi.store.nats_journal import open_journal
+from dothi.ui.assets import mount as bundle
+from dothi.ui.errors import error_page
+from dothi.web.routes import routes as web_routes
+
+DEFAULT_DATA = Path("..") / "shared" / "data" / "hanoi"
+DEFAULT_DATA_CITY = "01"
+_KEEP_PRESENT_EVERY = 5.0
+_GRACE = 2  # seconds that open requests get when the city stops
+
+
+def with_found_data(settings: Settings) -> Settings:
+    """``settings`` with the data folder beside the checkout, if there is one, it is this city's and none was set."""
+    if settings.data is None and settings.city == DEFAULT_DATA_CITY and DEFAULT_DATA.is_dir():
+        return settings.model_copy(update={"data": DEFAULT_DATA})
+    return settings
+
+
+def installed_sectors(wanted: str = "") -> tuple[Sector, ...]:
+    """The sectors of the entry point group ``dothi.sectors``; ``wanted`` (ids, comma-separated) keeps only those.
+
+    Raises Problem for an id that is not installed.
+    """
+    found = {point.name: point for point in entry_points(group="dothi.sectors")}
+    names = [name.strip() for name in wanted.split(",") if name.strip()] or sorted(found)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise Problem(
+            400,
+            "no-sector",
+            f"No sector {missing[0]!r} is installed.",
+            f"DOTHI_SECTORS may name: {', '.join(sorted(found))}.",
+        )
+    sectors = [found[name].load() for name in names]
+    for name, sector in zip(names, sectors, strict=True):
+        if not isinstance(sector, Sector):
+            raise Problem(500, "bad-sector", f"The entry point {name!r} is no Sector.", "Mend or remove that package.")
+    return tuple(sectors)
+
+
+def recorded_period(settings: Settings, sectors: tuple[Sector, ...]) -> Period | None:
+    """What the data folder holds of the past: the widest of the sectors' periods. None makes a city of today."""
+    if settings.data is None:
+        return None
+    if not settings.data.is_dir():
+        raise Problem(400, "no-data", f"There is no folder {settings.data}.", "Mend DOTHI_DATA or leave it out.")
+    periods = [found for sector in sectors if sector.recorded and (found := sector.recorded(settings.data))]
+    if not periods:
+        return None
+    first = periods[0]
+    return Period(min(one.start for one in periods), first.present, max(one.end for one in periods))
+
+
+def tenant_of(settings: Settings) -> str:
+    """The tenant these settings lead to: the city's slug, with ``-replay`` where recorded data makes it another city."""
+    slug = read_pack(read_country().province(settings.city)).slug
+    replays = recorded_period(settings, installed_sectors(settings.sectors)) is not None
+    return f"{slug}-replay" if replays else slug
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[Platform]:
+    """The running city: opened in the order in which its parts need each other, closed the other way round.
+
+    Raises Problem, in words a person can act on, if it cannot run here.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(settings.home))
+        sectors = installed_sectors(settings.sectors)
+        period, tenant = await asyncio.to_thread(lambda: (recorded_period(settings, sectors), tenant_of(settings)))
+        cache = settings.home / "cache"
+        city = await asyncio.to_thread(load_city, settings.city, settings.data, settings.boundaries, cache)
+        database = await asyncio.to_thread(open_database, settings.home, tenant)
+        stack.callback(database.close)
+        await asyncio.to_thread(migrate, database)
+        clock, replay = _clock(settings, period, database)
+        types = {one.iri: one for sector in sectors for one in sector.entity_types}
+        writer = Writer(database, locate=partial(_ward_code, city))
+        stack.callback(writer.close)
+        dispatcher = Dispatcher(database, writer, clock)
+        journal = open_journal(settings, tenant)
+        devices = Registry(database, city, clock, types, writer)
+        platform = Platform(
+            settings=settings,
+            tenant=tenant,
+            city=city,
+            clock=clock,
+            types=types,
+            database=database,
+            journal=journal,
+            writer=writer,
+            context=Context(database, writer.index),
+            history=History(database, writer.index),
+            devices=devices,
+            quarantine=Quarantine(database, writer, journal, clock),
+            dispatcher=dispatcher,
+            sectors=sectors,
+            replay=replay,
+            simulated=replay is None and any(sector.feeds for sector in sectors),
+            watch=Watch(journal, settings.home, settings.disk_floor),
+            metrics=metrics,
+        )
+        await journal.start()
+        stack.push_async_callback(journal.stop)
+        stack.push_async_callback(platform.tasks.stop)
+        _start_tasks(platform, cache)
+        await platform.watch.look()
+        yield platform
+        if replay is not None:
+            await keep_present(writer, clock.now())
+
+
+def _clock(settings: Settings, period: Period | None, database: Database) -> tuple[Clock, ReplayInfo | None]:
+    if period is None:
+        return SystemClock(), None
+    start = replay_start(database, period)
+    clock = ReplayClock(start, settings.replay_speed, period.end)
+    return clock, ReplayInfo(period.start, period.end, settings.replay_speed)
+
+
+def _ward_code(city: City, longitude: float, latitude: float) -> str | None:
+    ward = city.locate(longitude, latitude)
+    return ward.code if ward else None
+
+
+def _start_tasks(platform: Platform, cache: Path) -> None:
+    """Everything that works beside the doors; what takes long reports its progress and holds nobody up."""
+    tasks = platform.tasks
+    ingest = Ingest(
+        platform.journal, platform.devices, platform.writer, platform.types, platform.clock, quarantine=platform.quarantine
+    )
+    _declare_metrics(platform, ingest)
+    for sector in platform.sectors:
+        for derivation in sector.derivations:
+            deriver = Deriver(platform, derivation)
+            platform.dispatcher.register(f"derive:{derivation.id}", deriver.handle)
+            tasks.start(f"derive:{derivation.id}", deriver.run)
+    tasks.start("watch", platform.watch.run)
+    tasks.start("ingest", lambda _: ingest.run())
+    tasks.start("dispatch", lambda _: platform.dispatcher.run())
+    tasks.start("basemap", partial(_prepare_basemap, platform, cache))
+    if platform.replay is not None:
+        tasks.start("replay-clock", partial(_keep_present, platform))
+    for sector in platform.sectors:
+        for feed in sector.feeds(platform) if sector.feeds else ():
+            tasks.start(f"feed:{feed.id}", lambda _, feed=feed: feed.run(platform))
+
+
+async def _prepare_basemap(platform: Platform, cache: Path, _: TaskState) -> None:
+    platform.basemap = await asyncio.to_thread(prepare_basemap, platform.city, platform.settings.data, cache)
+
+
+async def _keep_present(platform: Platform, _: TaskState) -> None:
+    while True:
+        await asyncio.sleep(_KEEP_PRESENT_EVERY)
+        await keep_present(platform.writer, platform.clock.now())
+
+
+def _declare_metrics(platform: Platform, ingest: Ingest) -> None:
+    watch = platform.metrics.watch
+    watch(
+        "dothi_journal_lag",
+        "Messages kept and not yet committed; -1 while the journal does not answer.",
+        lambda: -1 if platform.watch.lag is None else platform.watch.lag,
+    )
+    watch("dothi_disk_free_ratio", "Share of the disk that is free.", lambda: platform.watch.free)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of one city. Its lifespan opens the city, and only then its routes are known.
+
+    ``app.state.platform`` is the running city. Raises Problem if the home folder cannot be written; the lifespan raises
+    those of ``open_platform``.
+    """
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_platform(settings, metrics) as platform:
+            app.state.platform = platform
+            app.router.routes.extend([*api_routes(platform), *_people_routes(platform)])
+            yield
+
+    app = FastAPI(title="Đô Thị", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+
+    def page(request: Request, problem: Problem) -> Response:
+        return error_page(request, app.state.platform, problem)
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
+        return problem_response(request, problem_of(error), page, headers)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        errors = error.errors() if isinstance(error, RequestValidationError) else []
+        listed = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in errors]
+        return problem_response(request, problem_of(HTTPException(422)), page, errors=listed)
+
+    app.add_exception_handler(Problem, on_error)
+    app.add_exception_handler(HTTPException, on_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(
+        Doorkeeper,
+        host=settings.host,
+        loopback_only=settings.on_loopback,
+        secret=secret_of(settings.home),
+        page=page,
+        observe=metrics.observe,
+    )
+    return app
+
+
+def _people_routes(platform: Platform) -> list[BaseRoute]:
+    pages = web_routes(platform)
+    for sector in platform.sectors:
+        pages += sector.pages(platform) if sector.pages else ()
+    return [*pages, bundle()]
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the web server, bound before anything else is opened. Raises Problem, saying which setting to change."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        where = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise Problem(
+                409, "port-in-use", f"Something listens on {where} already.", "Stop it, or set DOTHI_PORT to another port."
+            ) from error
+        advice = "Set DOTHI_HOST and DOTHI_PORT to an address of this machine and a port from 1024 on."
+        raise Problem(400, "cannot-listen", f"Cannot listen on {where}: {error.strerror}.", advice) from error
+    return bound
+
+
+def url_of(listening: socket.socket) -> str:
+    """The address people type for this socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Event, ready: Callable[[FastAPI], None]) -> None:
+    """Run the city on ``listening`` until ``stop`` is set; ``ready`` is told once it serves. Raises Problem if it cannot."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]), name="web")
+        told = asyncio.create_task(stop.wait(), name="stop")
+        started = asyncio.create_task(server.ready.wait(), name="ready")
+        await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        ready(app)
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        for task in (told, started):
+            task.cancel()
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: the city has more to close than the doors."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

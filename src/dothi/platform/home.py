@@ -4,14 +4,16 @@ import errno
 import fcntl
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
+from dothi.access.policy import SYSTEM
+from dothi.data.writer import Writer
 from dothi.model.problem import Problem
 from dothi.platform.sector import Period
 from dothi.store.database import Database
@@ -27,12 +29,7 @@ def locked(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         handle = (home / "lock").open("a+")
     except OSError as error:
-        raise Problem(
-            500,
-            "home-not-writable",
-            f"The folder {home} cannot be written ({error.strerror}).",
-            "Set DOTHI_HOME to a folder of yours.",
-        ) from error
+        raise _not_writable(home, error) from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,18 +51,30 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def secret_of(home: Path) -> bytes:
-    """This installation's own secret (it signs form tokens), made at the first start, readable by its owner only."""
+    """This installation's own secret (it signs form tokens), made at the first start, readable by its owner only.
+
+    Raises Problem if the folder cannot be written.
+    """
     path = home / "secret"
     try:
-        kept = path.read_bytes()
-    except FileNotFoundError:
-        kept = b""
-    if len(kept) == 32:
-        return kept
-    made = secrets.token_bytes(32)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(made)
+        home.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and len(kept := path.read_bytes()) == 32:
+            return kept
+        made = secrets.token_bytes(32)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(made)
+    except OSError as error:
+        raise _not_writable(home, error) from error
     return made
+
+
+def _not_writable(home: Path, error: OSError) -> Problem:
+    return Problem(
+        500,
+        "home-not-writable",
+        f"The folder {home} cannot be written ({error.strerror}).",
+        "Set DOTHI_HOME to a folder of yours.",
+    )
 
 
 def replay_start(database: Database, period: Period) -> datetime:
@@ -78,8 +87,13 @@ def replay_start(database: Database, period: Period) -> datetime:
     return moment if period.start <= moment <= period.end else period.present
 
 
-def keep_present(database: Database, moment: datetime) -> None:
-    """Remember the replay's present for the next start. A write of one row."""
-    statement = insert(meta).values(key=_PRESENT, value=moment.isoformat())
-    with database.engine.begin() as connection:
-        connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": statement.excluded.value}))
+async def keep_present(writer: Writer, moment: datetime) -> None:
+    """Remember the replay's present for the next start."""
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (_PRESENT, moment.isoformat()),
+        )
+
+    await writer.run(SYSTEM, moment, work)

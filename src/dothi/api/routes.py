@@ -1,0 +1,18 @@
+"""Every door for machines, in the order in which they are looked up: the hot ones first."""
+
+from starlette.routing import BaseRoute
+
+from dothi.api import docs, health
+from dothi.api.ngsild import entities as ngsild
+from dothi.api.openapi import document
+from dothi.api.v1 import city, devices, entities, quarantine, readings
+from dothi.platform.platform import Platform
+
+
+def routes(platform: Platform) -> list[BaseRoute]:
+    """The API's routes."""
+    doors = readings.routes(platform)
+    for part in (city, entities, devices, quarantine):
+        doors += part.router(platform).routes
+    doors += ngsild.routes(platform) + health.routes(platform)
+    return doors + docs.routes(platform, lambda: document(doors))

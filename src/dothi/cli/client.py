@@ -1,0 +1,96 @@
+"""How the command line talks to a running city: over HTTP, like any other program."""
+
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+import msgspec
+
+from dothi.model.problem import Problem
+from dothi.settings import Settings
+
+_TIMEOUT = 30.0
+# The city is on this machine: a proxy set for the outside world must not come between.
+_open = build_opener(ProxyHandler({})).open
+
+
+class Client:
+    """A running city's API. Every call raises Problem: 503 if no city answers, else what the city answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = address_of(settings)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON at ``path``."""
+        asked = urlencode({name: value for name, value in query.items() if value is not None})
+        return self._ask("GET", f"{path}?{asked}" if asked else path, None, "")
+
+    def health(self) -> dict[str, Any]:
+        """What the city says of itself, also when it does not work."""
+        try:
+            return dict(self.get("/health"))
+        except _Unwell as unwell:
+            return unwell.health
+
+    def post(self, path: str, body: Any) -> Any:
+        """What the city answers to ``body``, sent as JSON."""
+        return self.send(path, msgspec.json.encode(body), "application/json")
+
+    def send(self, path: str, body: bytes, content_type: str) -> Any:
+        """What the city answers to ``body`` as it is."""
+        return self._ask("POST", path, body, content_type)
+
+    def _ask(self, method: str, path: str, body: bytes | None, content_type: str) -> Any:
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
+        request = Request(self.url + path, body, headers, method=method)  # noqa: S310 - always http, see address_of
+        try:
+            with _open(request, timeout=_TIMEOUT) as answer:
+                return msgspec.json.decode(answer.read())
+        except HTTPError as error:
+            told = _decoded(error)
+            if path == "/health" and "works" in told:
+                raise _Unwell(told) from error
+            raise _problem(error, told) from error
+        except (URLError, OSError, msgspec.DecodeError) as error:
+            raise Problem(503, "no-city", f"No city answers at {self.url}.", "Start one with: dothi run") from error
+
+
+def address_of(settings: Settings) -> str:
+    """Where the city of this home listens: as it wrote down itself, else as it is set."""
+    try:
+        return str(msgspec.json.decode((settings.home / "address").read_bytes())["url"])
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return f"http://{host}:{settings.port}"
+
+
+def write_address(home: Path, url: str, mqtt_port: int) -> Path:
+    """Write down where the city listens, for the other commands. Returns the file."""
+    path = home / "address"
+    path.write_bytes(msgspec.json.encode({"url": url, "mqtt": mqtt_port}))
+    return path
+
+
+class _Unwell(Exception):  # noqa: N818 - not an error: a city that says it does not work
+    def __init__(self, health: dict[str, Any]) -> None:
+        super().__init__("unwell")
+        self.health = health
+
+
+def _decoded(error: HTTPError) -> dict[str, Any]:
+    try:
+        told = msgspec.json.decode(error.read())
+    except (msgspec.DecodeError, OSError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _problem(error: HTTPError, told: dict[str, Any]) -> Problem:
+    if "title" not in told:
+        return Problem(error.code, f"http-{error.code}", f"The city answered {error.code} {error.reason}.")
+    retry = error.headers.get("Retry-After", "")
+    code = str(told.get("type", "")).rsplit(":", 1)[-1]
+    wait = int(retry) if retry.isdigit() else None
+    return Problem(error.code, code, str(told["title"]), str(told.get("detail", "")), wait)

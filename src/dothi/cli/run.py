@@ -1,0 +1,84 @@
+"""``dothi run``: the city until somebody stops it."""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import uvloop
+from fastapi import FastAPI
+
+from dothi.app import listen, serve, url_of, with_found_data
+from dothi.cli.client import write_address
+from dothi.cli.shared import err, load_settings, out, progress_bar
+from dothi.platform.logs import configure
+from dothi.platform.platform import Platform
+from dothi.settings import Settings
+
+_LOOK_EVERY = 0.2
+
+
+def run() -> None:
+    """Start the city and serve it; Ctrl-C or SIGTERM stops it within five seconds. Raises Problem if it cannot run."""
+    settings = with_found_data(load_settings())
+    configure(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    watching: list[asyncio.Task[None]] = []
+    written: list[Path] = []
+    with listen(settings) as listening:
+        url = url_of(listening)
+
+        def ready(app: FastAPI) -> None:
+            platform: Platform = app.state.platform
+            mqtt = getattr(platform.journal, "mqtt_port", None) or settings.mqtt_port
+            written.append(write_address(settings.home, url, mqtt))
+            out.print(_welcome(platform, url, mqtt))
+            sys.stdout.flush()
+            if sys.stderr.isatty():
+                watching.append(asyncio.create_task(_show_progress(platform)))
+
+        try:
+            await serve(settings, listening, stop, ready)
+        finally:
+            for task in watching:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            for path in written:
+                path.unlink(missing_ok=True)
+    err.print("Stopped.")
+
+
+def _welcome(platform: Platform, url: str, mqtt: int) -> str:
+    if platform.replay is not None:
+        first, last = (f"{moment:%d/%m/%Y}" for moment in (platform.replay.start, platform.replay.end))
+        kind = f"replayed data of {first} – {last}, {platform.replay.speed:g} × as fast"
+    else:
+        kind = "simulated data" if platform.simulated else "live data"
+    rough = ", approximate boundaries" if platform.city.approximate else ""
+    host = platform.settings.host
+    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  MQTT on {host}:{mqtt} · API {url}/docs · Ctrl-C stops"
+
+
+async def _show_progress(platform: Platform) -> None:
+    """A bar on stderr for every background task that has an end."""
+    bars = {}
+    with progress_bar() as progress:
+        while True:
+            for state in platform.tasks.states.values():
+                if state.total is None:
+                    continue
+                if state.name not in bars:
+                    bars[state.name] = progress.add_task(state.name, total=state.total)
+                finished = state.state == "finished" or state.done >= state.total
+                progress.update(bars[state.name], completed=state.done, total=state.total, visible=not finished)
+            await asyncio.sleep(_LOOK_EVERY)
