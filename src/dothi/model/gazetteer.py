@@ -45,10 +45,10 @@ class Gazetteer:
     def __init__(self, wards: Sequence[Ward], former: Sequence[Former] = ()) -> None:
         by_code = {ward.code: ward for ward in wards}
         self._entries = [
-            _Entry(words(ward.kind), name, nfc(shown).lower(), Found(ward))
+            _Entry(words(ward.kind), name, nfc(f"{ward.kind} {spelling}").lower(), Found(ward))
             for ward in wards
-            for shown in dict.fromkeys((ward.name, ward.name_en or ward.name))
-            if (name := words(shown))
+            for spelling in dict.fromkeys((ward.name, ward.name_en or ward.name))
+            if (name := words(spelling))
         ]
         for old in former:
             if old.ward in by_code:
