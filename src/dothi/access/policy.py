@@ -39,6 +39,7 @@ ACTIONS: dict[str, bool] = {
     "health.read": True,
     "air.read": True,
     "operations.read": False,
+    "operations.write": False,
     "metrics.read": False,
     "device.read": False,
     "device.write": False,
