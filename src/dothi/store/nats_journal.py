@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
@@ -21,6 +20,7 @@ from dothi.model.problem import Problem, bad_request
 from dothi.model.reading import Origin
 from dothi.model.text import Text
 from dothi.settings import Settings
+from dothi.store.database import tenant_folder
 from dothi.store.journal import JournalDown, JournalFull, Message
 from dothi.store.nats_server import NatsServer
 from dothi.store.nats_wire import Address, NatsGone, Wire, frame, parse_urls
@@ -407,14 +407,15 @@ class NatsJournal:
         )
 
 
-def open_journal(settings: Settings, tenant: str, folder: Path) -> NatsJournal:
-    """The journal the settings choose: our own server with its store in ``folder``, or the NATS that DOTHI_NATS names.
+def open_journal(settings: Settings, tenant: str) -> NatsJournal:
+    """The journal the settings choose: our own server in the tenant's folder, or the NATS that DOTHI_NATS names.
 
     Raises Problem 400 for an address that cannot be read. Nothing is started.
     """
+    folder = tenant_folder(settings.home, tenant) / "journal"
 
     def free_share() -> float:
-        usage = disk_usage(folder)
+        usage = disk_usage(settings.home)
         return usage.free / usage.total
 
     if settings.nats is None:
