@@ -132,14 +132,14 @@ def wait_healthy(running: RunningCity, log: Path, seconds: float = 60) -> None:
     raise RuntimeError("the city did not start:\n" + log.read_text()[-2000:])
 
 
-def register_devices(running: RunningCity, count: int) -> None:
+def register_devices(running: RunningCity, count: int, prefix: str = "bench") -> None:
     """Admit ``count`` air stations named bench-0 … on a grid over Hanoi."""
     side = int(count**0.5) + 1
     for first in range(0, count, 5000):
         devices = [
             {
-                "id": f"bench-{i}",
-                "name": f"Bench {i}",
+                "id": f"{prefix}-{i}",
+                "name": f"{prefix.capitalize()} {i}",
                 "entity_type": "AirQualityObserved",
                 "cadence_s": 3600,
                 "longitude": 105.55 + 0.5 * (i % side) / side,

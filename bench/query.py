@@ -1,0 +1,34 @@
+"""A map's question over many entities, and how much memory the server needs for them."""
+
+import statistics
+import time
+import urllib.parse
+
+from bench.harness import city, generator, register_devices, report
+
+ENTITIES = 100_000
+
+
+def main() -> None:
+    """100,000 stations under load: 5,000 of them by bbox and filter, and the server's resident memory."""
+    with city() as running:
+        register_devices(running, ENTITIES)
+        running.wait_drained()
+        generator("bench.load_http", running.port, ENTITIES, 1000, 20)
+        running.wait_drained()
+        report("resident with 100,000 entities after load", running.resident_mb(), "MB", target=500, lower_is_better=True)
+        question = urllib.parse.urlencode(
+            {
+                "type": "AirQualityObserved",
+                "bbox": "105.55,20.75,105.6575,20.8475",
+                "q": "pm25>1",
+                "limit": 5000,
+            }
+        )
+        times, found = [], 0
+        for _ in range(12):
+            began = time.perf_counter()
+            found = len(running.request(f"/api/v1/entities?{question}")["items"])
+            times.append((time.perf_counter() - began) * 1000)
+        report("entities found by bbox and filter", found, "entities", target=4_500)
+        report("bbox and filter over 100,000 entities", statistics.median(times), "ms", target=100, lower_is_better=True)

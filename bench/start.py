@@ -1,0 +1,65 @@
+"""How long a newcomer waits: the start of a city that was installed, the pages, and what they weigh."""
+
+import gzip
+import time
+import urllib.request
+
+from playwright.sync_api import sync_playwright
+
+from bench.harness import city, report
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+]
+
+
+def weight_kb(browser_page_url: str) -> tuple[float, float]:
+    """(kB over the wire, ms until interactive) of a page in Chromium at phone size, cold cache."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        sizes: list[float] = []
+        session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+        page.goto(browser_page_url, wait_until="load")
+        page.wait_for_load_state("networkidle")
+        interactive = float(page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive"))
+        browser.close()
+    return sum(sizes) / 1000, interactive
+
+
+def operations_ms(url: str) -> float:
+    """Milliseconds until the operations page's map and list answer, at desk size."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        began = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        page.wait_for_selector("[data-ready]", timeout=30_000, state="attached")
+        took = (time.perf_counter() - began) * 1000
+        browser.close()
+    return took
+
+
+def main() -> None:
+    """Warm start, page weights, time to interactive."""
+    began = time.perf_counter()
+    with city() as running:
+        report("warm start to health", time.perf_counter() - began, "s", target=10, lower_is_better=True)
+        base = f"http://127.0.0.1:{running.port}"
+        with urllib.request.urlopen(f"{base}/") as answer:
+            page = answer.read()
+        report("operations page, HTML gzipped", len(gzip.compress(page)) / 1000, "kB", target=100, lower_is_better=True)
+        weight, interactive = weight_kb(f"{base}/air")
+        report("public page over the wire", weight, "kB", target=100, lower_is_better=True)
+        report("public page interactive", interactive, "ms", target=2000, lower_is_better=True)
+        report("operations page interactive", operations_ms(f"{base}/"), "ms", target=2000, lower_is_better=True)
