@@ -159,7 +159,8 @@ class _Visit:
 
     def __init__(self, keeper: Doorkeeper, scope: Scope, receive: Receive, send: Send) -> None:
         self._keeper, self._scope, self._receive, self._send = keeper, scope, receive, send
-        self._taken, self._whole = 0, False
+        names = {name for name, _ in scope["headers"]}
+        self._taken, self._whole = 0, b"content-length" not in names and b"transfer-encoding" not in names
         self.correlation, self.status, self.started = "", 500, False
         self.deadline: asyncio.Timeout | None = None
 
@@ -192,6 +193,7 @@ class _Visit:
         """Answer with what went wrong, if nothing was sent yet."""
         if isinstance(error, TimeoutError) and self.deadline is not None and self.deadline.expired():
             error = self._too_slow()
+        self.deadline = None  # what follows is this answer, however late
         problem = problem_of(error)
         if problem.status >= 500 and not isinstance(error, Problem):
             _log.error("request failed", method=self._scope["method"], path=self._scope["path"], exc_info=error)

@@ -1,0 +1,226 @@
+"""The doorkeeper: who comes in, from where, with how much, and what every answer carries."""
+
+import asyncio
+import re
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.testclient import TestClient
+
+from dothi.access.csrf import csrf_token
+from dothi.access.policy import LOCAL_OPERATOR, STRANGER
+from dothi.access.problems import problem_of, problem_response
+from dothi.access.requests import Doorkeeper, allowed_hosts
+from dothi.access.routes import page, person_of
+from dothi.model.problem import Problem
+
+NEVER = asyncio.Event
+
+
+def application(doorkeeper: Middleware) -> Starlette:
+    async def who(request: Request) -> Response:
+        return JSONResponse({"person": person_of(request).id, "correlation": request.state.correlation})
+
+    async def echo(request: Request) -> Response:
+        return PlainTextResponse(str(len(await request.body())))
+
+    async def form(request: Request) -> Response:
+        if request.method == "GET":
+            return PlainTextResponse(csrf_token(request))
+        return PlainTextResponse(str((await request.form()).get("word", "")))
+
+    async def broken(_: Request) -> Response:
+        raise RuntimeError("a secret of ours")
+
+    async def slow(_: Request) -> Response:
+        await NEVER().wait()
+        raise AssertionError("unreachable")
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        return problem_response(request, problem_of(error), None)
+
+    return Starlette(
+        routes=[
+            page("/who", who, action="city.read"),
+            page("/echo", echo, action="reading.write", methods=("POST",), forms=False),
+            page("/form", form, action="device.write", methods=("GET", "POST")),
+            page("/broken", broken, action="city.read"),
+            page("/slow", slow, action="city.read"),
+        ],
+        exception_handlers={Problem: on_problem},
+        middleware=[doorkeeper],
+    )
+
+
+def client(
+    *,
+    host: str = "127.0.0.1",
+    loopback_only: bool = True,
+    address: str = "127.0.0.1",
+    body_limit: int = 1000,
+    **more: object,
+) -> TestClient:
+    doorkeeper = Middleware(
+        Doorkeeper,
+        host=host,
+        loopback_only=loopback_only,
+        secret=b"s" * 32,
+        body_limit=body_limit,
+        time_limit=0.2,
+        **more,
+    )
+    return TestClient(application(doorkeeper), base_url="http://127.0.0.1", client=(address, 5000))
+
+
+def test_whoever_sits_at_the_machine_is_its_operator() -> None:
+    assert client().get("/who").json()["person"] == LOCAL_OPERATOR.id
+
+
+@pytest.mark.parametrize(
+    ("asked", "headers"),
+    [
+        ({"address": "192.0.2.7"}, {}),
+        ({"loopback_only": False}, {}),
+        ({}, {"X-Forwarded-For": "192.0.2.7"}),
+        ({}, {"Forwarded": "for=192.0.2.7"}),
+        ({"address": "testclient"}, {}),
+    ],
+)
+def test_everybody_else_is_a_stranger(asked: dict[str, object], headers: dict[str, str]) -> None:
+    door = client(**asked)  # type: ignore[arg-type]
+    assert door.get("/who", headers=headers).json()["person"] == STRANGER.id
+    refused = door.post("/echo", content=b"x", headers=headers)
+    assert refused.status_code == 403
+    assert refused.json()["type"] == "urn:dothi:problem:not-allowed"
+
+
+def test_a_sane_correlation_id_is_kept_and_another_replaced() -> None:
+    door = client()
+    kept = door.get("/who", headers={"X-Request-ID": "shift-7.case_42"})
+    assert kept.headers["x-request-id"] == kept.json()["correlation"] == "shift-7.case_42"
+    for bad in ("short", "x" * 65, "new\tline-in-it", 'quote"inside'):
+        made = door.get("/who", headers={"X-Request-ID": bad}).headers["x-request-id"]
+        assert re.fullmatch(r"[0-9a-f]{16}", made)
+
+
+def test_every_answer_carries_the_security_headers_errors_too() -> None:
+    door = client()
+    for path, status in (("/who", 200), ("/nowhere", 404), ("/broken", 500)):
+        answer = door.get(path)
+        assert answer.status_code == status
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+
+
+def test_an_unforeseen_failure_is_a_problem_that_tells_no_inner_words() -> None:
+    answer = client().get("/broken")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["correlation"] == answer.headers["x-request-id"]
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080"])
+def test_the_city_answers_to_its_own_names(host: str) -> None:
+    assert client().get("/who", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil.example:8080"])
+def test_another_name_is_refused_so_that_dns_cannot_be_rebound(host: str) -> None:
+    answer = client().get("/who", headers={"Host": host})
+    assert answer.status_code == 421
+    assert answer.json()["type"].endswith("unknown-host")
+
+
+def test_the_set_host_is_a_name_too_and_every_address_means_every_name() -> None:
+    assert allowed_hosts("city.example.vn") == {"127.0.0.1", "localhost", "[::1]", "city.example.vn"}
+    assert "[fd00::1]" in (allowed_hosts("fd00::1") or ())
+    assert allowed_hosts("0.0.0.0") is None  # noqa: S104 - a value to judge, nothing is bound
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_site_may_read_but_not_write(headers: dict[str, str]) -> None:
+    door = client()
+    refused = door.post("/echo", content=b"x", headers=headers)
+    assert refused.status_code == 403
+    assert refused.json()["type"].endswith("cross-site")
+    assert door.get("/who", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}])
+def test_our_own_pages_and_programs_write(headers: dict[str, str]) -> None:
+    assert client().post("/echo", content=b"four", headers=headers).text == "4"
+
+
+def test_a_body_beyond_the_limit_is_refused_declared_or_not() -> None:
+    door = client(body_limit=10)
+    assert door.post("/echo", content=b"x" * 10).text == "10"
+    declared = door.post("/echo", content=b"x" * 11)
+    streamed = door.post("/echo", content=iter([b"x" * 6, b"x" * 6]))
+    for refused in (declared, streamed):
+        assert refused.status_code == 413
+        assert refused.json()["type"].endswith("too-large")
+
+
+def test_an_answer_that_takes_too_long_is_given_up() -> None:
+    answer = client().get("/slow")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "10"
+
+
+def test_a_form_needs_the_token_of_its_own_browser() -> None:
+    door, other = client(), client()
+    first = door.get("/form")
+    token = first.text
+    assert "HttpOnly; SameSite=Strict" in first.headers["set-cookie"]
+    assert "set-cookie" not in door.get("/form").headers
+    assert door.post("/form", data={"word": "đúng", "csrf_token": token}).text == "đúng"
+    assert door.post("/form", data={"word": "đúng"}, headers={"X-CSRF-Token": token}).text == "đúng"
+    other.get("/form")
+    for refused in (
+        door.post("/form", data={"word": "x"}),
+        door.post("/form", data={"word": "x", "csrf_token": token[:-4] + "AAAA"}),
+        door.post("/form", data={"word": "x", "csrf_token": "kh\u00f4ng"}),
+        other.post("/form", data={"word": "x", "csrf_token": token}),
+        client().post("/form", data={"word": "x", "csrf_token": token}),
+        door.post("/form", content=b"word=x", headers={"Content-Type": "text/plain"}),
+        door.post("/form"),
+    ):
+        assert refused.status_code == 403
+        assert refused.json()["type"].endswith("stale-form")
+
+
+def test_tokens_differ_in_every_page_and_all_hold() -> None:
+    door = client()
+    tokens = {door.get("/form").text for _ in range(5)}
+    assert len(tokens) == 5
+    assert all(door.post("/form", data={"word": "x", "csrf_token": one}).status_code == 200 for one in tokens)
+
+
+def test_json_from_our_own_pages_needs_no_form_token() -> None:
+    assert client().post("/form", json={"word": "x"}).status_code == 200
+
+
+def test_every_request_is_observed_under_its_template() -> None:
+    seen: list[tuple[str, str, int]] = []
+    door = client(observe=lambda method, route, status, seconds: seen.append((method, route, status)))
+    door.get("/who")
+    door.get("/nowhere/at/all")
+    door.get("/who", headers={"Host": "evil.example"})
+    assert seen == [("GET", "/who", 200), ("GET", "(none)", 404), ("GET", "(none)", 421)]
