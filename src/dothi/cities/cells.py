@@ -10,13 +10,12 @@ from shapely.geometry.base import BaseGeometry
 
 from dothi.model.ward import Ward
 
-VERSION = "1"  # of the method: part of the cache's key
+VERSION = "2"  # of the method: part of the cache's key
 _KM_PER_DEGREE = 111.32
 _TYPICAL_AREA = 30.0  # km², for the few units whose area is unknown
 _WEIGHT = 0.9  # below 1, so that every centre lies inside its own cell
 _REACH = 1.25  # how far land goes on around a centre, in radii of the unit's area
 _CLOSING = 3.0  # km: gaps narrower than twice this between the discs are land
-_NEIGHBOURS = 60
 _MARGIN = 60.0  # km around the province within which other units can matter
 
 
@@ -60,17 +59,21 @@ def _radii(points: NDArray[np.float64], units: Sequence[Ward]) -> NDArray[np.flo
 
 def _power_cell(which: int, points: NDArray[np.float64], weights: NDArray[np.float64], size: float) -> shapely.Polygon:
     """The convex region whose power distance to ``which`` is the smallest, cut out of a square by one line per neighbour."""
-    centre = points[which]
-    power = ((points - centre) ** 2).sum(1) - weights
-    power[which] = np.inf
-    order = np.argsort(power)[:_NEIGHBOURS]
-    x, y = float(centre[0]), float(centre[1])
-    ring = [(x - size, y - size), (x + size, y - size), (x + size, y + size), (x - size, y + size)]
-    for other in order[np.isfinite(power[order])].tolist():
-        a, b = (2 * (points[other] - centre)).tolist()
-        c = float((points[other] ** 2).sum() - (centre**2).sum() - (weights[other] - weights[which]))
-        ring = _half(ring, a, b, c)
-    return shapely.Polygon(ring)
+    apart = points - points[which]
+    away = np.hypot(apart[:, 0], apart[:, 1])
+    # How far from the centre each neighbour's line runs, at the least: past the farthest corner no line cuts any more.
+    reach = (away**2 + weights[which] - weights.max()) / (2 * np.maximum(away, 1e-9))
+    order = np.argsort(away, kind="stable")
+    ring = [(-size, -size), (size, -size), (size, size), (-size, size)]
+    farthest = 2 * size
+    for other in order[order != which].tolist():
+        if reach[other] > farthest:
+            break
+        a, b = (2 * apart[other]).tolist()
+        cut = _half(ring, a, b, float(away[other] ** 2 + weights[which] - weights[other]))
+        if cut is not ring:
+            ring, farthest = cut, max(math.hypot(x, y) for x, y in cut)
+    return shapely.Polygon(np.array(ring) + points[which])
 
 
 def _half(ring: list[tuple[float, float]], a: float, b: float, c: float) -> list[tuple[float, float]]:
