@@ -1,7 +1,7 @@
 """Readings the air sector brings along: recorded ones on the city's clock, or made-up ones in a city without data."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import msgspec
 
 from dothi.access.policy import SYSTEM, Clearance
 from dothi.data.batch import Batch, EntityChange
+from dothi.data.context import EntityQuery
 from dothi.devices.registry import DeviceSpec, MappingRule
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
@@ -106,7 +107,7 @@ class Simulation:
             _line(one, hour)
             for hour in _hours_before(now)
             for one in made
-            if _missing(heard.get(_entity(platform, one)), hour)
+            if _missing(heard.get(_entity(platform, one.device)), hour)
         ]
         for start in range(0, len(past), 500):
             await _append(platform, b"\n".join(past[start : start + 500]), Origin.SIMULATED)
@@ -132,8 +133,8 @@ def _line(station: SimulatedStation, at: datetime) -> bytes:
     return msgspec.json.encode({"device": station.device, "at": at, "values": simulated_values(station, at)})
 
 
-def _entity(platform: "Platform", station: SimulatedStation) -> str:
-    return urn("AirQualityObserved", platform.city.slug, station.device)
+def _entity(platform: "Platform", device: str) -> str:
+    return urn("AirQualityObserved", platform.city.slug, device)
 
 
 def _hours_before(now: datetime) -> list[datetime]:
@@ -148,7 +149,7 @@ def _missing(heard: datetime | None, hour: datetime) -> bool:
 def _spec(platform: "Platform", device: str, name: str, longitude: float, latitude: float, cadence: timedelta) -> DeviceSpec:
     return DeviceSpec(
         id=device,
-        entity_id=urn("AirQualityObserved", platform.city.slug, device),
+        entity_id=_entity(platform, device),
         entity_type=AIR_QUALITY_OBSERVED,
         name=name,
         cadence_s=cadence.total_seconds(),
@@ -158,18 +159,28 @@ def _spec(platform: "Platform", device: str, name: str, longitude: float, latitu
     )
 
 
-async def _register(platform: "Platform", specs: Iterable[DeviceSpec], provider: str) -> None:
-    """Admit devices that are not known yet, say who provides their readings, and open both to the public."""
+async def _register(platform: "Platform", specs: Sequence[DeviceSpec], provider: str) -> None:
+    """Admit devices that nobody decided about; say once who provides their readings, and open them to the public then."""
     new = [spec for spec in specs if platform.devices.lookup(spec.id) is None]
-    if not new:
-        return
     await platform.devices.register_many(SYSTEM, new)
-    said = {PROVIDER: [Attribute("Property", provider)]}
+    query = EntityQuery(type=AIR_QUALITY_OBSERVED, ids=_ids(specs), attributes=(PROVIDER,), limit=max(len(specs), 1))
+    page = await asyncio.to_thread(platform.context.query, SYSTEM, query)
     changes = [
-        EntityChange("merge", Entity(spec.entity_id, AIR_QUALITY_OBSERVED, dict(said)), Clearance.PUBLIC) for spec in new
+        EntityChange(
+            "merge",
+            Entity(one.id, AIR_QUALITY_OBSERVED, {PROVIDER: [Attribute("Property", provider)]}),
+            Clearance.PUBLIC,
+        )
+        for one in page.entities
+        if one.first(PROVIDER) is None
     ]
-    correlation = f"air-feed-{uuid4().hex}"
-    await platform.writer.write(Batch(SYSTEM, "air-feed", correlation, platform.clock.now(), entities=changes))
+    if changes:
+        correlation = f"air-feed-{uuid4().hex}"
+        await platform.writer.write(Batch(SYSTEM, "air-feed", correlation, platform.clock.now(), entities=changes))
+
+
+def _ids(specs: Sequence[DeviceSpec]) -> tuple[str, ...]:
+    return tuple(spec.entity_id for spec in specs if spec.entity_id is not None)
 
 
 async def _append(platform: "Platform", body: bytes, origin: Origin) -> None:
