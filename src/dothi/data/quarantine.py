@@ -1,0 +1,278 @@
+"""What came in and could not be taken: kept with its reason until somebody mends the cause and sends it on, or drops it."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from dothi.access.policy import Person, may
+from dothi.data.batch import Quarantined
+from dothi.data.writer import Writer
+from dothi.devices.payload import NDJSON
+from dothi.devices.payload import REASONS as PAYLOAD_REASONS
+from dothi.model.clock import Clock, from_micros, to_micros
+from dothi.model.problem import Problem, not_found
+from dothi.model.reading import Origin
+from dothi.model.text import Text
+from dothi.store.audit import Act
+from dothi.store.database import Database
+from dothi.store.journal import Journal
+
+MAX_ROWS = 100_000
+MAX_BYTES = 256 * 1024 * 1024
+MAX_AT_ONCE = 1_000
+_ROW_BYTES = 256  # what a row weighs beside its body
+_MAX_SENDERS = 10_000
+_RESOLVED_KEPT = 10_000
+
+REASONS: dict[str, Text] = PAYLOAD_REASONS | {
+    "unmapped-key": Text("Khóa chưa được ánh xạ tới thuộc tính nào", "The key is not mapped to an attribute"),
+    "absurd-time": Text("Thời điểm đo cách xa giờ của thành phố", "The time is far from the city's clock"),
+    "no-entity": Text("Thực thể của thiết bị không còn", "The device's entity is gone"),
+    "poison": Text("Không ghi được thông điệp", "The message could not be stored"),
+}
+"""Every reason a message can be held for, in words."""
+
+_LIST = (
+    "SELECT id, at, source, device, reason, detail, length(body), content_type, correlation, received_at, origin "
+    "FROM quarantine WHERE state = 'held' AND (?1 IS NULL OR reason = ?1) ORDER BY id DESC LIMIT ?2 OFFSET ?3"
+)
+_ONE = (
+    "SELECT id, at, source, device, reason, detail, length(body), content_type, correlation, received_at, origin, body "
+    "FROM quarantine WHERE id = ? AND state = 'held'"
+)
+
+
+Ids = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One row: ``reason`` is a key of ``REASONS``, ``size`` the bytes of its body. Times are aware UTC."""
+
+    id: int
+    at: datetime
+    source: str
+    device: str | None
+    reason: str
+    detail: str
+    size: int
+    content_type: str
+    correlation: str
+    received_at: datetime | None
+    origin: Origin | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """``replayed`` went back to the journal; ``missing`` are not held (any more)."""
+
+    replayed: list[int]
+    missing: list[int]
+
+
+class Quarantine:
+    """The quarantine of one tenant, bounded by ``max_rows`` and ``max_bytes``.
+
+    Nothing held is ever dropped to make room. When it is full, what would still have to be held is turned away and
+    counted by sender, and ``refuses`` tells the doors whom not to listen to until there is room.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        writer: Writer,
+        clock: Clock,
+        *,
+        max_rows: int = MAX_ROWS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._database, self._journal, self._writer, self._clock = database, journal, writer, clock
+        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self._lock = threading.Lock()
+        self._senders: dict[str, int] = {}
+        self.turned_away = 0
+        with database.reader() as connection:
+            query = "SELECT count(*), coalesce(sum(length(body)), 0) FROM quarantine WHERE state = 'held'"
+            self.rows, size = connection.execute(query).fetchone()
+        self.size = size + self.rows * _ROW_BYTES
+
+    # For ingest, on its thread
+
+    def admit(self, messages: list[Quarantined]) -> list[Quarantined]:
+        """Those of ``messages`` there is room for. What is admitted counts as held until ``release`` says otherwise."""
+        with self._lock:
+            for count, one in enumerate(messages):
+                weight = len(one.body) + _ROW_BYTES
+                if self.rows >= self._max_rows or self.size + weight > self._max_bytes:
+                    self._turn_away(messages[count:])
+                    return messages[:count]
+                self.rows += 1
+                self.size += weight
+            return messages
+
+    def release(self, messages: list[Quarantined]) -> None:
+        """These were admitted, but their commit did not hold."""
+        with self._lock:
+            self.rows -= len(messages)
+            self.size -= sum(len(one.body) + _ROW_BYTES for one in messages)
+
+    def refuses(self, device: str) -> bool:
+        """True while there is no room and ``device`` has sent what would have to be held."""
+        return device in self._senders and (self.rows >= self._max_rows or self.size + _ROW_BYTES >= self._max_bytes)
+
+    def _turn_away(self, messages: Sequence[Quarantined]) -> None:
+        self.turned_away += len(messages)
+        for one in messages:
+            sender = one.device or one.source
+            if sender in self._senders or len(self._senders) < _MAX_SENDERS:
+                self._senders[sender] = self._senders.get(sender, 0) + 1
+
+    # For people
+
+    def list(self, asker: Person, reason: str | None = None, limit: int = 50, offset: int = 0) -> tuple[Sequence[Held], int]:
+        """What is held, newest first, and how many there are; nothing for an asker who may not see it."""
+        if not may(asker, "quarantine.read"):
+            return [], 0
+        with self._database.reader() as connection:
+            count = "SELECT count(*) FROM quarantine WHERE state = 'held' AND (?1 IS NULL OR reason = ?1)"
+            total = connection.execute(count, (reason,)).fetchone()[0]
+            rows = connection.execute(_LIST, (reason, limit, offset)).fetchall()
+        return [_held(row) for row in rows], total
+
+    def get(self, asker: Person, number: int) -> tuple[Held, bytes]:
+        """One row with its raw body. Raises Problem 404, also for an asker who may not see it."""
+        if may(asker, "quarantine.read"):
+            with self._database.reader() as connection:
+                row = connection.execute(_ONE, (number,)).fetchone()
+            if row is not None:
+                return _held(row[:-1]), row[-1]
+        raise not_found("quarantined message", str(number))
+
+    def counts(self, asker: Person) -> dict[str, int]:
+        """How many are held, by reason; empty for an asker who may not see it."""
+        if not may(asker, "quarantine.read"):
+            return {}
+        with self._database.reader() as connection:
+            query = "SELECT reason, count(*) FROM quarantine WHERE state = 'held' GROUP BY reason ORDER BY 2 DESC, 1"
+            return dict(connection.execute(query))
+
+    def senders(self, asker: Person) -> dict[str, int]:
+        """Whom a full quarantine turned away since the city started, and how often; the worst first."""
+        if not may(asker, "quarantine.read"):
+            return {}
+        with self._lock:
+            return dict(sorted(self._senders.items(), key=lambda pair: -pair[1]))
+
+    async def replay(self, asker: Person, ids: Sequence[int]) -> ReplayResult:
+        """Send held messages through ingest again, as they came: same device, door, origin, correlation and moment.
+
+        One that still cannot be taken comes back as a new row. Raises Problem 403, 400 for more than ``MAX_AT_ONCE``
+        ids, and JournalFull or JournalDown when the journal takes no more; what it took until then is marked.
+        """
+        wanted = self._asked(asker, ids)
+        replayed: list[int] = []
+        missing: list[int] = []
+        try:
+            for number in wanted:
+                try:
+                    held, body = await asyncio.to_thread(self.get, asker, number)
+                except Problem:
+                    missing.append(number)
+                    continue
+                received = to_micros(held.received_at or held.at)
+                await self._journal.append(
+                    with_moment(body, held.content_type, received),
+                    source=held.source,
+                    device=held.device,
+                    content_type=held.content_type,
+                    correlation=held.correlation,
+                    origin=held.origin,
+                )
+                replayed.append(number)
+        finally:
+            if replayed:
+                await self._resolve(asker, replayed, "replayed")
+        return ReplayResult(replayed, missing)
+
+    async def discard(self, asker: Person, ids: Sequence[int]) -> list[int]:
+        """Drop held messages for good; returns the ids that were held. Raises Problem 403, or 400 for too many ids."""
+        return await self._resolve(asker, self._asked(asker, ids), "discarded")
+
+    def _asked(self, asker: Person, ids: Sequence[int]) -> Ids:
+        if not may(asker, "quarantine.write"):
+            raise Problem(403, "not-allowed", "You may not decide about quarantine.", "Ask the operator of this city.")
+        if len(ids) > MAX_AT_ONCE:
+            raise Problem(400, "too-many", f"{len(ids)} messages at once.", f"Choose at most {MAX_AT_ONCE}.")
+        return list(dict.fromkeys(ids))
+
+    async def _resolve(self, asker: Person, ids: Sequence[int], state: str) -> Ids:
+        """Mark rows and let go of their bodies; only the newest marks are kept."""
+        now = self._clock.now()
+
+        def resolve(connection: sqlite3.Connection) -> dict[int, int]:
+            done = {}
+            for number in ids:
+                query = "SELECT length(body) FROM quarantine WHERE id = ? AND state = 'held'"
+                row = connection.execute(query, (number,)).fetchone()
+                if row is not None:
+                    connection.execute(
+                        "UPDATE quarantine SET state = ?, replayed_at = ?, body = x'' WHERE id = ?",
+                        (state, to_micros(now), number),
+                    )
+                    done[number] = row[0]
+            connection.execute(
+                "DELETE FROM quarantine WHERE state <> 'held' AND id <= "
+                "(SELECT id FROM quarantine WHERE state <> 'held' ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (_RESOLVED_KEPT,),
+            )
+            return done
+
+        act = Act(asker.id, "quarantine.write", "quarantine", state, detail=",".join(map(str, ids)))
+        done = await self._writer.run(asker, now, resolve, [act], action="quarantine.write")
+        with self._lock:
+            self.rows -= len(done)
+            self.size -= sum(done.values()) + len(done) * _ROW_BYTES
+        return [*done]
+
+
+def with_moment(body: bytes, content_type: str, received_at: int) -> bytes:
+    """``body`` with the moment it was received (µs UTC) wherever it gives none, so that a replay does not move it in time.
+
+    What cannot be read as JSON objects comes back as it is.
+    """
+    moment = from_micros(received_at)
+
+    def timed(item: Any) -> Any:
+        return {"at": moment} | item if isinstance(item, dict) else item
+
+    try:
+        if content_type.startswith(NDJSON):
+            return b"\n".join(msgspec.json.encode(timed(item)) for item in msgspec.json.Decoder().decode_lines(body))
+        items = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body
+    return msgspec.json.encode([timed(item) for item in items] if isinstance(items, list) else timed(items))
+
+
+def _held(row: Sequence[Any]) -> Held:
+    number, at, source, device, reason, detail, size, content_type, correlation, received_at, origin = row
+    return Held(
+        number,
+        from_micros(at),
+        source,
+        device,
+        reason,
+        detail,
+        size,
+        content_type,
+        correlation,
+        None if received_at is None else from_micros(received_at),
+        None if origin is None else Origin(origin),
+    )
