@@ -19,7 +19,7 @@ from dothi.data.quarantine import Quarantine
 from dothi.data.writer import Writer
 from dothi.devices.payload import DeviceMessage, decode, encode
 from dothi.devices.registry import Registry
-from dothi.model.clock import Clock, to_micros
+from dothi.model.clock import MICROSECONDS, Clock, SystemClock, to_micros
 from dothi.model.reading import Grade
 from dothi.model.schema import EntityType
 from dothi.store.database import Database
@@ -35,10 +35,11 @@ _log = structlog.get_logger("dothi.ingest")
 
 @dataclass(slots=True)
 class Figures:
-    """What ingest has done since the city started. All but the last three only grow.
+    """What ingest has done since the city started. All but the last four only grow.
 
     ``readings`` counts what was committed, ``repeated`` what was known already among them; ``turned_away`` what a full
     quarantine could not hold; ``unknown`` and ``refused`` messages of devices nobody admitted, or that were refused.
+    ``lag_seconds`` is how long the newest committed message had been in the journal, in real time.
     ``stalled`` says why nothing can be committed at present, empty while all is well.
     """
 
@@ -60,6 +61,7 @@ class Figures:
     commit_seconds: float = 0.0
     last_commit_seconds: float = 0.0
     last_batch: int = 0
+    lag_seconds: float = 0.0
     stalled: str = ""
 
 
@@ -141,6 +143,7 @@ class Ingest:
             wait = min(wait * 2, _LONGEST_WAIT)
         figures.stalled = ""
         figures.messages += len(messages)
+        figures.lag_seconds = (to_micros(SystemClock().now()) - max(one.received_at for one in messages)) / MICROSECONDS
         await self._journal.acknowledge(messages)
 
     async def _tell_registry(self) -> bool:

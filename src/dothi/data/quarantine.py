@@ -201,7 +201,7 @@ class Quarantine:
                 await self._resolve(asker, replayed, "replayed")
         return ReplayResult(replayed, missing)
 
-    async def discard(self, asker: Person, ids: Sequence[int]) -> list[int]:
+    async def discard(self, asker: Person, ids: Sequence[int]) -> Ids:
         """Drop held messages for good; returns the ids that were held. Raises Problem 403, or 400 for too many ids."""
         return await self._resolve(asker, self._asked(asker, ids), "discarded")
 
