@@ -41,7 +41,7 @@ def language_of(request: Request) -> str:
     return negotiate(request.query_params.get("lang"), request.cookies.get(COOKIE), request.headers.get("accept-language"))
 
 
-@lru_cache(maxsize=64)
+# Not cached: a fallback is chained into the object itself, so two chains must never share one.
 def _catalogue(package: str, language: str) -> gettext.NullTranslations:
     if language == LANGUAGES[0]:
         return gettext.NullTranslations()
