@@ -55,6 +55,12 @@ def test_provinces_share_their_edge() -> None:
     assert shapely.distance(hanoi, phu_tho) < 1e-5
 
 
+@pytest.mark.parametrize("province", ["01", "25", "96"])
+def test_nobody_in_the_middle_of_a_province_belongs_nowhere(province: str) -> None:
+    whole = shapely.union_all(shapely.buffer(cells(province), 1e-6))
+    assert sum(len(part.interiors) for part in shapely.get_parts(whole)) == 0
+
+
 def test_islands_stay_islands() -> None:
     by_name = {unit.name: cell for unit, cell in zip(COUNTRY.units["56"], cells("56"), strict=True)}
     assert square_kilometres(by_name["Trường Sa"], 9.7) < 20

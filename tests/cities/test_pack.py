@@ -16,7 +16,7 @@ PACKS = {code: read_pack(province) for code, province in PROVINCES.items()}
 def test_hanoi_knows_its_agencies_and_hotlines() -> None:
     hanoi = PACKS["01"]
     assert (hanoi.slug, hanoi.title.vi, hanoi.title.en) == ("hanoi", "Hà Nội", "Hanoi")
-    assert {"cong-an-thanh-pho", "so-xay-dung", "so-nong-nghiep-va-moi-truong", "ubnd-phuong-xa"} <= {
+    assert {"cong-an-thanh-pho", "so-xay-dung", "so-nong-nghiep-moi-truong", "ubnd-phuong-xa"} <= {
         agency.id for agency in hanoi.agencies
     }
     assert [line.number for line in hanoi.hotlines] == ["112", "113", "114", "115", "111", "024.1022", "19001009"]

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 OPENSTREETMAP = "© OpenStreetMap contributors (ODbL)"
 MAIN_ROADS = ("motorway", "trunk", "primary", "secondary", "tertiary")
 MINOR_ROADS = ("residential", "unclassified", "living_street", "pedestrian", "road", "service")
-_VERSION = "1"  # of the layers' form: raise it when they change
+_VERSION = "2"  # of the layers' form: raise it when they change
 _WARD_TOLERANCE, _ROAD_TOLERANCE, _WATER_TOLERANCE = 10.0, 4.0, 2.0  # metres
 _AROUND = 0.02  # degrees, about 2 km
 
@@ -168,7 +168,7 @@ def _roads(city: City, raw: bytes, classes: tuple[str, ...]) -> bytes:
 
 
 def _water(city: City, raw: bytes) -> bytes:
-    """Lakes, rivers and parks that touch the city."""
+    """Lakes, rivers and parks that touch the city, one feature for each part."""
     features = msgspec.json.decode(raw, type=_Features[_Water]).features
     plane, frame = _plane(city), _frame(city)
     collection = Collection(_about(city, OPENSTREETMAP))
@@ -177,7 +177,8 @@ def _water(city: City, raw: bytes) -> bytes:
         if shapely.intersects(shape, frame):
             (simple,) = plane.degrees(shapely.simplify(plane.metres([shape]), _WATER_TOLERANCE))
             name = mended(feature.properties.name or "")
-            collection.add([(simple, {"kind": feature.properties.type} | ({"name": name} if name else {}))])
+            about = {"kind": feature.properties.type} | ({"name": name} if name else {})
+            collection.add((part, about) for part in shapely.get_parts(simple))
     return collection.packed()
 
 

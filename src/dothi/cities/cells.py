@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from dothi.model.ward import Ward
 
-VERSION = "2"  # of the method: part of the cache's key
+VERSION = "3"  # of the method: part of the cache's key
 _KM_PER_DEGREE = 111.32
 _TYPICAL_AREA = 30.0  # km², for the few units whose area is unknown
 _WEIGHT = 0.9  # below 1, so that every centre lies inside its own cell
@@ -37,6 +37,9 @@ def cells_around(wards: Sequence[Ward], country: Sequence[Ward]) -> list[BaseGeo
     radii = _radii(points, units)
     land = shapely.union_all(shapely.buffer(shapely.points(points), _REACH * radii, quad_segs=8))
     land = land.buffer(_CLOSING, quad_segs=4).buffer(-_CLOSING, quad_segs=4).union(land)
+    land = shapely.union_all(
+        [shapely.Polygon(part.exterior) for part in shapely.get_parts(land)]
+    )  # the country has no holes
     shapely.prepare(land)
     position_of = {unit.code: position for position, unit in enumerate(units)}
     weights = _WEIGHT * radii**2
