@@ -4,12 +4,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dothi.model.problem import Problem
 
+_log = structlog.get_logger("dothi.http")
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "urn:dothi:problem:"
 
@@ -70,7 +72,11 @@ def problem_response(
     """``problem`` as the asker reads it: a page drawn by ``page`` for a browser, problem+json for everything else."""
     if page is None or not wants_page(request) or request.url.path.startswith(("/api/", "/ngsi-ld/")):
         return problem_json(request, problem, headers, **more)
-    response = page(request, problem)
+    try:
+        response = page(request, problem)
+    except Exception:  # whatever broke the page may have broken this one too; the answer must not be lost with it
+        _log.exception("the error page cannot be drawn")
+        return problem_json(request, problem, headers, **more)
     response.status_code = problem.status
     response.headers.update(_headers(problem, headers))
     return response

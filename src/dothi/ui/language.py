@@ -2,6 +2,7 @@
 
 import gettext
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import lru_cache
 from importlib import resources
 from io import BytesIO
@@ -61,7 +62,7 @@ def translations(language: str, packages: tuple[str, ...] = HOME_PACKAGES) -> ge
     """The words of ``packages`` in ``language``; the first package that knows a string wins."""
     head = gettext.NullTranslations()
     for package in packages:
-        head.add_fallback(_catalogue(package, language))
+        head.add_fallback(copy(_catalogue(package, language)))  # a copy: chaining changes what is chained
     return head
 
 
