@@ -37,10 +37,11 @@ from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
 from dothi.platform.derive import Deriver
+from dothi.platform.figures import declare_metrics
 from dothi.platform.home import keep_present, locked, replay_start, secret_of
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
-from dothi.platform.sector import Period, Sector
+from dothi.platform.sector import Feed, Period, Sector
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
 from dothi.settings import Settings
@@ -127,6 +128,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         dispatcher = Dispatcher(database, writer, clock)
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
+        quarantine = Quarantine(database, journal, writer, clock)
         platform = Platform(
             settings=settings,
             tenant=tenant,
@@ -136,10 +138,11 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             database=database,
             journal=journal,
             writer=writer,
-            context=Context(database, writer.index),
-            history=History(database, writer.index),
+            context=Context(database),
+            history=History(database),
             devices=devices,
-            quarantine=Quarantine(database, writer, journal, clock),
+            quarantine=quarantine,
+            ingest=Ingest(journal, devices, writer, quarantine, types, clock, database),
             dispatcher=dispatcher,
             sectors=sectors,
             replay=replay,
@@ -173,24 +176,26 @@ def _ward_code(city: City, longitude: float, latitude: float) -> str | None:
 def _start_tasks(platform: Platform, cache: Path) -> None:
     """Everything that works beside the doors; what takes long reports its progress and holds nobody up."""
     tasks = platform.tasks
-    ingest = Ingest(
-        platform.journal, platform.devices, platform.writer, platform.types, platform.clock, quarantine=platform.quarantine
-    )
-    _declare_metrics(platform, ingest)
+    declare_metrics(platform)
     for sector in platform.sectors:
         for derivation in sector.derivations:
             deriver = Deriver(platform, derivation)
             platform.dispatcher.register(f"derive:{derivation.id}", deriver.handle)
             tasks.start(f"derive:{derivation.id}", deriver.run)
     tasks.start("watch", platform.watch.run)
-    tasks.start("ingest", lambda _: ingest.run())
+    tasks.start("ingest", lambda _: platform.ingest.run())
+    tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("basemap", partial(_prepare_basemap, platform, cache))
     if platform.replay is not None:
         tasks.start("replay-clock", partial(_keep_present, platform))
     for sector in platform.sectors:
         for feed in sector.feeds(platform) if sector.feeds else ():
-            tasks.start(f"feed:{feed.id}", lambda _, feed=feed: feed.run(platform))
+            tasks.start(f"feed:{feed.id}", partial(_feed, platform, feed))
+
+
+async def _feed(platform: Platform, feed: Feed, _: TaskState) -> None:
+    await feed.run(platform)
 
 
 async def _prepare_basemap(platform: Platform, cache: Path, _: TaskState) -> None:
@@ -201,16 +206,6 @@ async def _keep_present(platform: Platform, _: TaskState) -> None:
     while True:
         await asyncio.sleep(_KEEP_PRESENT_EVERY)
         await keep_present(platform.writer, platform.clock.now())
-
-
-def _declare_metrics(platform: Platform, ingest: Ingest) -> None:
-    watch = platform.metrics.watch
-    watch(
-        "dothi_journal_lag",
-        "Messages kept and not yet committed; -1 while the journal does not answer.",
-        lambda: -1 if platform.watch.lag is None else platform.watch.lag,
-    )
-    watch("dothi_disk_free_ratio", "Share of the disk that is free.", lambda: platform.watch.free)
 
 
 def create_app(settings: Settings) -> FastAPI:

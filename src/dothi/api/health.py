@@ -60,17 +60,18 @@ def routes(platform: Platform) -> list[BaseRoute]:
 async def state_of_works(platform: Platform) -> dict[str, bool]:
     """The three without which the city does not work: journal, database, ingest (running and not too far behind)."""
     lag = platform.watch.lag
+    works = platform.tasks.running("ingest") and not platform.ingest.figures.stalled
     return {
         "journal": platform.journal.healthy(),
         "database": await _database_answers(platform),
-        "ingest": platform.tasks.running("ingest") and lag is not None and lag <= platform.watch.bound,
+        "ingest": works and lag is not None and lag <= platform.watch.bound,
     }
 
 
 async def _database_answers(platform: Platform) -> bool:
     def ask() -> bool:
         with platform.database.reader() as connection:
-            return connection.execute("SELECT 1").fetchone() == (1,)
+            return bool(connection.execute("SELECT 1").fetchone() == (1,))
 
     try:
         return await asyncio.wait_for(asyncio.to_thread(ask), _PATIENCE)

@@ -8,7 +8,7 @@ from dothi.model.clock import Clock, to_micros
 from dothi.platform.sector import Derivation
 
 if TYPE_CHECKING:
-    from dothi.data.dispatch import Changes
+    from dothi.data.news import Changes
     from dothi.platform.platform import Platform
     from dothi.platform.tasks import TaskState
 

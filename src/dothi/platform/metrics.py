@@ -1,6 +1,6 @@
 """What the city counts about itself, for /metrics: one registry per city, so two in one process stay apart."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,7 +29,11 @@ class Metrics:
 
     def watch(self, name: str, words: str, read: Callable[[], float], *, counter: bool = False) -> None:
         """Publish what ``read`` returns at each scrape, as ``name``; a counter only ever grows."""
-        self.registry.register(_Pulled(name, words, read, counter))
+        self.registry.register(_Pulled(name, words, "", lambda: {"": read()}, counter))
+
+    def watch_each(self, name: str, words: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Publish one figure for each key that ``read`` returns, told apart by ``label``."""
+        self.registry.register(_Pulled(name, words, label, read, False))
 
     def text(self) -> bytes:
         """The exposition text (Prometheus text format 0.0.4)."""
@@ -37,13 +41,15 @@ class Metrics:
 
 
 class _Pulled(Collector):
-    def __init__(self, name: str, words: str, read: Callable[[], float], counter: bool) -> None:
-        self._name, self._words, self._read, self._counter = name, words, read, counter
+    def __init__(self, name: str, words: str, label: str, read: Callable[[], Mapping[str, float]], counter: bool) -> None:
+        self._name, self._words, self._label, self._read, self._counter = name, words, label, read, counter
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        family = (CounterMetricFamily if self._counter else GaugeMetricFamily)(self._name, self._words)
-        family.add_metric([], self._read())
+        kind = CounterMetricFamily if self._counter else GaugeMetricFamily
+        family = kind(self._name, self._words, labels=[self._label] if self._label else [])
+        for key, value in self._read().items():
+            family.add_metric([key] if self._label else [], value)
         yield family

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dothi.data.context import Context
     from dothi.data.dispatch import Dispatcher
     from dothi.data.history import History
+    from dothi.data.ingest import Ingest
     from dothi.data.quarantine import Quarantine
     from dothi.data.writer import Writer
     from dothi.devices.registry import Registry
@@ -65,6 +66,7 @@ class Platform:
     history: "History"
     devices: "Registry"
     quarantine: "Quarantine"
+    ingest: "Ingest"
     dispatcher: "Dispatcher"
     sectors: tuple[Sector, ...]
     replay: ReplayInfo | None

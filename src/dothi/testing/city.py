@@ -50,7 +50,8 @@ def running_city(folder: Path, **settings: Any) -> Iterator[RunningCity]:
 
     Raises Problem if it cannot start. Stops it on the way out.
     """
-    chosen = Settings(**({"home": folder / "home", "port": 0, "mqtt_port": 0} | settings))
+    wanted: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0} | settings
+    chosen = Settings(**wanted)
     begun: Future[RunningCity] = Future()
     listening = listen(chosen)
     url = url_of(listening)
@@ -135,7 +136,7 @@ class CityProcess:
 @contextmanager
 def start_city_process(folder: Path, **settings: Any) -> Iterator[CityProcess]:
     """``dothi run`` with its home under ``folder``, on free ports of 127.0.0.1; ends it on the way out."""
-    chosen = {"home": folder / "home", "port": 0, "mqtt_port": 0, "host": "127.0.0.1"} | settings
+    chosen: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0, "host": "127.0.0.1"} | settings
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")}
     environment |= {f"DOTHI_{name.upper()}": str(value) for name, value in chosen.items()}
     home = Path(chosen["home"])

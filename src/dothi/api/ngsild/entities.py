@@ -57,8 +57,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
                 limit=limit,
                 offset=_whole(asked.get("offset"), "offset", 0, 10_000_000),
                 attributes=names or None,
-                count=count == "true",
             ),
+            count=count == "true",
         )
         headers = {"NGSILD-Results-Count": str(found.total)} if count == "true" else {}
         return _answer(request, media, [normalized(one) for one in found.entities], headers)

@@ -32,6 +32,7 @@ DeviceWriter = Annotated[Person, Depends(requires("device.write"))]
 QuarantineReader = Annotated[Person, Depends(requires("quarantine.read"))]
 QuarantineWriter = Annotated[Person, Depends(requires("quarantine.write"))]
 OperationsReader = Annotated[Person, Depends(requires("operations.read"))]
+OperationsWriter = Annotated[Person, Depends(requires("operations.write"))]
 
 
 def new_router(tag: str) -> APIRouter:

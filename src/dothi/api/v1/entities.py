@@ -30,6 +30,7 @@ from dothi.model.reading import Grade, Origin
 from dothi.platform.platform import Platform
 
 _DAY = timedelta(hours=24)
+_TICK = timedelta(microseconds=1)  # the end of a period is not part of it, the present moment is
 _LONGEST = timedelta(days=3660)
 
 
@@ -64,9 +65,8 @@ def router(platform: Platform) -> APIRouter:
             limit=limit,
             offset=offset,
             attributes=tuple(terms.expand(name) for name in attribute) if attribute else None,
-            count=count,
         )
-        found = platform.context.query(person, query)
+        found = platform.context.query(person, query, count=count)
         return json_response(paged([entity_json(one, terms) for one in found.entities], found.total, limit, offset))
 
     @api.get("/entities/{urn}", summary="One thing")
@@ -87,7 +87,7 @@ def router(platform: Platform) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
         layout: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
     ) -> Response:
-        until = aware(end, "to") or platform.clock.now()
+        until = aware(end, "to") or platform.clock.now() + _TICK
         since = aware(start, "from") or until - _DAY
         if not timedelta(0) <= until - since <= _LONGEST:
             raise bad_request(

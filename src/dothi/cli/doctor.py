@@ -1,0 +1,167 @@
+"""``dothi doctor``: looks at this machine and says what is missing and how to mend it."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from dothi.app import installed_sectors, recorded_period, with_found_data
+from dothi.cities.units import read_country
+from dothi.cli.shared import FAILED, load_settings, out, table
+from dothi.model.problem import Problem
+from dothi.settings import Settings
+from dothi.store.nats_server import server_binary
+from dothi.ui.assets import asset
+
+Verdict = Literal["ok", "missing", "note"]
+_MARKS = {"ok": "✓", "missing": "✗", "note": "·"}
+_LEAST_FREE = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: fine, missing (the city cannot run) or worth a note; ``advice`` says how to mend it."""
+
+    name: str
+    verdict: Verdict
+    words: str
+    advice: str = ""
+
+
+def doctor() -> None:
+    """Check this machine; exit code 0 if the city can run here, 2 if something is missing."""
+    findings = examine(with_found_data(load_settings()))
+    out.print(table(("", "", "", ""), [(_MARKS[one.verdict], one.name, one.words, one.advice) for one in findings]))
+    missing = sum(one.verdict == "missing" for one in findings)
+    out.print("The city can run here." if not missing else f"{missing} to mend before the city can run here.")
+    if missing:
+        raise typer.Exit(FAILED)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order in which a start would need the things."""
+    looks: tuple[Callable[[Settings], Finding], ...] = (
+        _python,
+        _sqlite,
+        _home,
+        _disk,
+        _web_port,
+        _mqtt_port,
+        _nats,
+        _city,
+        _data,
+        _bundle,
+        _chromium,
+    )
+    return [look(settings) for look in looks]
+
+
+def _python(_: Settings) -> Finding:
+    words = ".".join(map(str, sys.version_info[:3]))
+    fine = sys.version_info >= (3, 11)
+    return Finding("Python", "ok" if fine else "missing", words, "" if fine else "Install Python 3.11 or later.")
+
+
+def _sqlite(_: Settings) -> Finding:
+    fine = sqlite3.sqlite_version_info >= (3, 35)
+    advice = "" if fine else "Use a Python built with SQLite 3.35 or later."
+    return Finding("SQLite", "ok" if fine else "missing", sqlite3.sqlite_version, advice)
+
+
+def _home(settings: Settings) -> Finding:
+    folder = _standing(settings.home)
+    if os.access(folder, os.W_OK):
+        return Finding("home", "ok", str(settings.home))
+    return Finding("home", "missing", f"{settings.home} cannot be written", "Set DOTHI_HOME to a folder of yours.")
+
+
+def _disk(settings: Settings) -> Finding:
+    usage = shutil.disk_usage(_standing(settings.home))
+    words = f"{usage.free / 1e9:.1f} GB free ({usage.free / usage.total:.0%})"
+    if usage.free / usage.total < settings.disk_floor:
+        return Finding("disk", "missing", words, f"Free some: below {settings.disk_floor:.0%} no reading is accepted.")
+    return Finding("disk", "ok" if usage.free > _LEAST_FREE else "note", words)
+
+
+def _web_port(settings: Settings) -> Finding:
+    return _port("web port", settings.host, settings.port, "DOTHI_PORT", settings.home)
+
+
+def _mqtt_port(settings: Settings) -> Finding:
+    if settings.nats is not None:
+        return Finding("MQTT port", "note", "the NATS that DOTHI_NATS names has its own")
+    return _port("MQTT port", settings.host, settings.mqtt_port, "DOTHI_MQTT_PORT", settings.home)
+
+
+def _port(name: str, host: str, port: int, setting: str, home: Path) -> Finding:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            if (home / "address").is_file():
+                return Finding(name, "note", f"{host}:{port} is in use; a city seems to run here", "See: dothi status")
+            return Finding(name, "missing", f"{host}:{port}: {error.strerror}", f"Set {setting} to a free port.")
+    return Finding(name, "ok", f"{host}:{port} is free")
+
+
+def _nats(settings: Settings) -> Finding:
+    if settings.nats is not None:
+        return Finding("nats-server", "note", "not needed: DOTHI_NATS is set")
+    try:
+        return Finding("nats-server", "ok", server_binary())
+    except Problem as problem:
+        return Finding("nats-server", "missing", problem.title, problem.detail)
+
+
+def _city(settings: Settings) -> Finding:
+    try:
+        province = read_country().province(settings.city)
+    except Problem as problem:
+        return Finding("city", "missing", problem.title, problem.detail)
+    return Finding("city", "ok", f"{province.code} {province.name}")
+
+
+def _data(settings: Settings) -> Finding:
+    try:
+        period = recorded_period(settings, installed_sectors(settings.sectors))
+    except Problem as problem:
+        return Finding("data", "missing", problem.title, problem.detail)
+    if settings.data is None:
+        return Finding(
+            "data", "note", "no folder with real data: readings are simulated", "Set DOTHI_DATA to have a replay."
+        )
+    if period is None:
+        return Finding("data", "note", f"{settings.data} holds no recorded readings: they are simulated")
+    return Finding("data", "ok", f"{settings.data}: {period.start:%d/%m/%Y} – {period.end:%d/%m/%Y}")
+
+
+def _bundle(_: Settings) -> Finding:
+    if asset("src/base.css"):
+        return Finding("pages", "ok", "styles, map and charts are built")
+    return Finding("pages", "note", "styles, map and charts are not built", "Run: make run (or pip install dothi)")
+
+
+def _chromium(_: Settings) -> Finding:
+    if find_spec("playwright") is None:
+        return Finding("Chromium", "note", "not here; only browser tests need it")
+    kept = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    if found := next(kept.glob("chromium*"), None):
+        return Finding("Chromium", "ok", str(found))
+    return Finding("Chromium", "note", "not here; only browser tests need it", "Run: playwright install chromium")
+
+
+def _standing(folder: Path) -> Path:
+    """The nearest folder above that exists: where ``folder`` would be made."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder

@@ -1,0 +1,52 @@
+"""What /metrics says about the flow of readings: pulled from ingest, journal, quarantine and dispatch at each scrape."""
+
+from functools import partial
+
+from dothi.access.policy import SYSTEM
+from dothi.platform.platform import Platform
+
+_COUNTERS = {
+    "messages": "Messages taken from the journal.",
+    "readings": "Readings committed.",
+    "repeated": "Readings that were known already.",
+    "revisions": "Readings that corrected a known one.",
+    "late": "Readings that came late.",
+    "quarantined": "Messages put into quarantine.",
+    "turned_away": "Messages a full quarantine could not hold.",
+    "unknown": "Messages of devices nobody admitted.",
+    "refused": "Messages of refused devices.",
+    "commits": "Commits of ingest.",
+    "failures": "Commits that had to be tried again.",
+    "commit_seconds": "Seconds spent committing.",
+}
+
+
+def declare_metrics(platform: Platform) -> None:
+    """Publish the city's figures in its own registry."""
+    watch, figures = platform.metrics.watch, platform.ingest.figures
+
+    def figure(name: str) -> float:
+        return float(getattr(figures, name))
+
+    for name, words in _COUNTERS.items():
+        watch(f"dothi_ingest_{name}", words, partial(figure, name), counter=True)
+    watch(
+        "dothi_journal_lag", "Messages kept and not yet committed; -1 while the journal is silent.", lambda: _lag(platform)
+    )
+    watch("dothi_disk_free_ratio", "Share of the disk that is free.", lambda: platform.watch.free)
+    watch("dothi_quarantine_rows", "Messages held in quarantine.", lambda: platform.quarantine.rows)
+    watch("dothi_dispatch_failures", "Failed attempts of handlers.", lambda: _failures(platform), counter=True)
+    watch("dothi_task_failures", "Crashes of background tasks.", lambda: _crashes(platform), counter=True)
+    platform.metrics.watch_each("dothi_devices", "Devices.", "state", lambda: platform.devices.counts(SYSTEM))
+
+
+def _lag(platform: Platform) -> float:
+    return -1 if platform.watch.lag is None else platform.watch.lag
+
+
+def _failures(platform: Platform) -> float:
+    return sum(state.failures for state in platform.dispatcher.states.values())
+
+
+def _crashes(platform: Platform) -> float:
+    return sum(state.failures for state in platform.tasks.states.values())
