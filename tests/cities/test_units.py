@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dothi.cities.units import Country, read_country
+from dothi.cities.units import SOURCE, Country, read_country
 from dothi.model.problem import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,7 @@ def test_the_files_are_what_the_script_makes() -> None:
 
 def test_the_data_say_where_they_come_from_and_stay_small() -> None:
     version = distribution("vietnamadminunits").version
+    assert f"vietnamadminunits {version} (MIT)" == SOURCE
     assert f"vietnamadminunits {version}" in (DATA / "README.md").read_text(encoding="utf-8")
     assert "Permission is hereby granted" in (DATA / "LICENSE-vietnamadminunits.txt").read_text(encoding="utf-8")
     assert (DATA / "units.csv.gz").stat().st_size < 200_000
