@@ -36,8 +36,18 @@ def asset(entry: str) -> str | None:
 
 
 def styles(entry: str) -> list[str]:
-    """The style sheets that belong to a built script entry."""
-    return [f"{PREFIX}/{name}" for name in _manifest().get(entry, {}).get("css", [])]
+    """The style sheets that belong to a built script entry and to the chunks it is made of, each once."""
+    found: dict[str, None] = {}
+    waiting, seen = [entry], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        part = _manifest().get(name, {})
+        found.update(dict.fromkeys(f"{PREFIX}/{sheet}" for sheet in part.get("css", [])))
+        waiting.extend(part.get("imports", []))
+    return list(found)
 
 
 class Bundle(StaticFiles):

@@ -1,5 +1,7 @@
 """The operations page: what is wrong, where, how bad. Complete without a script; the map and the stream mount over it."""
 
+from functools import partial
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +11,7 @@ from dothi.model.text import fold
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
-from dothi.web import view
+from dothi.web import view, words
 from dothi.web.panel import panel_context
 
 
@@ -50,8 +52,9 @@ class Operations:
             hours=view.hours(platform, person, language, chosen),
             chosen=urn,
             drawer=panel_context(platform, person, language, urn) if urn else None,
+            state_words=partial(words.state_words, language=language),
             link=lambda **changes: _link(request, changes),
-            words=msgspec.json.encode(_words(language)).decode(),
+            island_words=msgspec.json.encode(_words(language)).decode(),
             bounds=",".join(f"{edge:.5f}" for edge in platform.city.bounds),
         )
 
@@ -67,10 +70,10 @@ def _words(language: str) -> dict[str, str]:
     """The words the islands say, so that they have no catalogue of their own."""
     _ = translator(language)
     return {
-        "live": _("Trực tiếp"),
+        "live": _("Đang nhận số liệu"),
+        "tally": _("{total} trạm · {attention} cần chú ý · {silent} mất tín hiệu"),
         "lost": _("Mất kết nối từ {time}"),
         "lost_help": _("Số liệu đang đứng yên; trang tự nối lại."),
-        "connecting": _("Đang nối"),
         "map_failed": _("Không tải được bản đồ; danh sách vẫn dùng được."),
         "map_preparing": _("Đang chuẩn bị nền bản đồ"),
         "panel_failed": _("Không tải được chi tiết; bản đồ và danh sách vẫn dùng được."),

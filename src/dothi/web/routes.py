@@ -4,15 +4,19 @@ from starlette.routing import BaseRoute
 
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
+from dothi.web.devices import Devices
 from dothi.web.live import Live
+from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
 from dothi.web.operations import Operations
 from dothi.web.panel import Panels
+from dothi.web.quarantine import QuarantinePages
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels = MapData(platform), Panels(platform)
+    devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
@@ -20,4 +24,15 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/map/layers/{layer}.json", ground.layer, action="entity.read"),
         page("/panel/{urn}/history.csv", panels.table, action="history.read"),
         page("/panel/{urn}", panels.fragment, action="operations.read"),
+        page("/devices", devices.index, action="device.read"),
+        page("/devices.csv", devices.table, action="device.read"),
+        page("/devices/lobby", lobby.index, action="device.read"),
+        page("/devices/lobby/{device}", lobby.form, action="device.write"),
+        page("/devices/lobby/{device}/admit", lobby.admit, action="device.write", methods=("POST",)),
+        page("/devices/lobby/{device}/refuse", lobby.refuse, action="device.write", methods=("POST",)),
+        page("/devices/quarantine", quarantine.index, action="quarantine.read"),
+        page("/devices/quarantine", quarantine.decide, action="quarantine.write", methods=("POST",)),
+        page("/devices/{device}", devices.show, action="device.read"),
+        page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
+        page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),
     ]

@@ -95,11 +95,11 @@ def tiles(platform: "Platform", person: Person, language: str) -> list[TileView]
     """The five bottlenecks in their fixed order; one without data says what is missing, one that fails says so."""
     _ = translator(language)
     empty: dict[Bottleneck, tuple[str, str]] = {
-        "traffic": (_("Giao thông"), _("Chưa nối: tốc độ xe, camera nút giao")),
-        "flooding": (_("Ngập úng"), _("Chưa nối: đo mưa, mực nước cống, trạm bơm")),
-        "environment": (_("Môi trường"), _("Chưa nối: trạm quan trắc không khí")),
-        "order": (_("Trật tự đô thị"), _("Chưa nối: phản ánh của người dân, camera")),
-        "food": (_("An toàn thực phẩm"), _("Chưa nối: kiểm tra cơ sở, ca ngộ độc")),
+        "traffic": (_("Giao thông"), _("Chưa nối dữ liệu tốc độ xe")),
+        "flooding": (_("Ngập úng"), _("Chưa nối trạm đo mưa, mực nước")),
+        "environment": (_("Môi trường"), _("Chưa nối trạm quan trắc")),
+        "order": (_("Trật tự đô thị"), _("Chưa nối phản ánh, camera")),
+        "food": (_("An toàn thực phẩm"), _("Chưa nối dữ liệu kiểm tra cơ sở")),
     }
     asked = {sector.bottleneck: sector.tile for sector in platform.sectors if sector.bottleneck and sector.tile}
     failed = Tile(None, "", missing=_("Không tính được; bản đồ và danh sách vẫn dùng được"))

@@ -1,1 +1,3 @@
-export {};
+// Charts for pages that have no map.
+import "./chart";
+import "./charts.css";

@@ -1,1 +1,334 @@
-export {};
+// The operations page with a script: one state in the address, one stream, and the list, map and drawer that show it.
+import "maplibre-gl/dist/maplibre-gl.css";
+import "./operations.css";
+import "./charts.css";
+import { Drawer } from "./drawer";
+import { List, part, type ListFilter } from "./list";
+import { follow, type LiveMessage } from "./live";
+import type { CityMap, Place } from "./map";
+import { say, type Area, type HourCell, type LayerData, type Point, type TileView, type Words } from "./model";
+import { zoned } from "./time";
+
+const LATE_HELLO = 400; // another tab may hold the stream: do not wait for its greeting
+
+class Operations extends HTMLElement {
+  #words: Words = {};
+  #layers: string[] = [];
+  #filter: ListFilter = { text: "", ward: "", state: "all" };
+  #chosen = "";
+  #points = new Map<string, Map<string, Point>>();
+  #areas = new Map<string, Area[]>();
+  #showAreas = true;
+  #list!: List;
+  #drawer!: Drawer;
+  #map: CityMap | null = null;
+  #unfollow: (() => void) | null = null;
+  #loading: Promise<void> | null = null;
+  #loads = 0;
+  #meanwhile: { layer: string; points: Point[] }[] = []; // streamed while layers were loading: newer than what they bring
+  #drawing = 0;
+
+  connectedCallback(): void {
+    this.#words = JSON.parse(this.dataset["words"] ?? "{}") as Words;
+    this.#layers = (this.dataset["layers"] ?? "").split(",").filter(Boolean);
+    const wards = new Map([...this.querySelectorAll<HTMLOptionElement>("#ward option")].map((one) => [one.value, one.text]));
+    this.#readAddress();
+    this.#list = new List(this, this.#words, wards);
+    this.#drawer = new Drawer(this, this.#words, () => this.#choose(""));
+    this.#wire();
+    this.#listen();
+    void this.#startMap();
+    if (this.#chosen) this.#list.reveal(this.#chosen);
+  }
+
+  disconnectedCallback(): void {
+    this.#unfollow?.();
+  }
+
+  #all(): Point[] {
+    return this.#layers.flatMap((layer) => [...(this.#points.get(layer)?.values() ?? [])]);
+  }
+
+  // The address
+
+  #readAddress(): void {
+    const query = new URLSearchParams(location.search);
+    this.#filter = { text: query.get("q") ?? "", ward: query.get("ward") ?? "", state: query.get("state") ?? "all" };
+    this.#chosen = query.get("chosen") ?? "";
+    this.#showAreas = query.get("areas") !== "0";
+  }
+
+  #writeAddress(changes: Record<string, string>, entry: "push" | "replace" = "replace"): void {
+    const address = new URL(location.href);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value) address.searchParams.set(name, value);
+      else address.searchParams.delete(name);
+    }
+    if (address.href === location.href) return;
+    if (entry === "push") history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  }
+
+  // What people do
+
+  #wire(): void {
+    const search = document.querySelector<HTMLInputElement>("#search");
+    const ward = this.querySelector<HTMLSelectElement>("#ward");
+    search?.addEventListener("input", () => this.#narrow({ text: search.value }, { q: search.value.trim() }));
+    search?.form?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.querySelector<HTMLAnchorElement>(".items a")?.focus();
+    });
+    ward?.addEventListener("change", () => this.#narrow({ ward: ward.value }, { ward: ward.value }));
+    this.querySelector(".tabs")?.addEventListener("click", (event) => {
+      const tab = (event.target as HTMLElement).closest<HTMLAnchorElement>("[data-state]");
+      if (!tab) return;
+      event.preventDefault();
+      const state = tab.dataset["state"] ?? "all";
+      for (const one of this.querySelectorAll(".tabs .tab")) one.removeAttribute("aria-current");
+      tab.setAttribute("aria-current", "true");
+      this.#narrow({ state }, { state: state === "all" ? "" : state });
+    });
+    part(this, "items").addEventListener("click", (event) => {
+      const row = (event.target as HTMLElement).closest<HTMLElement>("[data-id]");
+      if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.#choose(row.dataset["id"]!);
+    });
+    this.querySelector(".pills")?.addEventListener("click", (event) => this.#press((event.target as HTMLElement).closest("button")));
+    const areas = this.querySelector("[data-ground=areas]");
+    areas?.setAttribute("aria-pressed", String(this.#showAreas));
+    part(this, "zoom").addEventListener("click", (event) => {
+      const wish = (event.target as HTMLElement).closest<HTMLElement>("[data-zoom]")?.dataset["zoom"];
+      if (wish === "fit") this.#map?.fit();
+      else if (wish) this.#map?.zoom(wish === "in" ? 1 : -1);
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.#chosen && !(event.target as HTMLElement).closest("input")) this.#choose("");
+    });
+    window.addEventListener("popstate", () => {
+      this.#readAddress();
+      this.#show();
+    });
+  }
+
+  #narrow(filter: Partial<ListFilter>, address: Record<string, string>): void {
+    this.#filter = { ...this.#filter, ...filter };
+    this.#writeAddress(address);
+    this.#draw();
+  }
+
+  #choose(id: string): void {
+    this.#chosen = id;
+    this.#writeAddress({ chosen: id }, "push");
+    this.#show();
+  }
+
+  #press(button: HTMLButtonElement | null): void {
+    if (!button) return;
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    if (button.dataset["ground"]) {
+      this.#showAreas = on;
+      this.#writeAddress({ areas: on ? "" : "0" });
+      this.#drawAreas();
+      return;
+    }
+    const pressed = [...this.querySelectorAll<HTMLElement>(".pill[data-layer][aria-pressed=true]")];
+    this.#layers = pressed.map((one) => one.dataset["layer"]!);
+    this.#writeAddress({ layers: this.#layers.join(",") || "none" });
+    this.#listen();
+  }
+
+  // What the city says
+
+  #listen(): void {
+    this.#unfollow?.();
+    const layers = this.#layers.join(",") || "none";
+    this.#unfollow = follow(`/live?layers=${encodeURIComponent(layers)}&lang=${this.dataset["language"]}`, (message) => this.#hear(message));
+    window.setTimeout(() => void (this.#loading ?? this.#load()), LATE_HELLO);
+  }
+
+  #hear(message: LiveMessage): void {
+    switch (message.kind) {
+      case "hello":
+      case "reload":
+        void this.#load();
+        this.#line("live", this.#words["live"] ?? "");
+        break;
+      case "beat":
+        this.#line("live", this.#words["live"] ?? "");
+        break;
+      case "lost":
+        this.#line("lost", say(this.#words["lost"], { time: zoned(message.data.since).clock }));
+        break;
+      case "points": {
+        const { layer, points } = message.data;
+        if (this.#loads) this.#meanwhile.push(message.data);
+        for (const point of points) {
+          this.#points.get(layer)?.set(point.id, point);
+          this.#drawer.refresh(point.id);
+        }
+        this.#line("live", this.#words["live"] ?? "");
+        this.#draw();
+        break;
+      }
+      case "summary":
+        for (const [layer, areas] of Object.entries(message.data.areas)) this.#areas.set(layer, areas);
+        this.#drawAreas();
+        this.#drawTiles(message.data.tiles);
+        this.#drawHours(message.data.hours);
+        break;
+    }
+  }
+
+  /** Load every layer anew. What the stream says meanwhile is newer and comes on top. */
+  #load(): Promise<void> {
+    this.#loads++;
+    this.#loading = Promise.all(
+      this.#layers.map(async (layer) => {
+        const answer = await fetch(`/map/layers/${encodeURIComponent(layer)}.json?lang=${this.dataset["language"]}`);
+        if (!answer.ok) throw new Error(`layer ${layer}: ${answer.status}`);
+        const { points, areas } = (await answer.json()) as LayerData;
+        this.#points.set(layer, new Map(points.map((point) => [point.id, point])));
+        this.#areas.set(layer, areas);
+      }),
+    )
+      .then(() => {
+        for (const { layer, points } of this.#meanwhile) {
+          for (const point of points) this.#points.get(layer)?.set(point.id, point);
+        }
+        this.#draw();
+        this.#drawAreas();
+      })
+      .catch((error: unknown) => console.error(error)) // the rows of the server stay; the stream says that the line is gone
+      .finally(() => {
+        this.#loads--;
+        if (!this.#loads) this.#meanwhile = [];
+      });
+    return this.#loading;
+  }
+
+  // What is shown
+
+  #show(): void {
+    void this.#drawer.open(this.#chosen);
+    this.classList.toggle("has-drawer", this.#chosen !== "");
+    this.#draw();
+    this.#map?.choose(this.#chosen);
+    this.#list.reveal(this.#chosen);
+  }
+
+  /** Draw list and markers before the next frame, however many messages came. */
+  #draw(): void {
+    if (this.#drawing || !this.#points.size) return;
+    this.#drawing = requestAnimationFrame(() => {
+      this.#drawing = 0;
+      const points = this.#all();
+      this.#list.show(points, this.#filter, this.#chosen);
+      if (this.#map) {
+        this.#map.points = points.filter((point) => point.id === this.#chosen || this.#list.keeps(point, this.#filter));
+        void this.#map.chooseWard(this.#filter.ward);
+      }
+      this.dataset["ready"] = String(points.length);
+    });
+  }
+
+  #drawAreas(): void {
+    const areas = this.#showAreas ? this.#layers.flatMap((layer) => this.#areas.get(layer) ?? []) : [];
+    void this.#map?.areas(areas);
+  }
+
+  #drawTiles(tiles: TileView[]): void {
+    for (const { id, tile } of tiles) {
+      const element = this.querySelector<HTMLElement>(`[data-tile="${CSS.escape(id)}"]`);
+      const words = element?.querySelector("[data-slot=words]");
+      if (!element || !words) continue;
+      element.className = `tile tile-${tile.severity}${tile.number === null ? " tile-missing" : ""}`;
+      if (tile.number === null) words.textContent = tile.missing;
+      else words.replaceChildren(Object.assign(document.createElement("b"), { textContent: tile.number }), ` ${tile.words}`);
+    }
+  }
+
+  #drawHours(hours: HourCell[]): void {
+    const cells = this.querySelectorAll<HTMLElement>("[data-part=hours] .cell");
+    if (cells.length !== hours.length) return; // the server draws the strip; it has as many cells as it has hours
+    hours.forEach((hour, place) => {
+      const cell = cells[place]!;
+      const moment = zoned(Date.parse(hour.at));
+      const label = hour.label ?? this.#words["no_data"] ?? "";
+      cell.title = [`${moment.hour} ${moment.day}: ${label}`, hour.detail].filter(Boolean).join(" · ");
+      cell.classList.toggle("cell-none", hour.label === null);
+      const make = (name: string, attributes: Record<string, string>): Element => {
+        const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+        for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+        return element;
+      };
+      const box = { width: "100%", height: "26", rx: "4" };
+      const shapes = [make("rect", hour.label === null ? { ...box, class: "cell-gap" } : { ...box, fill: hour.colour })];
+      if (hour.label !== null) {
+        const text = make("text", { x: "50%", y: "17.5", "text-anchor": "middle", fill: hour.ink });
+        text.textContent = hour.label;
+        shapes.push(text);
+      }
+      cell.querySelector("svg")?.replaceChildren(...shapes);
+      const [visible, spoken] = [cell.querySelector(".cell-hour"), cell.querySelector(".hidden")];
+      if (visible) visible.textContent = moment.hour.slice(0, 2);
+      if (spoken) spoken.textContent = `${moment.hour}: ${label}`;
+    });
+  }
+
+  #line(state: "live" | "lost", words: string): void {
+    const line = part(this, "line");
+    const text = part(this, "line-words");
+    if (line.dataset["state"] === state && text.textContent === words) return;
+    line.dataset["state"] = state;
+    text.textContent = words;
+    line.title = state === "lost" ? (this.#words["lost_help"] ?? "") : "";
+  }
+
+  async #startMap(): Promise<void> {
+    const note = part(this, "map-note");
+    const tell = (words: string): void => {
+      note.textContent = words;
+      note.hidden = words === "";
+    };
+    try {
+      const { CityMap } = await import("./map");
+      this.#map = new CityMap({
+        box: part(this, "map"),
+        bounds: (this.dataset["bounds"] ?? "").split(",").map(Number) as [number, number, number, number],
+        place: readPlace(),
+        words: this.#words,
+        choose: (id) => this.#choose(id),
+        moved: ({ zoom, latitude, longitude }) =>
+          this.#writeAddress({ map: `${zoom.toFixed(2)}/${latitude.toFixed(5)}/${longitude.toFixed(5)}` }),
+        note: tell,
+        thanks: (words) => this.#thank(words),
+      });
+      part(this, "zoom").hidden = false;
+      this.#draw();
+      this.#drawAreas();
+      this.#map.choose(this.#chosen);
+    } catch (error) {
+      console.error(error);
+      tell(this.#words["map_failed"] ?? "");
+    }
+  }
+
+  #thank(words: string): void {
+    const thanks = document.createElement("p");
+    thanks.className = "map-thanks";
+    thanks.textContent = words;
+    this.querySelector(".map-bar")?.append(thanks);
+  }
+}
+
+/** The place in the address: zoom/latitude/longitude. */
+function readPlace(): Place | null {
+  const [zoom, latitude, longitude] = (new URLSearchParams(location.search).get("map") ?? "").split("/").map(Number);
+  if (!zoom || !Number.isFinite(latitude) || !Number.isFinite(longitude)) return null;
+  return { zoom, latitude: latitude!, longitude: longitude! };
+}
+
+customElements.define("dt-operations", Operations);

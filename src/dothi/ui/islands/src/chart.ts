@@ -1,0 +1,138 @@
+// A chart of one series: the line, its thresholds, and the value under the pointer. The table behind it is the server's.
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { zoned } from "./time";
+
+interface Series {
+  t: number[];
+  v: number[];
+  from: number;
+  to: number;
+  unit: string;
+  title: string;
+  thresholds: [number, string][];
+  language: string;
+}
+
+const HEIGHT = 148;
+const ZONE = "Asia/Ho_Chi_Minh";
+
+export class Chart extends HTMLElement {
+  #plot: uPlot | null = null;
+  #watch: ResizeObserver | null = null;
+  #series: Series | null = null;
+  #dark = window.matchMedia("(prefers-color-scheme: dark)");
+  #redraw = (): void => this.#draw();
+
+  connectedCallback(): void {
+    this.update(this);
+    this.#dark.addEventListener("change", this.#redraw);
+  }
+
+  disconnectedCallback(): void {
+    this.#dark.removeEventListener("change", this.#redraw);
+    this.#watch?.disconnect();
+    this.#plot?.destroy();
+    this.#plot = null;
+  }
+
+  /** Take the data that `from` carries and draw it. */
+  update(from: Element): void {
+    const text = from.querySelector("script[type='application/json']")?.textContent;
+    if (!text) return;
+    this.#series = JSON.parse(text) as Series;
+    this.#draw();
+  }
+
+  #draw(): void {
+    const series = this.#series;
+    this.#plot?.destroy();
+    this.#watch?.disconnect();
+    this.#plot = null;
+    if (!series || series.t.length === 0) {
+      this.classList.add("chart-none");
+      return;
+    }
+    this.classList.remove("chart-none");
+    const styles = getComputedStyle(this);
+    const token = (name: string): string => styles.getPropertyValue(`--${name}`).trim();
+    const format = new Intl.NumberFormat(series.language, { maximumFractionDigits: 1 });
+    const font = "11px 'Be Vietnam Pro', sans-serif";
+    let readout = this.querySelector(".chart-readout");
+    if (!readout) this.prepend((readout = Object.assign(document.createElement("p"), { className: "chart-readout" })));
+    const say = (place: number | null | undefined): void => {
+      const at = place ?? times.length - 1;
+      const value = values[at];
+      readout!.textContent = value == null ? "" : `${zoned(times[at]! * 1000).hour} · ${format.format(value)} ${series.unit}`;
+    };
+    const [times, values] = withGaps(series.t, series.v);
+    const highest = Math.max(...series.v, ...series.thresholds.map(([value]) => value).filter((value) => value < Math.max(...series.v) * 1.8));
+    const lowest = Math.min(0, ...series.v);
+    const axis = { stroke: token("second"), font, grid: { stroke: token("line"), width: 1 }, ticks: { show: false } } as const;
+    this.#plot = new uPlot(
+      {
+        width: this.clientWidth || 300,
+        height: HEIGHT,
+        padding: [8, 6, 0, 0],
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), ZONE),
+        legend: { show: false },
+        cursor: { points: { size: 7 }, drag: { x: false, y: false } },
+        scales: { x: { range: [series.from, series.to] }, y: { range: [lowest, highest * 1.08 || 1] } },
+        axes: [
+          { ...axis, space: 56, size: 24, gap: 4, values: (_plot, ticks) => ticks.map((tick) => zoned(tick * 1000).hour) },
+          { ...axis, size: 38, gap: 4, space: 32, values: (_plot, ticks) => ticks.map((tick) => format.format(tick)) },
+        ],
+        series: [{}, { stroke: token("ink"), width: 1.75, points: { show: times.length < 3 }, spanGaps: false }],
+        hooks: {
+          draw: [
+            (plot) => {
+              const { ctx, bbox } = plot;
+              ctx.save();
+              ctx.strokeStyle = token("severity-3");
+              ctx.lineWidth = 1.25 * devicePixelRatio;
+              ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+              for (const [value] of series.thresholds) {
+                const y = Math.round(plot.valToPos(value, "y", true));
+                if (y < bbox.top || y > bbox.top + bbox.height) continue;
+                ctx.beginPath();
+                ctx.moveTo(bbox.left, y);
+                ctx.lineTo(bbox.left + bbox.width, y);
+                ctx.stroke();
+              }
+              ctx.restore();
+            },
+          ],
+          setCursor: [(plot) => say(plot.cursor.idx)],
+        },
+      },
+      [times, values],
+      this,
+    );
+    this.#plot.root.setAttribute("aria-hidden", "true");
+    say(null);
+    this.#watch = new ResizeObserver(() => {
+      if (this.#plot && this.clientWidth) this.#plot.setSize({ width: this.clientWidth, height: HEIGHT });
+    });
+    this.#watch.observe(this);
+  }
+}
+
+/** The series with a break wherever nothing was heard for more than three times the usual pause. */
+export function withGaps(times: number[], values: number[]): [number[], (number | null)[]] {
+  const pauses = times.slice(1).map((time, place) => time - times[place]!).sort((one, other) => one - other);
+  const usual = pauses[Math.floor(pauses.length / 2)] ?? 0;
+  const at: number[] = [];
+  const found: (number | null)[] = [];
+  times.forEach((time, place) => {
+    const before = times[place - 1];
+    if (before !== undefined && usual > 0 && time - before > 3 * usual) {
+      at.push(before + usual);
+      found.push(null);
+    }
+    at.push(time);
+    found.push(values[place]!);
+  });
+  return [at, found];
+}
+
+customElements.define("dt-chart", Chart);

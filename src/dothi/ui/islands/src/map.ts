@@ -1,0 +1,144 @@
+// The map island: MapLibre over our own ground, with the markers on top. Loaded after the list already works.
+import maplibre, { type Map as GlMap } from "maplibre-gl/dist/maplibre-gl-csp";
+import worker from "maplibre-gl/dist/maplibre-gl-csp-worker.js?url";
+import { lay, load, repaint } from "./ground";
+import { Markers } from "./markers";
+import type { Area, Point, Words } from "./model";
+
+export interface Place {
+  zoom: number;
+  latitude: number;
+  longitude: number;
+}
+
+export interface MapOptions {
+  box: HTMLElement;
+  bounds: [number, number, number, number];
+  place: Place | null;
+  words: Words;
+  choose: (id: string) => void;
+  moved: (place: Place) => void;
+  note: (words: string) => void;
+  thanks: (words: string) => void;
+}
+
+const FONTS = ["400 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro SemiBold'"];
+
+export class CityMap {
+  readonly #map: GlMap;
+  readonly #markers: Markers;
+  readonly #bounds: MapOptions["bounds"];
+  readonly #laid: Promise<void>;
+  readonly #placed: boolean;
+  #points: Point[] = [];
+  #coloured: string[] = [];
+
+  constructor(options: MapOptions) {
+    maplibre.setWorkerUrl(worker);
+    this.#bounds = options.bounds;
+    this.#placed = options.place !== null;
+    const [west, south, east, north] = options.bounds;
+    this.#map = new maplibre.Map({
+      container: options.box,
+      style: { version: 8, sources: {}, layers: [] },
+      ...(options.place
+        ? { center: [options.place.longitude, options.place.latitude] as [number, number], zoom: options.place.zoom }
+        : { bounds: [[west, south], [east, north]] as [[number, number], [number, number]] }),
+      maxBounds: [[west - 1, south - 1], [east + 1, north + 1]],
+      minZoom: 7,
+      maxZoom: 18,
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      fadeDuration: 0,
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.keyboard.disableRotation();
+    this.#markers = new Markers(this.#map, options.box, options.words, options.choose);
+    this.#map.on("moveend", () => {
+      const { lng, lat } = this.#map.getCenter();
+      options.moved({ zoom: this.#map.getZoom(), latitude: lat, longitude: lng });
+    });
+    const styled = new Promise<void>((done) => this.#map.once("load", () => done()));
+    // Label glyphs are drawn once from the page's fonts and kept: they must be there first.
+    const fonts = Promise.all(FONTS.map((font) => document.fonts.load(font, "Hà Nội Đống")));
+    this.#laid = Promise.all([styled, fonts]).then(() => lay(this.#map));
+    this.#laid
+      .then(() => load(this.#map, () => options.note(options.words["map_preparing"] ?? "")))
+      .then((words) => {
+        options.note("");
+        options.thanks(words);
+      })
+      .catch((error: unknown) => {
+        console.error(error);
+        options.note(options.words["map_failed"] ?? "");
+      });
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      requestAnimationFrame(() => void this.#laid.then(() => repaint(this.#map)));
+    });
+  }
+
+  set points(points: Point[]) {
+    const first = this.#points.length === 0;
+    this.#points = points;
+    this.#markers.set(points);
+    if (first && points.length && !this.#placed) this.#see(middle(points), false);
+  }
+
+  async areas(areas: Area[]): Promise<void> {
+    await this.#laid;
+    for (const ward of this.#coloured) this.#map.setFeatureState({ source: "wards", id: ward }, { colour: null });
+    for (const { ward, colour } of areas) this.#map.setFeatureState({ source: "wards", id: ward }, { colour });
+    this.#coloured = areas.map((area) => area.ward);
+  }
+
+  async chooseWard(code: string): Promise<void> {
+    await this.#laid;
+    this.#map.setFilter("ward-chosen", ["==", ["get", "code"], code]);
+  }
+
+  choose(id: string): void {
+    this.#markers.choose(id);
+    const point = this.#points.find((one) => one.id === id);
+    if (!point) return;
+    const { x, y } = this.#map.project([point.longitude, point.latitude]);
+    const { clientWidth, clientHeight } = this.#map.getContainer();
+    if (x < 60 || y < 40 || x > clientWidth - 60 || y > clientHeight - 40) {
+      this.#map.easeTo({ center: [point.longitude, point.latitude], animate: !still() });
+    }
+  }
+
+  zoom(by: number): void {
+    this.#map.zoomTo(this.#map.getZoom() + by, { animate: !still() });
+  }
+
+  /** See every point; the whole city when there is none. */
+  fit(): void {
+    this.#see(this.#points, true);
+  }
+
+  #see(points: Point[], animate: boolean): void {
+    const [west, south, east, north] = this.#bounds;
+    const bounds = points.length
+      ? points.reduce((all, one) => all.extend([one.longitude, one.latitude]), new maplibre.LngLatBounds())
+      : new maplibre.LngLatBounds([west, south], [east, north]);
+    this.#map.fitBounds(bounds, { padding: { top: 36, bottom: 36, left: 44, right: 44 }, maxZoom: 14, animate: animate && !still() });
+  }
+}
+
+/** The points without the outermost tenth on each side: where most of them are. */
+function middle(points: Point[]): Point[] {
+  const inner = (values: number[]): [number, number] => {
+    const sorted = values.sort((one, other) => one - other);
+    return [sorted[Math.floor(sorted.length * 0.1)]!, sorted[Math.ceil(sorted.length * 0.9) - 1]!];
+  };
+  const [west, east] = inner(points.map((one) => one.longitude));
+  const [south, north] = inner(points.map((one) => one.latitude));
+  const kept = points.filter(({ longitude: x, latitude: y }) => x >= west && x <= east && y >= south && y <= north);
+  return kept.length ? kept : points;
+}
+
+function still(): boolean {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
