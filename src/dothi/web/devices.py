@@ -1,6 +1,5 @@
 """The devices pages: who is heard in time, who is not, and everything about one device."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -185,7 +184,7 @@ def _type_words(platform: Platform, language: str, iri: str) -> str:
     return kind.title.in_language(language) if kind else iri.rsplit("/", 1)[-1]
 
 
-def _mapping_rows(platform: Platform, device: DeviceView, language: str) -> list[Mapping[str, str]]:
+def _mapping_rows(platform: Platform, device: DeviceView, language: str) -> list[dict[str, str]]:
     kind = platform.types.get(device.entity_type)
     found = []
     for key, rule in device.mapping.items():

@@ -55,7 +55,8 @@ class QuarantinePages:
         form = await request.form()
         act = form.get("act")
         reason = _reason(str(form.get("reason", "")) or None)
-        ids = [int(text) for one in form.getlist("id") if (text := str(one)).isdecimal()]
+        chosen = [*map(str, form.getlist("id")), *str(form.get("ids", "")).split(",")]
+        ids = [int(text) for text in chosen if text.isdecimal() and len(text) < 19]
         if form.get("scope") == "all":
             ids = await run_in_threadpool(self._every, person, reason)
         back = f"/devices/quarantine?reason={reason}&" if reason else "/devices/quarantine?"
