@@ -69,9 +69,9 @@ class _Item(msgspec.Struct, gc=False):
     location: tuple[float, float] | None = None
 
 
-class _Refused(Exception):  # noqa: N818 - it carries a reason from one function to the next, it is not a failure of ours
+class _Refused(ValueError):  # noqa: N818 - it carries a reason from one function to the next, it is not a failure of ours
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
+        super().__init__(detail)
         self.reason, self.detail = reason, detail
 
 
@@ -205,7 +205,7 @@ def _checked(item: _Item, known: str | None) -> DeviceMessage:
     place = item.location
     if place is not None and not (-180 <= place[0] <= 180 and -90 <= place[1] <= 90):
         raise _Refused("bad-shape", "location is [longitude, latitude] in degrees")
-    return DeviceMessage(device, None if item.at is None else _micros(item.at), values, place)
+    return DeviceMessage(device, None if item.at is None else micros_of(item.at), values, place)
 
 
 def _check_value(key: str, value: Any, depth: int = 0) -> None:
@@ -222,8 +222,8 @@ def _check_value(key: str, value: Any, depth: int = 0) -> None:
             _check_value(key, inner, depth + 1)
 
 
-def _micros(at: datetime | int | float) -> int:
-    """µs UTC of an RFC 3339 time, epoch seconds (below 1e11) or epoch milliseconds (below 1e14)."""
+def micros_of(at: datetime | int | float) -> int:
+    """µs UTC of an aware time, epoch seconds (below 1e11) or epoch milliseconds (below 1e14). Raises ValueError."""
     seconds = at.timestamp() if isinstance(at, datetime) else at if abs(at) < 1e11 else at / 1000
     if not 0 <= seconds < 1e11 and not isinstance(at, datetime):
         raise _Refused("bad-time", f"{at} is neither epoch seconds nor epoch milliseconds")
