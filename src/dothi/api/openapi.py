@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from dothi import __version__
+from dothi.api.encoding import ORIGINS
 from dothi.api.ngsild.entities import MAX_LIMIT
 
 _DESCRIPTION = """Everything the city's own pages show, for programs.
@@ -105,7 +106,7 @@ def _readings() -> dict[str, Any]:
             "post": {
                 "tags": ["readings"],
                 "summary": summary,
-                "parameters": parameters,
+                "parameters": [*parameters, origin],
                 "requestBody": {"required": True, "content": content},
                 "responses": {
                     "202": _json("Kept for good.", {"$ref": "#/components/schemas/Accepted"}),
@@ -114,6 +115,12 @@ def _readings() -> dict[str, Any]:
             }
         }
 
+    origin = {
+        "name": "origin",
+        "in": "query",
+        "description": "What the readings are, if not measured.",
+        "schema": {"type": "string", "enum": list(ORIGINS.values())},
+    }
     device = {
         "name": "device",
         "in": "path",

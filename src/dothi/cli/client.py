@@ -25,7 +25,7 @@ class Client:
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at ``path``."""
         asked = urlencode({name: value for name, value in query.items() if value is not None})
-        return self._ask("GET", f"{path}?{asked}" if asked else path, None, "")
+        return self._ask("GET", f"{path}?{asked}" if asked else path, None)
 
     def health(self) -> dict[str, Any]:
         """What the city says of itself, also when it does not work."""
@@ -38,12 +38,16 @@ class Client:
         """What the city answers to ``body``, sent as JSON."""
         return self.send(path, msgspec.json.encode(body), "application/json")
 
-    def send(self, path: str, body: bytes, content_type: str) -> Any:
-        """What the city answers to ``body`` as it is."""
-        return self._ask("POST", path, body, content_type)
+    def send(self, path: str, body: bytes, content_type: str, correlation: str | None = None) -> Any:
+        """What the city answers to ``body`` as it is; ``correlation`` is the id under which its logs will speak of it."""
+        return self._ask("POST", path, body, content_type, correlation)
 
-    def _ask(self, method: str, path: str, body: bytes | None, content_type: str) -> Any:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, content_type: str = "", correlation: str | None = None
+    ) -> Any:
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
+        if correlation is not None:
+            headers["X-Request-ID"] = correlation
         request = Request(self.url + path, body, headers, method=method)  # noqa: S310 - always http, see address_of
         try:
             with _open(request, timeout=_TIMEOUT) as answer:

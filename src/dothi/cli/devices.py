@@ -25,7 +25,9 @@ def list_devices(
     client = Client(load_settings())
     if lobby:
         page = client.get("/api/v1/lobby", limit=limit)
-        rows: list[tuple[Any, ...]] = [(one["device"], one["count"], one["firstSeen"], one["lastSeen"]) for one in page["items"]]
+        rows: list[tuple[Any, ...]] = [
+            (one["device"], one["count"], one["firstSeen"], one["lastSeen"]) for one in page["items"]
+        ]
         out.print(table(("device", "messages", "first", "last"), rows))
     else:
         page = client.get(_ROOT, limit=limit, q=text)

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from dothi.model.problem import Problem
@@ -48,6 +48,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A progress bar on stderr; silent where nobody watches a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not sys.stderr.isatty()) as bar:
         yield bar
