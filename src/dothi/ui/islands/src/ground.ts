@@ -6,6 +6,7 @@ type Feature = GeoJSON.Feature<GeoJSON.Geometry, { code?: string; name?: string 
 const GROUND = ["wards", "water", "roads-minor", "roads-main"] as const;
 const REGULAR = ["Be Vietnam Pro"];
 const STRONG = ["Be Vietnam Pro SemiBold"];
+const ROOMS = [["small", 44], ["large", 72]] as const;
 const EMPTY: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
 
 /** The page's colour of that name, as the map needs it. */
@@ -22,7 +23,7 @@ function layers(): LayerSpecification[] {
     { id: "ward", type: "fill", source: "wards", paint: { "fill-color": token("map-ward") } },
     { id: "water", type: "fill", source: "water", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": token("map-water") } },
     { id: "stream", type: "line", source: "water", filter: ["==", ["geometry-type"], "LineString"], paint: { "line-color": token("map-water"), "line-width": wider(9, 0.6, 14, 4) } },
-    { id: "area", type: "fill", source: "wards", paint: { "fill-color": ["coalesce", ["feature-state", "colour"], "rgba(0,0,0,0)"], "fill-opacity": dark() ? 0.13 : 0.17 } },
+    { id: "area", type: "fill", source: "wards", paint: { "fill-color": ["coalesce", ["feature-state", "colour"], "rgba(0,0,0,0)"], "fill-opacity": dark() ? 0.11 : 0.13 } },
     { id: "minor", type: "line", source: "roads-minor", minzoom: 12, layout: line, paint: { "line-color": token("map-minor"), "line-width": wider(12, 0.4, 16, 4) } },
     { id: "main", type: "line", source: "roads-main", layout: line, paint: { "line-color": token("map-main"), "line-width": wider(9, 0.5, 12, 1.4, 16, 9) } },
     { id: "edge", type: "line", source: "wards", paint: { "line-color": token("map-edge"), "line-width": wider(9, 0.6, 14, 1.6) } },
@@ -34,8 +35,13 @@ function layers(): LayerSpecification[] {
     },
     {
       id: "ward-name", type: "symbol", source: "ward-centres", minzoom: 10.5,
-      layout: { "text-field": ["get", "name"], "text-font": STRONG, "text-size": wider(10, 10, 14, 13), "text-max-width": 7, "text-padding": 6 },
+      layout: { "text-field": ["get", "name"], "text-font": STRONG, "text-size": wider(10, 10, 14, 13), "text-max-width": 7, "text-padding": 4, "text-variable-anchor": ["center", "top", "bottom", "left", "right"], "text-radial-offset": 1.1 },
       paint: { "text-color": token("third"), "text-halo-color": token("map-ward"), "text-halo-width": 1.4 },
+    },
+    // Invisible, as large as the markers and above the names: names step aside for them.
+    {
+      id: "marker-room", type: "symbol", source: "marker-room",
+      layout: { "icon-image": ["concat", "room-", ["get", "size"]], "icon-allow-overlap": true, "icon-padding": 2 },
     },
   ];
 }
@@ -47,8 +53,19 @@ function dark(): boolean {
 /** Add the sources, still empty, and the layers above them. */
 export function lay(map: GlMap): void {
   map.addSource("wards", { type: "geojson", data: EMPTY, promoteId: "code" });
-  for (const name of [...GROUND.slice(1), "ward-centres"]) map.addSource(name, { type: "geojson", data: EMPTY, tolerance: 0.4 });
+  for (const [size, width] of ROOMS) map.addImage(`room-${size}`, { width, height: 24, data: new Uint8Array(width * 24 * 4) });
+  for (const name of [...GROUND.slice(1), "ward-centres", "marker-room"]) map.addSource(name, { type: "geojson", data: EMPTY, tolerance: 0.4 });
   for (const layer of layers()) map.addLayer(layer);
+}
+
+/** Tell the names where markers stand: [longitude, latitude, whether it is a group]. */
+export function keepRoom(map: GlMap, places: [number, number, boolean][]): void {
+  const features = places.map(([longitude, latitude, group]): GeoJSON.Feature => ({
+    type: "Feature",
+    geometry: { type: "Point", coordinates: [longitude, latitude] },
+    properties: { size: group ? "large" : "small" },
+  }));
+  (map.getSource("marker-room") as GeoJSONSource | undefined)?.setData({ type: "FeatureCollection", features });
 }
 
 /** Take the page's colours again, after it turned light or dark. */

@@ -112,7 +112,7 @@ export class List {
     if (JSON.stringify(row.point) !== JSON.stringify(point)) {
       element.className = `item ${point.freshness}`;
       slot(element, "severity").replaceChildren(this.#shapes.get(point.severity)?.cloneNode(true) ?? "");
-      slot(element, "title").textContent = point.title;
+      slot(element, "title").textContent = slot(element, "title").title = point.title;
       slot(element, "place").textContent = this.#wards.get(point.ward ?? "") ?? "";
       slot(element, "detail").textContent = point.detail;
       const fresh = slot(element, "freshness");

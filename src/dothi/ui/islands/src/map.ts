@@ -63,7 +63,10 @@ export class CityMap {
     const styled = new Promise<void>((done) => this.#map.once("load", () => done()));
     // Label glyphs are drawn once from the page's fonts and kept: they must be there first.
     const fonts = Promise.all(FONTS.map((font) => document.fonts.load(font, "Hà Nội Đống")));
-    this.#laid = Promise.all([styled, fonts]).then(() => lay(this.#map));
+    this.#laid = Promise.all([styled, fonts]).then(() => {
+      lay(this.#map);
+      this.#markers.arrange();
+    });
     this.#laid
       .then(() => load(this.#map, () => options.note(options.words["map_preparing"] ?? "")))
       .then((words) => {

@@ -1,5 +1,6 @@
 // The markers over the map: real buttons, in the official colours, never one over another.
 import type { Map as GlMap } from "maplibre-gl";
+import { keepRoom } from "./ground";
 import { byRank, say, type Point, type Words } from "./model";
 import { place, type Placed } from "./place";
 
@@ -78,6 +79,13 @@ export class Markers {
       else this.#shown.set(id, (shown = { ...this.#make(id), placed: one }));
       this.#dress(shown.element, one);
     }
+    keepRoom(
+      this.#map,
+      [...placed.values()].map((one) => {
+        const { lng, lat } = this.#map.unproject([one.x + one.dx, one.y + one.dy]);
+        return [lng, lat, one.ids.length > 1];
+      }),
+    );
     this.#follow();
   }
 
