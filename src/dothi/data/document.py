@@ -1,11 +1,12 @@
 """Attributes as they are kept beside an entity: JSON with one-letter keys, because there are hundreds of thousands."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from dothi.model.clock import from_micros, to_micros
+from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute
 from dothi.model.reading import Grade, Origin, Reason
 
@@ -48,23 +49,18 @@ def instance_of(attribute: Attribute, at: int, before: Instance | None) -> Insta
     return kept
 
 
-def attribute_of(kept: Instance) -> Attribute:
-    """The attribute that ``instance_of`` kept, for one that was not observed."""
+def attribute_of(kept: Instance, moments: Mapping[int, datetime]) -> Attribute:
+    """The attribute that ``instance_of`` kept, for one that was not observed; ``moments`` turns µs into moments."""
     return Attribute(
         kept["k"],
-        kept.get("v"),
+        kept["v"],
         None,
         kept.get("u"),
         kept.get("d"),
-        Grade(kept.get("g", 0)),
-        Reason(kept.get("r", 0)),
-        Origin(kept.get("o", 0)),
-        moment(kept.get("c")),
-        moment(kept.get("m")),
+        Grade(kept["g"]) if "g" in kept else Grade.GOOD,
+        Reason(kept["r"]) if "r" in kept else Reason.NONE,
+        Origin(kept["o"]) if "o" in kept else Origin.MEASURED,
+        moments[kept["c"]],
+        moments[kept["m"]],
         kept.get("x", {}),
     )
-
-
-def moment(micros: int | None) -> datetime | None:
-    """``from_micros``, or None of None."""
-    return None if micros is None else from_micros(micros)

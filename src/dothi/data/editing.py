@@ -84,21 +84,19 @@ class Editor:
     def move(self, series: Iterable[int]) -> None:
         """Take the shown value of location ``series`` over as the place of their entities."""
         for number in series:
-            row = self._db.execute(
-                "SELECT s.entity, l.other FROM series s JOIN live l ON l.series_id = s.id WHERE s.id = ? AND l.hidden = 0",
-                (number,),
-            ).fetchone()
+            row = self._db.execute("SELECT other FROM live WHERE series_id = ? AND hidden = 0", (number,)).fetchone()
             if row is None:
                 continue
             try:
-                box = box_of(join_value(None, row[1]))
+                box = box_of(join_value(None, row[0]))
             except Problem:
                 continue  # the reading stands as it was told; a place that is none moves nothing
             ward = self._locate((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+            num = self._index.owner_of(number)
             self._db.execute(
-                "UPDATE entity SET west = ?, south = ?, east = ?, north = ?, ward = ? WHERE num = ?", (*box, ward, row[0])
+                "UPDATE entity SET west = ?, south = ?, east = ?, north = ?, ward = ? WHERE num = ?", (*box, ward, num)
             )
-            self._place(row[0], box)
+            self._place(num, box)
 
     def _state(self, num: int) -> _State:
         columns = "type, clearance, ward, owner, west, south, east, north, created_at, doc"

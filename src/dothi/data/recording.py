@@ -6,7 +6,7 @@ that a journal which hands out a message again, or two journals out of step, cha
 """
 
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,10 +19,8 @@ SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)
 
 _INSERT = "INSERT INTO reading VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 _LIVE = (
-    "INSERT INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (series_id) DO UPDATE SET head = excluded.head, "
-    "observed_at = excluded.observed_at, number = excluded.number, other = excluded.other, grade = excluded.grade, "
-    "reasons = excluded.reasons, origin = excluded.origin, received_at = excluded.received_at, hidden = excluded.hidden"
+    "INSERT OR REPLACE INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
 _CORRECT = (
     "UPDATE live SET number = ?, other = ?, grade = ?, reasons = ?, origin = ?, received_at = ? "
@@ -42,7 +40,7 @@ class Recorded:
     """What one call stored: the series touched in history, those that show a new value, and how many rows of which sort."""
 
     series: IntArray
-    live: set[int] = field(default_factory=set)
+    live: IntArray
     stored: int = 0
     revisions: int = 0
     late: int = 0
@@ -58,6 +56,7 @@ class Recorder:
     def __init__(self, connection: sqlite3.Connection, index: SeriesIndex) -> None:
         self._db, self._index = connection, index
         self._undo: list[tuple[IntArray, IntArray, IntArray]] = []
+        self._shown: list[int] = []
 
     def settle(self) -> None:
         """The commit held."""
@@ -77,12 +76,14 @@ class Recorder:
         """
         series, at = readings.series, readings.observed_at
         received = np.where(readings.received_at == HEARD_NOW, heard, readings.received_at)
-        touched = np.unique(series)
-        self._undo.append((touched, self._index.head[touched], self._index.shown[touched]))
         order = np.lexsort((at, series))
         sorted_series, sorted_at = series[order], at[order]
-        again = np.zeros(len(order), np.bool_)
-        again[1:] = (sorted_series[1:] == sorted_series[:-1]) & (sorted_at[1:] == sorted_at[:-1])
+        same = np.zeros(len(order), np.bool_)
+        same[1:] = sorted_series[1:] == sorted_series[:-1]
+        touched = sorted_series[~same]
+        self._undo.append((touched, self._index.head[touched], self._index.shown[touched]))
+        again = same.copy()
+        again[1:] &= sorted_at[1:] == sorted_at[:-1]
         new = (sorted_at > self._index.head[sorted_series]) & ~again & (readings.reasons[order] & SKEWED == 0)
         if readings.withdrawn is not None:
             new &= ~readings.withdrawn[order]
@@ -90,14 +91,15 @@ class Recorder:
             new[new] = [
                 not self._known(s, t) for s, t in zip(sorted_series[new].tolist(), sorted_at[new].tolist(), strict=True)
             ]
-        done = Recorded(touched)
+        done = Recorded(touched, touched[:0])
         fresh = order[new]
         if len(fresh):
             self._append(readings, received, fresh, done)
         if len(fresh) < len(order):
             # In the order they were told: later statements about one key are later revisions.
-            moved = self._consider(readings, received, np.sort(order[~new]), done)
-            done.series = np.unique(np.concatenate([series[fresh], np.fromiter(moved, np.int64, len(moved))]))
+            touched_late, shown_late = self._consider(readings, received, np.sort(order[~new]), done)
+            done.series = np.unique(np.concatenate([series[fresh], touched_late]))
+            done.live = np.unique(np.concatenate([done.live, shown_late]))
         return done
 
     def _known(self, series: int, at: int) -> bool:
@@ -177,12 +179,16 @@ class Recorder:
                 "UPDATE live SET head = ? WHERE series_id = ?",
                 zip(at[passed].tolist(), series[passed].tolist(), strict=True),
             )
-        done.live.update(moved.tolist())
+        done.live = moved
         done.stored += len(rows)
 
-    def _consider(self, readings: Readings, received: IntArray, rows: IntArray, done: Recorded) -> set[int]:
-        """Rows that may be known already, or that came late: each is looked up. Returns the series that got a row."""
-        moved: set[int] = set()
+    def _consider(self, readings: Readings, received: IntArray, rows: IntArray, done: Recorded) -> tuple[IntArray, IntArray]:
+        """Rows that may be known already, or that came late: each is looked up.
+
+        Returns the series that got a row, and those that show another value than before.
+        """
+        moved: list[int] = []
+        self._shown = []
         withdrawn = readings.withdrawn
         for row in rows.tolist():
             series, at = int(readings.series[row]), int(readings.observed_at[row])
@@ -198,8 +204,8 @@ class Recorder:
                 gone,
             )
             if self._state(series, at, said, done):
-                moved.add(series)
-        return moved
+                moved.append(series)
+        return np.array(moved, np.int64), np.array(self._shown, np.int64)
 
     def _state(self, series: int, at: int, said: _Said, done: Recorded) -> bool:
         """One statement about one key. False if it is nothing new."""
@@ -211,7 +217,7 @@ class Recorder:
             done.stored += 1
             done.late += 1
             if not gone and not said[3] & SKEWED and at > self._index.shown[series]:
-                self._show(series, at, said, done)
+                self._show(series, at, said)
             return True
         revision, *current = known[-1]
         same = [row for row in known if (row[1], row[2], row[7]) == (number, other, gone)]
@@ -227,34 +233,34 @@ class Recorder:
             self._db.execute(_INSERT, (at, series, revision + 2, *current, None))
             done.stored += 1
             return True
-        self._correct(series, at, said, done)
+        self._correct(series, at, said)
         return True
 
-    def _correct(self, series: int, at: int, said: _Said, done: Recorded) -> None:
+    def _correct(self, series: int, at: int, said: _Said) -> None:
         """Take a new revision over into live state, if it concerns it."""
         number, other, grade, reasons, origin, heard, gone = said
         shown = int(self._index.shown[series])
         if at > shown:
             if not gone and not reasons & SKEWED:
-                self._show(series, at, said, done)
+                self._show(series, at, said)
         elif at == shown:
             if gone or reasons & SKEWED:
-                self._fall_back(series, at, done)
+                self._fall_back(series, at)
             else:
                 self._db.execute(_CORRECT, (number, other, grade, reasons, origin, heard, series, at))
-                done.live.add(series)
+                self._shown.append(series)
 
-    def _show(self, series: int, at: int, said: _Said, done: Recorded) -> None:
+    def _show(self, series: int, at: int, said: _Said) -> None:
         head = int(self._index.head[series])
         hidden = int(not self._index.alive(np.array([series]))[0])
         self._db.execute(_LIVE, (series, None if head == NEVER else head, at, *said[:6], hidden))
         self._index.shown[series] = at
-        done.live.add(series)
+        self._shown.append(series)
 
-    def _fall_back(self, series: int, at: int, done: Recorded) -> None:
+    def _fall_back(self, series: int, at: int) -> None:
         head = int(self._index.head[series])
         row = newest_standing(self._db, series, None if head == NEVER else head, at, SKEWED)
-        done.live.add(series)
+        self._shown.append(series)
         if row is None:
             self._index.shown[series] = NEVER
             self._db.execute("UPDATE live SET observed_at = NULL, hidden = 1 WHERE series_id = ?", (series,))

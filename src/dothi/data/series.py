@@ -69,13 +69,13 @@ class SeriesIndex:
         columns = np.dtype([(name, np.int64) for name in ("id", "entity", "attribute", "dataset", "head", "shown")])
         query = (
             "SELECT s.id, s.entity, s.attribute, s.dataset, coalesce(l.head, ?), coalesce(l.observed_at, ?) "
-            "FROM series s LEFT JOIN live l ON l.series_id = s.id ORDER BY s.id"
+            "FROM series s LEFT JOIN live l ON l.series_id = s.id"
         )
         rows = np.fromiter(connection.execute(query, (NEVER, NEVER)), columns)
         if not len(rows):
             return
         ids = rows["id"]
-        self._count = int(ids[-1]) + 1
+        self._count = int(ids.max()) + 1
         self._fit_series(self._count)
         self.fit_state()
         self._entity[ids], self._attribute[ids], self._dataset[ids] = rows["entity"], rows["attribute"], rows["dataset"]
@@ -155,6 +155,10 @@ class SeriesIndex:
     def entity_of(self, series: IntArray) -> NDArray[np.int32]:
         """Entity numbers of many series."""
         return self._entity[series]
+
+    def owner_of(self, series: int) -> int:
+        """Entity number of one series."""
+        return int(self._entity[series])
 
     def attribute_of(self, series: int) -> str:
         """The attribute IRI of a series."""

@@ -41,7 +41,7 @@ _QUARANTINE = (
 )
 _SERIES = (
     "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
-    "ON CONFLICT (id) DO UPDATE SET unit = excluded.unit"
+    "ON CONFLICT (entity, attribute, dataset) DO UPDATE SET unit = excluded.unit"
 )
 
 
@@ -87,7 +87,7 @@ class Writer:
         self,
         person: Person,
         kind: EntityKind,
-        entity: Entity,
+        entity: Entity | Sequence[Entity],
         *,
         at: datetime,
         correlation: str = "",
@@ -95,8 +95,9 @@ class Writer:
         also: Also | None = None,
         clearance: Clearance | None = None,
     ) -> None:
-        """Write one entity; ``also`` runs further statements in the same transaction. Raises what ``apply`` raises."""
-        batch = Batch(person, "entity", correlation, at, entities=[EntityChange(kind, entity, clearance)], acts=list(acts))
+        """Write one entity or several; ``also`` runs further statements in the same transaction. Raises as ``apply``."""
+        changes = [EntityChange(kind, one, clearance) for one in ([entity] if isinstance(entity, Entity) else entity)]
+        batch = Batch(person, "entity", correlation, at, entities=changes, acts=list(acts))
 
         def work() -> None:
             with self._lock:
@@ -213,15 +214,14 @@ class Writer:
             revisions=sum(one.revisions for one in recorded),
             late=sum(one.late for one in recorded),
             repeated=sum(one.repeated for one in recorded),
-            live=len(set().union(*(one.live for one in recorded))),
+            live=sum(len(one.live) for one in recorded),
             created=[index.urn(num) for num in edited.created],
             changed=[index.urn(num) for num in edited.changed],
             deleted=[index.urn(num) for num in edited.deleted],
             quarantined=len(batch.quarantine),
         )
         for one in recorded:
-            live = np.fromiter(one.live, np.int64, len(one.live))
-            self._editor.move(index.of_attribute(live, LOCATION).tolist())
+            self._editor.move(index.of_attribute(one.live, LOCATION).tolist())
         acts = list(batch.acts)
         who, correlation = batch.person.id, batch.correlation
         acts += (Act(who, f"entity.{one.kind}", one.entity.id, correlation=correlation) for one in batch.entities)

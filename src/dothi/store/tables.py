@@ -50,16 +50,23 @@ entity = sa.Table(
     sa.Index("entity_ward", "ward"),
 )
 
-# An observed attribute of an entity: the small number that readings carry.
+# An observed attribute of an entity and the small number that readings carry. The key gives all series of an entity in one
+# go; the way from number to key is kept in memory (``SeriesIndex``).
 series = sa.Table(
     "series",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("entity", sa.Integer, sa.ForeignKey("entity.num", deferrable=True, initially="DEFERRED"), nullable=False),
-    sa.Column("attribute", sa.Integer, nullable=False),
-    sa.Column("dataset", sa.Integer, nullable=False),
+    sa.Column(
+        "entity",
+        sa.Integer,
+        sa.ForeignKey("entity.num", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("attribute", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("dataset", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Integer, nullable=False),
     sa.Column("unit", sa.Text),
-    sa.UniqueConstraint("entity", "attribute", "dataset", name="series_key"),
+    sqlite_with_rowid=False,
 )
 
 # The newest reading of each series. ``head`` is the newest link of the history chain (see ``reading.previous``): it stays

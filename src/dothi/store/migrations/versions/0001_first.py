@@ -193,14 +193,14 @@ def upgrade() -> None:
     op.create_index("entity_ward", "entity", ["ward"], unique=False)
     op.create_table(
         "series",
+        sa.Column("entity", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("attribute", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("dataset", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("entity", sa.Integer(), nullable=False),
-        sa.Column("attribute", sa.Integer(), nullable=False),
-        sa.Column("dataset", sa.Integer(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["entity"], ["entity.num"], initially="DEFERRED", deferrable=True),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("entity", "attribute", "dataset", name="series_key"),
+        sa.PrimaryKeyConstraint("entity", "attribute", "dataset"),
+        sqlite_with_rowid=False,
     )
     for statement in SQLITE_EXTRAS:
         op.execute(statement)

@@ -1,0 +1,253 @@
+"""What the city is now: entities with their live values, by id, type, value and place. Every question says who asks."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from dothi.access.policy import Person, reach
+from dothi.data.batch import join_value
+from dothi.data.document import Document, Instance, attribute_of, read_document
+from dothi.data.question import EntityQuery, Filter, Question, compile_query
+from dothi.data.shape import metres
+from dothi.model.clock import from_micros
+from dothi.model.entity import LOCATION, Attribute, Entity
+from dothi.model.problem import bad_request
+from dothi.model.reading import Grade, Origin, Reason
+from dothi.store.database import Database
+
+__all__ = ["Context", "EntityPage", "EntityQuery", "Filter"]
+
+_COLUMNS = "e.num, e.id, e.type, e.ward, e.owner, e.created_at, e.modified_at, e.doc"
+_ENTITIES = f"SELECT {_COLUMNS} FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value"  # noqa: S608 - constants only
+_LIVE = (
+    "SELECT s.entity, s.attribute, s.dataset, s.unit, l.observed_at, l.number, l.other, l.grade, l.reasons, l.origin, "
+    "l.received_at FROM json_each(?) w CROSS JOIN series s ON s.entity = w.value CROSS JOIN live l ON l.series_id = s.id "
+    "WHERE l.hidden = 0"
+)
+_ROWS = (
+    "SELECT e.num, e.id, e.type, e.ward, (e.west + e.east) / 2, (e.south + e.north) / 2 "
+    "FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value"
+)
+_KEPT = "SELECT e.num, e.doc FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value WHERE instr(e.doc, ?) > 0"
+_LIVE_DEFAULT = (
+    "SELECT s.entity, s.attribute, l.observed_at, l.number, l.other, l.grade FROM json_each(?) w "
+    "CROSS JOIN json_each(?) a CROSS JOIN series s ON s.entity = w.value AND s.attribute = a.value AND s.dataset = 0 "
+    "CROSS JOIN live l ON l.series_id = s.id WHERE l.hidden = 0"
+)
+_GRADES = tuple(Grade)
+_ORIGINS = tuple(Origin)
+
+
+@dataclass(slots=True)
+class EntityPage:
+    """Entities in the order in which they were first created; ``total`` counts all pages if that was asked for."""
+
+    entities: list[Entity]
+    total: int | None = None
+
+
+@dataclass(slots=True)
+class EntityTable:
+    """The same answer as columns of one length, for maps, lists and figures: a fifth of the time of entities.
+
+    ``points`` are (longitude, latitude) of the middle of each place. ``values``, ``observed_at`` (µs UTC) and ``grades``
+    hold one column for each attribute of the query's ``attributes``: the default instance, None where there is none.
+    """
+
+    ids: list[str]
+    types: list[str]
+    wards: list[str | None]
+    points: list[tuple[float, float] | None]
+    values: dict[str, list[Any]]
+    observed_at: dict[str, list[int | None]]
+    grades: dict[str, list[Grade | None]]
+    total: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Context:
+    """The live state of a city, as whoever asks may know it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._iris: dict[int, str] = {}
+
+    def get(self, asker: Person, urn: str) -> Entity | None:
+        """The entity with this id; None if there is none or ``asker`` may not read it."""
+        page = self.query(asker, EntityQuery(ids=(urn,), limit=1))
+        return page.entities[0] if page.entities else None
+
+    def query(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityPage:
+        """The entities that meet ``query`` and that ``asker`` may read, at one moment; ``count`` asks for the total too.
+
+        Raises Problem 400 for a query that makes no sense.
+        """
+        with self._database.reader() as db:
+            nums, total = self._find(db, asker, query, count)
+            return EntityPage(self._build(db, nums, query.attributes), total)
+
+    def table(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityTable:
+        """What ``query`` answers, as columns; ``attributes`` of the query (none if it names none) become the columns.
+
+        Raises Problem 400 for a query that makes no sense.
+        """
+        wanted = query.attributes or ()
+        with self._database.reader() as db:
+            nums, total = self._find(db, asker, query, count)
+            page = _json(nums)
+            rows = db.execute(_ROWS, (page,)).fetchall()
+            table = EntityTable(
+                [row[1] for row in rows],
+                [self._iri(db, row[2]) for row in rows],
+                [row[3] for row in rows],
+                [None if row[4] is None else (row[4], row[5]) for row in rows],
+                {iri: [None] * len(rows) for iri in wanted},
+                {iri: [None] * len(rows) for iri in wanted},
+                {iri: [None] * len(rows) for iri in wanted},
+                total,
+            )
+            names = dict(
+                db.execute("SELECT id, iri FROM name WHERE iri IN (SELECT value FROM json_each(?))", (_json(wanted),))
+            )
+            places = {row[0]: place for place, row in enumerate(rows)}
+            for iri in wanted:
+                for num, text in db.execute(_KEPT, (page, _json(iri))):
+                    _fill_kept(table, places[num], iri, text)
+            for num, name, observed_at, number, other, grade in db.execute(_LIVE_DEFAULT, (page, _json(list(names)))):
+                iri, place = names[name], places[num]
+                table.values[iri][place] = number if other is None else join_value(number, other)
+                table.observed_at[iri][place] = observed_at
+                table.grades[iri][place] = _GRADES[grade]
+            return table
+
+    def _find(self, db: sqlite3.Connection, asker: Person, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
+        """Numbers of the entities on the page asked for, in order, and the total if it is asked for."""
+        reached = reach(asker, "entity.read")
+        if reached is None:
+            return [], 0 if count else None
+        question = compile_query(query, reached)
+        if query.near is not None:
+            db.create_function("metres", 6, metres, deterministic=True)
+        if query.id_pattern is not None:
+            nums = _matching(db, question, query.id_pattern)
+            return nums[query.offset : query.offset + query.limit], len(nums) if count else None
+        total = db.execute(f"SELECT count(*) {question.sql}", question.values).fetchone()[0] if count else None
+        statement = f"SELECT e.num {question.sql} ORDER BY e.num LIMIT ? OFFSET ?"
+        rows = db.execute(statement, [*question.values, query.limit, query.offset])
+        return [num for (num,) in rows], total
+
+    def _build(self, db: sqlite3.Connection, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
+        """Entities with kept and live attributes joined."""
+        entities: dict[int, Entity] = {}
+        documents: dict[int, Document] = {}
+        moments = _Moments()
+        page = _json(nums)
+        for num, urn, type_id, ward, owner, created, modified, text in db.execute(_ENTITIES, (page,)):
+            document = read_document(text)
+            if attributes is not None:
+                document = {iri: instances for iri, instances in document.items() if iri in attributes}
+            documents[num] = document
+            kept: dict[str, list[Attribute]] = {}
+            for iri, instances in document.items():
+                valued = [attribute_of(one, moments) for one in instances if "v" in one]
+                if valued:
+                    kept[iri] = valued
+            type_iri = self._iri(db, type_id)
+            entities[num] = Entity(urn, type_iri, kept, ward, owner, moments[created], moments[modified])
+        statement, values = _LIVE, [page]
+        if attributes is not None:
+            statement += " AND s.attribute IN (SELECT id FROM name WHERE iri IN (SELECT value FROM json_each(?)))"
+            values.append(_json(attributes))
+        reasons_of = {0: Reason.NONE}
+        for num, name, dataset, unit, observed, number, other, grade, reasons, origin, received in db.execute(
+            statement, values
+        ):
+            iri = self._iri(db, name)
+            dataset_id = self._iri(db, dataset) if dataset else None
+            shell = _shell(documents[num].get(iri, ()), dataset_id)
+            why = reasons_of.get(reasons)
+            if why is None:
+                why = reasons_of[reasons] = Reason(reasons)
+            live = Attribute(
+                shell.get("k") or ("GeoProperty" if iri == LOCATION else "Property"),
+                number if other is None else join_value(number, other),
+                moments[observed],
+                unit,
+                dataset_id,
+                _GRADES[grade],
+                why,
+                _ORIGINS[origin],
+                moments[shell["c"]] if "c" in shell else None,
+                moments[received],
+                shell.get("x", {}),
+            )
+            _put(entities[num].attributes, iri, live)
+        return list(entities.values())
+
+    def _iri(self, db: sqlite3.Connection, name_id: int) -> str:
+        iri = self._iris.get(name_id)
+        if iri is None:
+            iri = self._iris[name_id] = db.execute("SELECT iri FROM name WHERE id = ?", (name_id,)).fetchone()[0]
+        return iri
+
+
+class _Moments(dict[int, datetime]):
+    """Moments of one answer: the same few come again and again."""
+
+    def __missing__(self, micros: int) -> datetime:
+        moment = self[micros] = from_micros(micros)
+        return moment
+
+
+_NO_SHELL: Instance = {}
+
+
+def _shell(kept: Sequence[Instance], dataset_id: str | None) -> Instance:
+    """What is kept beside a live value: its kind, sub-attributes and when it was created."""
+    return next((one for one in kept if one.get("d") == dataset_id), _NO_SHELL)
+
+
+def _put(attributes: dict[str, list[Attribute]], iri: str, live: Attribute) -> None:
+    """Let a live instance stand in place of the kept one of its dataset."""
+    instances = attributes.get(iri)
+    if instances is None:
+        attributes[iri] = [live]
+        return
+    for place, one in enumerate(instances):
+        if one.dataset_id == live.dataset_id:
+            instances[place] = live
+            return
+    if live.dataset_id is None:
+        instances.insert(0, live)
+    else:
+        instances.append(live)
+
+
+def _fill_kept(table: EntityTable, place: int, iri: str, text: str) -> None:
+    kept = _shell(read_document(text).get(iri, ()), None)
+    if "v" in kept:
+        table.values[iri][place] = kept["v"]
+        table.grades[iri][place] = _GRADES[kept.get("g", 0)]
+
+
+def _matching(db: sqlite3.Connection, question: Question, pattern: str) -> list[int]:
+    # Polars' expressions take linear time whatever the pattern; Python's could be made to run for years.
+    import polars as pl
+
+    found = db.execute(f"SELECT e.num, e.id {question.sql} ORDER BY e.num", question.values).fetchall()
+    ids = pl.Series([urn for _, urn in found], dtype=pl.String)
+    try:
+        hits = ids.str.contains(pattern).to_list()
+    except pl.exceptions.ComputeError as error:
+        raise bad_request(f"{pattern!r} is not a pattern this city can search for.", str(error)) from error
+    return [num for (num, _), hit in zip(found, hits, strict=True) if hit]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
