@@ -97,7 +97,9 @@ class Simulation:
         """Feed the journal until cancelled."""
         made = simulated_stations(platform.city.wards)
         specs = [
-            _spec(platform, one.device, one.ward.full_name, one.ward.longitude, one.ward.latitude, SIMULATED_EVERY)
+            _spec(
+                platform, one.device, f"{one.ward.name} (mô phỏng)", one.ward.longitude, one.ward.latitude, SIMULATED_EVERY
+            )
             for one in made
         ]
         await _register(platform, specs, "Đô Thị (mô phỏng)")

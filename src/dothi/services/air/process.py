@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from time import perf_counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -23,8 +24,8 @@ Means = Mapping[str, Mapping[datetime, float]]
 
 BACKFILL = timedelta(hours=24)  # how far back an index is made for a station that has none
 AGAIN = timedelta(hours=2)  # hours before the newest that are made once more, for readings that came late
-LATE_WINDOW = range(10, 20)  # minutes of an hour in which the hour before is made once more
-_CHUNK = 200
+_CHUNK = 100
+_REST = 9  # seconds of rest for each second of work: the index is never in the way of the readings it is made of
 
 
 def whole_hour(moment: datetime) -> datetime:
@@ -85,25 +86,26 @@ async def derive(platform: "Platform", ids: Sequence[str]) -> None:
     """Write airQualityIndex, airQualityLevel and dominantPollutant of stations that changed, for every whole hour due.
 
     An index speaks for a finished hour and is observed at its start. The newest hours are made again for late readings; the
-    writer knows a repeated value and stores nothing for it.
+    writer knows a repeated value and stores nothing for it. Takes a tenth of a processor at most, however many stations.
     """
     for start in range(0, len(ids), _CHUNK):
+        began = perf_counter()
         rows = await asyncio.to_thread(_rows, platform, ids[start : start + _CHUNK])
         if rows:
             now = platform.clock.now()
             batch = Batch(SYSTEM, "air-index", f"air-index-{uuid4().hex}", now, readings=readings_of(rows))
             await platform.writer.write(batch)
+        await asyncio.sleep((perf_counter() - began) * _REST)
 
 
 def _rows(platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
-    now = platform.clock.now()
-    newest = whole_hour(now) - HOUR
+    newest = whole_hour(platform.clock.now()) - HOUR
     query = EntityQuery(type=AIR_QUALITY_OBSERVED, ids=tuple(ids), attributes=(INDEX,), limit=len(ids))
     due: dict[str, datetime] = {}
     for entity in platform.context.query(SYSTEM, query).entities:
         index = entity.first(INDEX)
         made = index.observed_at if index is not None else None
-        if made is not None and made >= newest and now.minute not in LATE_WINDOW:
+        if made is not None and made >= newest:
             continue
         due[entity.id] = newest - BACKFILL if made is None else max(made - AGAIN, newest - BACKFILL)
     if not due:

@@ -165,7 +165,7 @@ def near(platform: "Platform", asker: Person, station: Station, place: Ward, lan
     return {
         "title": title,
         "about": " · ".join(about),
-        "values": view.values_of(entity, language),
+        "rows": view.values_of(entity, language),
         "provider": str(provider.value) if provider is not None else None,
     }
 

@@ -12,6 +12,7 @@ from dothi.model.city import Ward
 from dothi.services.air.wards import distances_km
 
 COUNT = 30
+_DENSE_KM = 3.0
 _ZONE_OFFSET_H = 7  # the daily cycle follows Indochina Time
 
 
@@ -26,22 +27,25 @@ class SimulatedStation:
 
 
 def simulated_stations(wards: Sequence[Ward], count: int = COUNT) -> list[SimulatedStation]:
-    """At most ``count`` stations spread over the wards: each the farthest from all before it, the same every time."""
+    """At most ``count`` stations at ward centres, denser towards the middle as real networks are; the same every time."""
     if not wards:
         return []
     centres = np.array([(ward.longitude, ward.latitude) for ward in wards])
-    chosen = [int(np.argmin(distances_km(centres, centres.mean(axis=0, keepdims=True))[:, 0]))]
-    gap = distances_km(centres, centres[chosen])[:, 0]
+    middle = centres.mean(axis=0)
+    away = distances_km(centres, middle[None, :])[:, 0]
+    # Far out, the same distance counts for less: then each next station is the one farthest from all before it.
+    angle = np.arctan2(*(centres - middle).T)
+    shrunk = np.log1p(away / _DENSE_KM)[:, None] * np.column_stack((np.sin(angle), np.cos(angle)))
+    chosen = [int(np.argmin(away))]
+    gap = np.linalg.norm(shrunk - shrunk[chosen[0]], axis=1)
     while len(chosen) < min(count, len(wards)):
         chosen.append(int(np.argmax(gap)))
-        gap = np.minimum(gap, distances_km(centres, centres[chosen[-1:]])[:, 0])
-    middle = centres[chosen[0]]
+        gap = np.minimum(gap, np.linalg.norm(shrunk - shrunk[chosen[-1]], axis=1))
     stations = []
     for number in chosen:
         ward = wards[number]
         seed = zlib.crc32(f"air {ward.code}".encode())
-        away = float(distances_km(centres[[number]], middle[None, :])[0, 0])
-        dirt = 0.75 + 0.5 * exp(-away / 15) + 0.2 * (seed % 1000) / 1000
+        dirt = 0.75 + 0.5 * exp(-float(away[number]) / 15) + 0.2 * (seed % 1000) / 1000
         stations.append(SimulatedStation(f"sim-air-{ward.code}", ward, dirt, seed))
     return stations
 
