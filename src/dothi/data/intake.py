@@ -99,7 +99,7 @@ class Intake:
         Each draft is judged when it is asked for, so the one before it must have been committed and kept.
         """
         sheet = _Sheet()
-        lookup, plans = self._registry.lookup, self._plans
+        lookup, plans, exists = self._registry.lookup, self._plans, self._index.num
         oldest, newest = believable_times(now)
         for message in messages:
             items, undecodable = decode(message)
@@ -114,7 +114,7 @@ class Intake:
                     sheet.unknown.append((item, message))
                     continue
                 plan = plans.get(item.device)
-                if plan is None or plan.device is not device:
+                if plan is None or plan.device is not device or exists(device.entity_id) is None:
                     if device.state == "refused":
                         sheet.refused += 1
                         continue
