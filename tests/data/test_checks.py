@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.data.checks import ABSURD_AHEAD, ABSURD_BEHIND, FUTURE_AFTER, HOUR, Checks, believable_times
+from dothi.data.checks import ABSURD_AHEAD, ABSURD_BEHIND, FUTURE_AFTER, HOUR, Checks, Judged, believable_times
 from dothi.model.reading import BAD_REASONS, Grade, Reason, grade_of
 from dothi.model.schema import AttributeType
 from dothi.model.text import Text
@@ -34,14 +34,20 @@ Row = tuple[int, int, float, Reason]  # series, observed at, value, what is know
 
 def run(checks: Checks, rows: list[Row], now: int = NOW) -> list[tuple[Reason, Grade]]:
     """The checks over rows, answered row by row."""
-    reasons, grades = checks.run(
+    judged = judge(checks, rows, now)
+    checks.keep(judged)
+    return [(Reason(int(reason)), Grade(int(grade))) for reason, grade in zip(judged.reasons, judged.grades, strict=True)]
+
+
+def judge(checks: Checks, rows: list[Row], now: int = NOW) -> Judged:
+    """The checks over rows, with nothing remembered yet."""
+    return checks.run(
         np.array([row[0] for row in rows], np.int64),
         np.array([row[1] for row in rows], np.int64),
         np.array([row[2] for row in rows], np.float64),
-        np.array([row[3] for row in rows], np.int16),
+        np.array([row[3] for row in rows], np.int64),
         now,
     )
-    return [(Reason(int(reason)), Grade(int(grade))) for reason, grade in zip(reasons, grades, strict=True)]
 
 
 def checks_of(*attributes: AttributeType) -> Checks:
@@ -119,14 +125,18 @@ def test_where_batches_are_cut_does_not_matter_for_readings_in_order(sent: list[
     assert run(whole, rows) == [answer for piece in pieces for answer in run(parts, piece)]
 
 
-def test_range_is_bad_and_the_value_itself_stays() -> None:
-    column = np.array([-0.1, 0.0, 1_000.0, 1_000.1])
-    reasons, grades = checks_of(PM25).run(
-        np.zeros(4, np.int64), NOW + np.arange(4) * HOUR * -8, column, np.zeros(4, np.int16), NOW
-    )
-    assert [Reason(int(one)) & Reason.RANGE for one in reasons] == [Reason.RANGE, 0, 0, Reason.RANGE]
-    assert list(grades[[0, 3]]) == [Grade.BAD, Grade.BAD]
-    assert column.tolist() == [-0.1, 0.0, 1_000.0, 1_000.1]
+def test_range_is_bad_beyond_the_bounds_and_only_there() -> None:
+    for value, reason in ((-0.1, Reason.RANGE), (0.0, Reason.NONE), (1_000.0, Reason.NONE), (1_000.1, Reason.RANGE)):
+        assert run(checks_of(PM25), [(0, NOW, value, Reason.NONE)]) == [(reason, grade_of(reason))]
+
+
+def test_what_was_not_kept_leaves_no_trace() -> None:
+    checks = checks_of(PM25)
+    run(checks, [(0, NOW - HOUR, 20.0, Reason.NONE)])
+    again = [(0, NOW, 900.0, Reason.NONE)]
+    first = judge(checks, again)
+    assert run(checks, again) == [(Reason.JUMP, Grade.SUSPECT)]
+    assert first.reasons.tolist() == [Reason.JUMP]
 
 
 @pytest.mark.parametrize(("ahead", "reason"), [(5 * MINUTE, Reason.NONE), (5 * MINUTE + 1, Reason.FUTURE)])

@@ -38,6 +38,18 @@ class _Limits:
     stuck: Integers
 
 
+@dataclass(slots=True)
+class Judged:
+    """What the checks found, row by row (``Reason`` bits and ``Grade``), and what ``Checks.keep`` shall remember of it."""
+
+    reasons: NDArray[np.int64]
+    grades: NDArray[np.int64]
+    series: Integers
+    values: Floats
+    at: Integers
+    since: Integers
+
+
 class Checks:
     """Range, future, stuck and jump checks of number series, and the grade that follows.
 
@@ -74,10 +86,9 @@ class Checks:
         series, observed_at = series[newer], observed_at[newer]
         self._value[series], self._at[series], self._since[series] = values[newer], observed_at, observed_at
 
-    def run(
-        self, series: Integers, observed_at: Integers, values: Floats, reasons: NDArray[np.int16], now: int
-    ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
-        """Reasons (``Reason`` bits) and grades (``Grade``) of each row.
+    def run(self, series: Integers, observed_at: Integers, values: Floats, reasons: Integers, now: int) -> Judged:
+        """Reasons and grades of each row. Nothing is remembered until ``keep``, so a batch that is not committed leaves
+        no trace.
 
         All columns have one length. ``values`` are in each attribute's declared unit, NaN where the value is not a
         number; ``reasons`` holds what is already known (TYPE, UNIT, SHARED_PLACE). Times are µs UTC. Rows may come in
@@ -89,33 +100,32 @@ class Checks:
         between two close readings is not a trend (a rate-of-change test, after the QARTOD manuals of U.S. IOOS).
         """
         reasons = reasons.copy()
-        if not len(series):
-            return reasons, np.zeros(0, np.int8)
-        self._grow(int(series.max()) + 1)
+        self._grow(int(series.max(initial=-1)) + 1)
         kind = self._kind[series]
         outside = (values < self._limits.minimum[kind]) | (values > self._limits.maximum[kind])
         reasons[outside] |= Reason.RANGE
         reasons[np.isinf(values)] |= Reason.TYPE
         reasons[observed_at > now + FUTURE_AFTER] |= Reason.FUTURE
         usable = ((reasons & BAD_REASONS) == 0) & ~np.isnan(values) & (observed_at > self._at[series])
-        rows = np.flatnonzero(usable)
-        if len(rows):
-            self._follow(rows, series, observed_at, values, reasons)
+        memory = self._follow(np.flatnonzero(usable), series, observed_at, values, reasons)
         grades = np.where(reasons & BAD_REASONS, Grade.BAD, np.where(reasons, Grade.SUSPECT, Grade.GOOD))
-        return reasons, grades.astype(np.int8)
+        return Judged(reasons, grades.astype(np.int64), *memory)
+
+    def keep(self, judged: Judged) -> None:
+        """The batch is committed: remember the last believable value of each of its series."""
+        series = judged.series
+        self._value[series], self._at[series], self._since[series] = judged.values, judged.at, judged.since
 
     def _follow(
-        self, rows: NDArray[np.intp], series: Integers, observed_at: Integers, values: Floats, reasons: NDArray[np.int16]
-    ) -> None:
-        """Stuck and jump over ``rows``, each series along its own time line, and what to remember afterwards."""
+        self, rows: NDArray[np.intp], series: Integers, observed_at: Integers, values: Floats, reasons: Integers
+    ) -> tuple[Integers, Floats, Integers, Integers]:
+        """Stuck and jump over ``rows``, each series along its own time line; returns what to remember afterwards."""
         rows = rows[np.lexsort((observed_at[rows], series[rows]))]  # stable: the first of two at one moment stays first
         one, at = series[rows], observed_at[rows]
-        first = np.ones(len(rows), bool)
-        first[1:] = one[1:] != one[:-1]
-        repeated = np.zeros(len(rows), bool)
-        repeated[1:] = ~first[1:] & (at[1:] == at[:-1])
-        if repeated.any():
-            rows, one, at, first = rows[~repeated], one[~repeated], at[~repeated], first[~repeated]
+        first = _opens(one)
+        once = first | _opens(at)
+        if not once.all():
+            rows, one, at, first = rows[once], one[once], at[once], first[once]
         value = values[rows]
 
         before, before_at = np.empty_like(value), np.empty_like(at)
@@ -138,10 +148,8 @@ class Checks:
         reasons[rows[jumped]] |= Reason.JUMP
         reasons[rows[same & (at - since >= self._limits.stuck[kind])]] |= Reason.STUCK
 
-        last = np.ones(len(rows), bool)
-        last[:-1] = first[1:]
-        closing = one[last]
-        self._value[closing], self._at[closing], self._since[closing] = value[last], at[last], since[last]
+        last = np.append(first[1:], True) if len(rows) else first
+        return one[last], value[last], at[last], since[last]
 
     def _grow(self, size: int) -> None:
         have = len(self._kind)
@@ -168,3 +176,10 @@ class Checks:
             minimum, maximum, change, stuck = (np.array(column) for column in columns)
             self._limits = _Limits(minimum, maximum, change, stuck)
         return self._kinds[limits]
+
+
+def _opens(sorted_column: Integers) -> NDArray[np.bool_]:
+    """Where a new run of equal values begins."""
+    opens = np.ones(len(sorted_column), bool)
+    opens[1:] = sorted_column[1:] != sorted_column[:-1]
+    return opens
