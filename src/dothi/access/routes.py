@@ -1,13 +1,13 @@
 """How a route comes to be: only with the action it performs, so that no door is ever open by accident."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dothi.access.csrf import check_csrf
@@ -39,15 +39,26 @@ def enforce(request: Request, action: str) -> Person:
 
 
 class Page(Route):
-    """A route that knows the ``action`` it performs."""
+    """A route that knows the ``action`` it performs, and what the API's document says of it."""
 
     action: str
+    operation: Mapping[str, Any] | None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As Starlette matches, and says which route it was: metrics count by its template."""
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
 
 
 class GuardedMount(Mount):
     """A mounted application that is reached only by those who may do ``action``."""
 
     action: str
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As Starlette matches, and says which mount it was."""
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
 
 
 def page(
@@ -58,12 +69,15 @@ def page(
     methods: Sequence[str] = ("GET",),
     name: str | None = None,
     forms: bool = True,
+    operation: Mapping[str, Any] | None = None,
 ) -> Page:
     """A route that serves only who may do ``action``.
 
     The endpoint takes a Request with ``request.state.person`` and ``request.state.correlation`` set, and may be
     async or plain (then it runs on a thread). With ``forms`` (the default) an unsafe method takes a form only with its
-    CSRF token; doors for machines, which never read forms, switch that off. Raises ValueError for an unknown action.
+    CSRF token; doors for machines, which never read forms, switch that off. ``operation`` is what OpenAPI says of a door for
+    machines (an Operation Object; responses and path parameters are added where missing). Raises ValueError for an
+    unknown action.
     """
     _known(action)
     plain = not inspect.iscoroutinefunction(endpoint)
@@ -79,7 +93,7 @@ def page(
         return await answer if inspect.isawaitable(answer) else answer
 
     route = Page(path, guarded, methods=list(methods), name=name or getattr(endpoint, "__name__", path))
-    route.action = action
+    route.action, route.operation = action, operation
     return route
 
 

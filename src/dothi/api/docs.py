@@ -1,6 +1,5 @@
 """Where programmers read about the API: the OpenAPI document and a page over it, with nothing from another host."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import page
+from dothi.api.openapi import document
 from dothi.model.text import Text
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of
@@ -20,25 +20,25 @@ _ADVICE = Text("Mọi địa chỉ máy đọc được, theo OpenAPI 3.1:", "Ev
 _COLUMNS = (Text("Phương thức", "Method"), Text("Địa chỉ", "Address"), Text("Việc", "What it does"))
 
 
-def routes(platform: Platform, document: Callable[[], dict[str, Any]]) -> list[BaseRoute]:
-    """``/openapi.json`` and ``/docs``; ``document`` makes the OpenAPI document when first asked for."""
+def routes(platform: Platform) -> list[BaseRoute]:
+    """``/openapi.json`` and ``/docs``; the document is made when first asked for, sectors' own doors included."""
 
     @cache
-    def made() -> dict[str, Any]:
-        return document()
+    def made(app: Any) -> dict[str, Any]:
+        return document(app.routes)
 
     @cache
-    def encoded() -> bytes:
-        return msgspec.json.encode(made())
+    def encoded(app: Any) -> bytes:
+        return msgspec.json.encode(made(app))
 
-    async def openapi(_: Request) -> Response:
-        return Response(encoded(), media_type="application/json")
+    async def openapi(request: Request) -> Response:
+        return Response(encoded(request.app), media_type="application/json")
 
     async def docs(request: Request) -> Response:
         language = language_of(request)
         listed = [
             (method.upper(), path, operation.get("summary", ""))
-            for path, operations in made()["paths"].items()
+            for path, operations in made(request.app)["paths"].items()
             for method, operation in operations.items()
         ]
         return render(

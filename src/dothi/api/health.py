@@ -16,6 +16,11 @@ from dothi.platform.platform import Platform
 from dothi.platform.tasks import TaskState
 
 _PATIENCE = 2.0
+_WELL = {"description": "It works.", "content": {"application/json": {"schema": {"type": "object"}}}}
+_HEALTH = {
+    "summary": "Whether the city works: journal, database and ingest",
+    "responses": {"200": _WELL, "503": _WELL | {"description": "One of them fails; which, is in works."}},
+}
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
@@ -51,8 +56,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [
-        page("/health/live", live, action="health.read"),
-        page("/health", health, action="health.read"),
+        page("/health/live", live, action="health.read", operation={"summary": "Whether the process serves"}),
+        page("/health", health, action="health.read", operation=_HEALTH),
         page("/metrics", metrics, action="metrics.read"),
     ]
 

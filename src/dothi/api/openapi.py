@@ -7,8 +7,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from dothi import __version__
-from dothi.api.encoding import ORIGINS
-from dothi.api.ngsild.entities import MAX_LIMIT
+from dothi.access.routes import Page
+from dothi.api.v1.readings import ACCEPTED, MESSAGE
 
 _DESCRIPTION = """Everything the city's own pages show, for programs.
 
@@ -40,157 +40,35 @@ _REFUSALS = {
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     },
 }
-_MESSAGE = {
-    "type": "object",
-    "title": "Message",
-    "required": ["values"],
-    "properties": {
-        "device": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        "at": {
-            "description": "RFC 3339 with an offset or Z, or epoch seconds or milliseconds; without it, when it was heard.",
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
-        },
-        "values": {
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 200,
-            "additionalProperties": True,
-            "description": 'key → value, or key → {"value": …, "unit": …}',
-        },
-        "location": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
-    },
-    "example": {
-        "device": "tram-01",
-        "at": "2026-05-14T04:07:24Z",
-        "values": {"pm25": 22.0, "pm10": {"value": 33, "unit": "GQ"}},
-    },
-}
-_ACCEPTED = {
-    "type": "object",
-    "title": "Accepted",
-    "required": ["accepted", "correlation"],
-    "properties": {
-        "accepted": {"type": "integer", "description": "Messages that could be read; they are durable."},
-        "quarantined": {
-            "type": "integer",
-            "description": "Messages of the batch that could not be read; an operator sees them.",
-        },
-        "firstReason": {"type": "string"},
-        "correlation": {"type": "string"},
-    },
-}
 
 
 def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    """The whole document; ``routes`` are the application's."""
+    """The whole document of an application's ``routes``: FastAPI's, and every page that brings an operation."""
     made = get_openapi(title="Đô Thị", version=__version__, openapi_version="3.1.0", description=_DESCRIPTION, routes=routes)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= {"Problem": _PROBLEM, "Message": _MESSAGE, "Accepted": _ACCEPTED}
+    schemas |= {"Problem": _PROBLEM, "Message": MESSAGE, "Accepted": ACCEPTED}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
     for operations in made["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)  # 4XX covers it, as problem details
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    made["paths"] |= _readings() | _ngsild() | _health()
+    for route in routes:
+        if isinstance(route, Page) and route.operation is not None:
+            methods = sorted((route.methods or set()) - {"HEAD"})
+            made["paths"].setdefault(route.path, {}).update({method.lower(): _operation(route) for method in methods})
     return made
 
 
-def _readings() -> dict[str, Any]:
-    def door(summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
-        message = {"$ref": "#/components/schemas/Message"}
-        content = {
-            "application/json": {"schema": {"anyOf": [message, {"type": "array", "items": message, "maxItems": 10_000}]}},
-            "application/x-ndjson": {"schema": {"type": "string"}},
-        }
-        return {
-            "post": {
-                "tags": ["readings"],
-                "summary": summary,
-                "parameters": [*parameters, origin],
-                "requestBody": {"required": True, "content": content},
-                "responses": {
-                    "202": _json("Kept for good.", {"$ref": "#/components/schemas/Accepted"}),
-                    **_REFUSALS,
-                },
-            }
-        }
-
-    origin = {
-        "name": "origin",
-        "in": "query",
-        "description": "What the readings are, if not measured.",
-        "schema": {"type": "string", "enum": list(ORIGINS.values())},
-    }
-    device = {
-        "name": "device",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-    }
-    return {
-        "/api/v1/readings": door("Readings of many devices", []),
-        "/api/v1/devices/{device}/readings": door("Readings of one device", [device]),
-    }
-
-
-def _ngsild() -> dict[str, Any]:
-    def parameter(name: str, words: str, schema: dict[str, Any]) -> dict[str, Any]:
-        return {"name": name, "in": "query", "description": words, "schema": schema}
-
-    entity = {
-        "type": "object",
-        "required": ["id", "type"],
-        "properties": {"id": {"type": "string"}, "type": {"type": "string"}},
-    }
-    urn = {"name": "urn", "in": "path", "required": True, "schema": {"type": "string", "format": "uri"}}
-    asked = [
-        parameter("type", "Entity types, short or IRI, separated by commas.", {"type": "string"}),
-        parameter("id", "Entity ids, separated by commas.", {"type": "string"}),
-        parameter("attrs", "Attributes, separated by commas.", {"type": "string"}),
-        parameter("georel", "near;maxDistance==metres", {"type": "string"}),
-        parameter("geometry", "Point", {"type": "string", "enum": ["Point"]}),
-        parameter("coordinates", "[longitude,latitude]", {"type": "string"}),
-        parameter("limit", "How many at most.", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": 20}),
-        parameter("offset", "How many to pass over.", {"type": "integer", "minimum": 0, "default": 0}),
-        parameter("count", "Also say how many there are.", {"type": "boolean", "default": False}),
+def _operation(route: Page) -> dict[str, Any]:
+    """What ``route`` says of itself, with the path's parameters and the answers that every door may give."""
+    told = dict(route.operation or {})
+    parameters = list(told.get("parameters", ()))
+    known = {one["name"] for one in parameters}
+    parameters += [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in route.param_convertors
+        if name not in known
     ]
-    found = _json("The entities, normalized.", {"type": "array", "items": entity})
-    found["headers"] = {"NGSILD-Results-Count": {"schema": {"type": "integer"}, "description": "With count=true."}}
-    return {
-        "/ngsi-ld/v1/entities": {
-            "get": {
-                "tags": ["ngsi-ld"],
-                "summary": "Query entities (ETSI GS CIM 009, clause 6.4.3.2)",
-                "parameters": asked,
-                "responses": {"200": found, **_REFUSALS},
-            }
-        },
-        "/ngsi-ld/v1/entities/{urn}": {
-            "get": {
-                "tags": ["ngsi-ld"],
-                "summary": "Retrieve one entity (clause 6.5.3.1)",
-                "parameters": [urn],
-                "responses": {"200": _json("The entity, normalized.", entity), **_REFUSALS},
-            }
-        },
-    }
-
-
-def _health() -> dict[str, Any]:
-    def door(summary: str) -> dict[str, Any]:
-        return {
-            "get": {
-                "tags": ["health"],
-                "summary": summary,
-                "responses": {"200": _json("It works.", {"type": "object"}), **_REFUSALS},
-            }
-        }
-
-    broken = _json("Journal, database or ingest fails.", {"type": "object"})
-    health = door("Whether the city works: journal, database and ingest")
-    health["get"]["responses"]["503"] = broken
-    return {"/health/live": door("Whether the process serves"), "/health": health}
-
-
-def _json(words: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
+    good = {"200": {"description": "The answer.", "content": {"application/json": {"schema": {}}}}}
+    responses = told.get("responses", good) | _REFUSALS
+    return {"tags": [route.path.split("/")[1]], **told, "parameters": parameters, "responses": responses}

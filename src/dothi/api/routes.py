@@ -4,7 +4,6 @@ from starlette.routing import BaseRoute
 
 from dothi.api import docs, health
 from dothi.api.ngsild import entities as ngsild
-from dothi.api.openapi import document
 from dothi.api.v1 import city, devices, entities, quarantine, readings
 from dothi.platform.platform import Platform
 
@@ -15,4 +14,4 @@ def routes(platform: Platform) -> list[BaseRoute]:
     for part in (city, entities, devices, quarantine):
         doors += part.router(platform).routes
     doors += ngsild.routes(platform) + health.routes(platform)
-    return doors + docs.routes(platform, lambda: document(doors))
+    return doors + docs.routes(platform)

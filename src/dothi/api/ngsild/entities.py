@@ -25,6 +25,42 @@ _KNOWN = frozenset({"type", "id", "attrs", "georel", "geometry", "coordinates", 
 _NEAR = re.compile(r"near;maxDistance==([0-9]+(?:\.[0-9]+)?)")
 
 
+def _parameter(name: str, words: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": words, "schema": {"type": "string"} | schema}
+
+
+def _answered(words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": words, "content": {media: {"schema": schema} for media in ("application/json", _LD_JSON)}}
+
+
+_ENTITY = {
+    "type": "object",
+    "required": ["id", "type"],
+    "properties": {"id": {"type": "string"}, "type": {"type": "string"}},
+}
+_COUNTED = {"NGSILD-Results-Count": {"schema": {"type": "integer"}, "description": "With count=true."}}
+_QUERY = {
+    "summary": "Query entities (ETSI GS CIM 009, clause 6.4.3.2)",
+    "parameters": [
+        _parameter("type", "Entity types, short or IRI, separated by commas."),
+        _parameter("id", "Entity ids, separated by commas."),
+        _parameter("attrs", "Attributes, separated by commas."),
+        _parameter("georel", "near;maxDistance==metres"),
+        _parameter("geometry", "The shape the distance is measured from.", enum=["Point"]),
+        _parameter("coordinates", "[longitude,latitude]"),
+        _parameter("limit", "How many at most.", type="integer", minimum=0, maximum=MAX_LIMIT, default=20),
+        _parameter("offset", "How many to pass over.", type="integer", minimum=0, default=0),
+        _parameter("count", "Also say how many there are.", type="boolean", default=False),
+        _parameter("local", "Only what this city itself keeps, which is all it answers with.", type="boolean"),
+    ],
+    "responses": {"200": _answered("The entities.", {"type": "array", "items": _ENTITY}) | {"headers": _COUNTED}},
+}
+_RETRIEVE = {
+    "summary": "Retrieve one entity (clause 6.5.3.1)",
+    "responses": {"200": _answered("The entity.", _ENTITY)},
+}
+
+
 def routes(platform: Platform) -> list[BaseRoute]:
     """``/ngsi-ld/v1/entities``, one entity, and the @context that explains the short names."""
     terms = Terms(platform.types)
@@ -77,8 +113,14 @@ def routes(platform: Platform) -> list[BaseRoute]:
         return Response(context, media_type=_LD_JSON, headers={"Cache-Control": "public, max-age=3600"})
 
     return [
-        page("/ngsi-ld/v1/entities", _with_problems(query), action="entity.read", name="ngsild-query"),
-        page("/ngsi-ld/v1/entities/{urn}", _with_problems(retrieve), action="entity.read", name="ngsild-retrieve"),
+        page("/ngsi-ld/v1/entities", _with_problems(query), action="entity.read", name="ngsild-query", operation=_QUERY),
+        page(
+            "/ngsi-ld/v1/entities/{urn}",
+            _with_problems(retrieve),
+            action="entity.read",
+            name="ngsild-retrieve",
+            operation=_RETRIEVE,
+        ),
         page(CONTEXT_PATH, context_file, action="city.read", name="ngsild-context"),
     ]
 

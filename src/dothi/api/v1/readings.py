@@ -1,12 +1,14 @@
 """The doors of devices that speak HTTP: plain routes on the hot path, answered once the journal has it for good."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import page
 from dothi.api.encoding import ORIGINS, json_response
-from dothi.devices.payload import DEVICE_ID, NDJSON, decode
+from dothi.devices.payload import DEVICE_ID, MAX_ITEMS, NDJSON, decode
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem
 from dothi.model.reading import Origin
@@ -14,6 +16,47 @@ from dothi.platform.platform import Platform
 from dothi.store.journal import Message
 
 _JSON = "application/json"
+_DEVICE = r"^[A-Za-z0-9_-]{1,64}$"
+
+MESSAGE = {
+    "type": "object",
+    "title": "Message",
+    "required": ["values"],
+    "properties": {
+        "device": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "at": {
+            "description": "RFC 3339 with an offset or Z, or epoch seconds or milliseconds; without it, when it was heard.",
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
+        },
+        "values": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 200,
+            "additionalProperties": True,
+            "description": 'key → value, or key → {"value": …, "unit": …}',
+        },
+        "location": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+    },
+    "example": {
+        "device": "tram-01",
+        "at": "2026-05-14T04:07:24Z",
+        "values": {"pm25": 22.0, "pm10": {"value": 33, "unit": "GQ"}},
+    },
+}
+ACCEPTED = {
+    "type": "object",
+    "title": "Accepted",
+    "required": ["accepted", "correlation"],
+    "properties": {
+        "accepted": {"type": "integer", "description": "Messages that could be read; they are durable."},
+        "quarantined": {
+            "type": "integer",
+            "description": "Messages of the batch that could not be read; an operator sees them.",
+        },
+        "firstReason": {"type": "string"},
+        "correlation": {"type": "string"},
+    },
+}
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
@@ -56,7 +99,34 @@ def routes(platform: Platform) -> list[BaseRoute]:
         return await accept(request, device)
 
     doors = (("/api/v1/readings", post_readings), ("/api/v1/devices/{device}/readings", post_device_readings))
-    return [page(path, door, action="reading.write", methods=("POST",), forms=False) for path, door in doors]
+    return [
+        page(path, door, action="reading.write", methods=("POST",), forms=False, operation=_operation(path))
+        for path, door in doors
+    ]
+
+
+def _operation(path: str) -> dict[str, Any]:
+    """What OpenAPI says of a device door."""
+    message = {"$ref": "#/components/schemas/Message"}
+    device = {"name": "device", "in": "path", "required": True, "schema": {"type": "string", "pattern": _DEVICE}}
+    origin = {
+        "name": "origin",
+        "in": "query",
+        "description": "What the readings are, if not measured.",
+        "schema": {"type": "string", "enum": list(ORIGINS.values())},
+    }
+    bodies = {
+        _JSON: {"schema": {"anyOf": [message, {"type": "array", "items": message, "maxItems": MAX_ITEMS}]}},
+        NDJSON: {"schema": {"type": "string"}},
+    }
+    accepted = {"description": "Kept for good.", "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Accepted"}}}}
+    return {
+        "tags": ["readings"],
+        "summary": "Readings of one device" if "{device}" in path else "Readings of many devices",
+        "parameters": [device, origin] if "{device}" in path else [origin],
+        "requestBody": {"required": True, "content": bodies},
+        "responses": {"202": accepted},
+    }
 
 
 def _origin(declared: str | None) -> Origin | None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 MOST_DAYS = 31
+_FORMAT = {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv"]}}
+_DAYS = {"name": "days", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": 7}}
+WARDS = {"summary": "VN_AQI of every ward, interpolated", "parameters": [_FORMAT]}
+DAILY = {"summary": "Daily VN_AQI of a station, the newest day first", "parameters": [_DAYS, _FORMAT]}
 
 
 def wards(request: Request, platform: "Platform") -> Response:

@@ -41,8 +41,14 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
         page("/air", air, action="air.read", name="air"),
         page("/air/table", table, action="air.read", name="air-table"),
         page("/air/air.css", _style, action="air.read", name="air-style"),
-        page("/api/v1/sectors/air/wards", wards, action="air.read", name="air-wards"),
-        page("/api/v1/sectors/air/stations/{id}/daily", daily, action="air.read", name="air-station-daily"),
+        page("/api/v1/sectors/air/wards", wards, action="air.read", name="air-wards", operation=api.WARDS),
+        page(
+            "/api/v1/sectors/air/stations/{id}/daily",
+            daily,
+            action="air.read",
+            name="air-station-daily",
+            operation=api.DAILY,
+        ),
     ]
 
 

@@ -1,0 +1,32 @@
+"""One running city for all tests of the doors in a worker; each test uses devices of its own."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from dothi.testing.city import RunningCity, running_city
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    """A live, simulated Hanoi."""
+    with running_city(tmp_path_factory.mktemp("city")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(city: RunningCity) -> Iterator[httpx.Client]:
+    """A program on the same machine: the operator of a city that listens on loopback."""
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def device(client: httpx.Client, request: pytest.FixtureRequest) -> str:
+    """An admitted air station of this test's own, in the middle of Hanoi."""
+    name = "t-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in request.node.name)[:60]
+    told = {"id": name, "type": "AirQualityObserved", "name": "Trạm thử", "longitude": 105.85, "latitude": 21.03}
+    answer = client.post("/api/v1/devices", json=told)
+    assert answer.status_code == 201, answer.text
+    return name
