@@ -122,7 +122,9 @@ def test_another_citys_roads_are_no_layer(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not gzip", gzip.compress(b"{")[:-3], gzip.compress(b"{"), gzip.compress(b'{"features": 1}')]
+    "content",
+    [b"", b"not gzip", gzip.compress(b"{")[:-3], gzip.compress(b"{"), gzip.compress(b'{"features": 1}')],
+    ids=["empty", "not gzip", "cut short", "not JSON", "no features"],
 )
 def test_a_file_that_cannot_be_read_costs_only_its_layers(city: City, data: Path, tmp_path: Path, content: bytes) -> None:
     (data / "roads" / "roads.geojson.gz").write_bytes(content)
