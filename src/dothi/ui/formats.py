@@ -12,6 +12,7 @@ _SPANS = (
     (86_400, "ngày", "day"),
     (3_600, "giờ", "hour"),
     (60, "phút", "minute"),
+    (1, "giây", "second"),
 )
 _SWAP = str.maketrans(",.", ".,")
 
@@ -56,16 +57,18 @@ def daytime(moment: datetime, language: str = "vi") -> str:
     return moment.astimezone(city_zone()).strftime("%H:%M %d/%m/%Y")
 
 
-def span(length: timedelta | float, language: str = "vi") -> str:
-    """A length of time (timedelta or seconds) in its largest whole unit: ``3 phút``, ``2 hours``."""
+def span(length: timedelta | float, language: str = "vi", parts: int = 1) -> str:
+    """A length of time (timedelta or seconds) in its ``parts`` largest whole units: ``3 phút``, ``1 hour 30 minutes``."""
     seconds = max(0, int(length.total_seconds() if isinstance(length, timedelta) else length))
+    found = []
     for size, vietnamese, english in _SPANS:
-        if seconds >= size:
-            count = seconds // size
-            if language == "en":
-                return f"{count:,} {english}{'' if count == 1 else 's'}"
-            return f"{number(count)} {vietnamese}"
-    return f"{seconds} giây" if language != "en" else f"{seconds} second{'' if seconds == 1 else 's'}"
+        count, rest = divmod(seconds, size)
+        if count and len(found) < parts:
+            found.append(
+                f"{count:,} {english}{'' if count == 1 else 's'}" if language == "en" else f"{number(count)} {vietnamese}"
+            )
+            seconds = rest
+    return " ".join(found) or ("0 seconds" if language == "en" else "0 giây")
 
 
 def relative(moment: datetime | None, now: datetime, language: str = "vi") -> str:

@@ -221,5 +221,6 @@ def notice_words(done: str, language: str) -> str:
         "refused": _("Đã từ chối thiết bị. Số đo của nó không còn được ghi."),
         "restored": _("Đã nhận lại thiết bị."),
         "replayed": _("Đã gửi lại {count} bản tin. Bản nào vẫn lỗi sẽ trở về đây."),
+        "none": _("Chưa chọn bản tin nào."),
         "discarded": _("Đã bỏ {count} bản tin."),
     }.get(name, "").replace("{count}", number)

@@ -196,12 +196,12 @@ def _chart(platform: Platform, person: Person, language: str, urn: str, chart: C
 
 
 def _measured(platform: Platform, language: str, entity: Entity) -> list[Measured]:
-    """The attributes its type declares, in the declared order, that have been observed."""
+    """The numbers its type declares, in the declared order, that have been observed."""
     kind = platform.types.get(entity.type)
     found = []
     for declared in kind.attributes if kind else ():
         now = entity.first(declared.iri)
-        if now is None or now.observed_at is None or isinstance(now.value, (dict, list)):
+        if declared.value != "number" or now is None or now.observed_at is None:
             continue
         unit = UNITS.get(now.unit or declared.unit or "")
         found.append(

@@ -61,7 +61,7 @@ class QuarantinePages:
             ids = await run_in_threadpool(self._every, person, reason)
         back = f"/devices/quarantine?reason={reason}&" if reason else "/devices/quarantine?"
         if not ids:
-            return RedirectResponse(back, 303)
+            return RedirectResponse(f"{back}done=none", 303)
         if act == "replay":
             result = await self.platform.quarantine.replay(person, ids)
             return RedirectResponse(f"{back}done=replayed:{len(result.replayed)}", 303)

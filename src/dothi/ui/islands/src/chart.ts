@@ -15,6 +15,7 @@ interface Series {
 }
 
 const HEIGHT = 148;
+const FONT = "11px 'Be Vietnam Pro', sans-serif";
 const ZONE = "Asia/Ho_Chi_Minh";
 
 export class Chart extends HTMLElement {
@@ -26,6 +27,8 @@ export class Chart extends HTMLElement {
 
   connectedCallback(): void {
     this.update(this);
+    // The axes are drawn on a canvas: once more when their font has come.
+    void document.fonts.load(FONT).then(() => this.#draw());
     this.#dark.addEventListener("change", this.#redraw);
   }
 
@@ -49,6 +52,7 @@ export class Chart extends HTMLElement {
     this.#plot?.destroy();
     this.#watch?.disconnect();
     this.#plot = null;
+    if (!this.isConnected) return;
     if (!series || series.t.length === 0) {
       this.classList.add("chart-none");
       return;
@@ -57,7 +61,6 @@ export class Chart extends HTMLElement {
     const styles = getComputedStyle(this);
     const token = (name: string): string => styles.getPropertyValue(`--${name}`).trim();
     const format = new Intl.NumberFormat(series.language, { maximumFractionDigits: 1 });
-    const font = "11px 'Be Vietnam Pro', sans-serif";
     let readout = this.querySelector(".chart-readout");
     if (!readout) this.prepend((readout = Object.assign(document.createElement("p"), { className: "chart-readout" })));
     const say = (place: number | null | undefined): void => {
@@ -68,7 +71,7 @@ export class Chart extends HTMLElement {
     const [times, values] = withGaps(series.t, series.v);
     const highest = Math.max(...series.v, ...series.thresholds.map(([value]) => value).filter((value) => value < Math.max(...series.v) * 1.8));
     const lowest = Math.min(0, ...series.v);
-    const axis = { stroke: token("second"), font, grid: { stroke: token("line"), width: 1 }, ticks: { show: false } } as const;
+    const axis = { stroke: token("second"), font: FONT, grid: { stroke: token("line"), width: 1 }, ticks: { show: false } } as const;
     this.#plot = new uPlot(
       {
         width: this.clientWidth || 300,
