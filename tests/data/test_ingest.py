@@ -97,9 +97,7 @@ async def test_what_cannot_be_read_is_held_as_it_came(tmp_path: Path, body: byte
 
 async def test_units_are_converted_and_a_wrong_one_is_said(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
-        one = await city.device(
-            "tram-1", {"mg": MappingRule("pm25", "GP"), "t2": MappingRule("temperature", None, "urn:d:2")}
-        )
+        one = await city.device("tram-1", {"mg": MappingRule("pm25", "GP"), "i2": MappingRule("index", None, "urn:d:2")})
         sent = [
             {"pm25": {"value": 0.022, "unit": UNITS["GP"].symbol}},
             {"mg": 0.03},
