@@ -1,18 +1,21 @@
 """``dothi city``: what is known about a province without starting anything."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dothi.app import with_found_data
-from dothi.cities import load_city
 from dothi.cli.shared import FAILED, err, load_settings, out, table
-from dothi.model.city import City
+
+if TYPE_CHECKING:
+    from dothi.model.city import City
 
 app = typer.Typer(no_args_is_help=True, help="The province or city that DOTHI_CITY names.")
 
 
-def _city() -> City:
+def _city() -> "City":
+    from dothi.app import with_found_data  # imports that other commands need not wait for
+    from dothi.cities import load_city
+
     settings = with_found_data(load_settings())
     with err.status("Reading the city…"):
         return load_city(settings.city, settings.data, settings.boundaries, settings.home / "cache")

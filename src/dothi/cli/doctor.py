@@ -13,8 +13,6 @@ from typing import Literal
 
 import typer
 
-from dothi.app import installed_sectors, recorded_period, with_found_data
-from dothi.cities.units import read_country
 from dothi.cli.shared import FAILED, load_settings, out, table
 from dothi.model.problem import Problem
 from dothi.settings import Settings
@@ -38,6 +36,8 @@ class Finding:
 
 def doctor() -> None:
     """Check this machine; exit code 0 if the city can run here, 2 if something is missing."""
+    from dothi.app import with_found_data  # imports that other commands need not wait for
+
     findings = examine(with_found_data(load_settings()))
     out.print(table(("", "", "", ""), [(_MARKS[one.verdict], one.name, one.words, one.advice) for one in findings]))
     missing = sum(one.verdict == "missing" for one in findings)
@@ -123,6 +123,8 @@ def _nats(settings: Settings) -> Finding:
 
 
 def _city(settings: Settings) -> Finding:
+    from dothi.cities.units import read_country
+
     try:
         province = read_country().province(settings.city)
     except Problem as problem:
@@ -131,6 +133,8 @@ def _city(settings: Settings) -> Finding:
 
 
 def _data(settings: Settings) -> Finding:
+    from dothi.app import installed_sectors, recorded_period
+
     try:
         period = recorded_period(settings, installed_sectors(settings.sectors))
     except Problem as problem:

@@ -5,17 +5,16 @@ from typing import Annotated
 
 import typer
 
-from dothi.app import tenant_of, with_found_data
 from dothi.cli.shared import err, load_settings, out
 from dothi.model.problem import Problem
-from dothi.platform.home import locked
-from dothi.store.backup import backup as write_backup
-from dothi.store.backup import restore as read_backup
-from dothi.store.database import Database, tenant_folder
 
 
 def backup(target: Annotated[Path, typer.Argument(help="The file to write, or a folder for it.")]) -> None:
     """Copy the city's database and files into one archive with checksums; the city may go on running."""
+    from dothi.app import tenant_of, with_found_data  # imports that other commands need not wait for
+    from dothi.store.backup import backup as write_backup
+    from dothi.store.database import Database, tenant_folder
+
     settings = with_found_data(load_settings())
     folder = tenant_folder(settings.home, tenant_of(settings))
     if not (folder / "city.db").is_file():
@@ -34,6 +33,10 @@ def restore(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a city that is there already.")] = False,
 ) -> None:
     """Bring the city back; refuses to touch one that is there unless told, and one that runs always."""
+    from dothi.app import tenant_of, with_found_data
+    from dothi.platform.home import locked
+    from dothi.store.backup import restore as read_backup
+
     settings = with_found_data(load_settings())
     with locked(settings.home), err.status("Bringing the city back…"):
         read_backup(archive, settings.home, tenant_of(settings), overwrite=overwrite)

@@ -5,22 +5,27 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvloop
-from fastapi import FastAPI
-
-from dothi.app import listen, serve, url_of, with_found_data
 from dothi.cli.client import write_address
 from dothi.cli.shared import err, load_settings, out, progress_bar
-from dothi.platform.logs import configure
-from dothi.platform.platform import Platform
 from dothi.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from dothi.platform.platform import Platform
 
 _LOOK_EVERY = 0.2
 
 
 def run() -> None:
     """Start the city and serve it; Ctrl-C or SIGTERM stops it within five seconds. Raises Problem if it cannot run."""
+    import uvloop  # imports that other commands need not wait for
+
+    from dothi.app import with_found_data
+    from dothi.platform.logs import configure
+
     settings = with_found_data(load_settings())
     configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -28,6 +33,8 @@ def run() -> None:
 
 
 async def _run(settings: Settings) -> None:
+    from dothi.app import listen, serve, url_of
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -37,7 +44,7 @@ async def _run(settings: Settings) -> None:
     with listen(settings) as listening:
         url = url_of(listening)
 
-        def ready(app: FastAPI) -> None:
+        def ready(app: "FastAPI") -> None:
             platform: Platform = app.state.platform
             mqtt = getattr(platform.journal, "mqtt_port", None) or settings.mqtt_port
             written.append(write_address(settings.home, url, mqtt))
@@ -58,7 +65,7 @@ async def _run(settings: Settings) -> None:
     err.print("Stopped.")
 
 
-def _welcome(platform: Platform, url: str, mqtt: int) -> str:
+def _welcome(platform: "Platform", url: str, mqtt: int) -> str:
     if platform.replay is not None:
         first, last = (f"{moment:%d/%m/%Y}" for moment in (platform.replay.start, platform.replay.end))
         kind = f"replayed data of {first} – {last}, {platform.replay.speed:g} × as fast"
@@ -69,7 +76,7 @@ def _welcome(platform: Platform, url: str, mqtt: int) -> str:
     return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  MQTT on {host}:{mqtt} · API {url}/docs · Ctrl-C stops"
 
 
-async def _show_progress(platform: Platform) -> None:
+async def _show_progress(platform: "Platform") -> None:
     """A bar on stderr for every background task that has an end."""
     bars = {}
     with progress_bar() as progress:
