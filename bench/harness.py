@@ -61,7 +61,7 @@ class RunningCity:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"}, method=method
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read() or b"null")
 
     def metrics(self) -> dict[str, float]:
@@ -79,12 +79,17 @@ class RunningCity:
                 return int(line.split()[1]) / 1024
         raise RuntimeError("no VmRSS: this bench needs Linux")
 
-    def wait_drained(self, seconds: float = 120) -> None:
-        """Return once ingest has committed all that the journal holds."""
+    def committed(self) -> float:
+        """Readings committed since the start, those known already included."""
+        figures = self.metrics()
+        return figures["dothi_ingest_readings_total"] + figures["dothi_ingest_repeated_total"]
+
+    def wait_committed(self, readings: float, seconds: float = 120) -> None:
+        """Return once ``committed`` has reached ``readings``; raises TimeoutError if it never does."""
         end = time.monotonic() + seconds
-        while self.metrics()["dothi_journal_lag"] > 0:
+        while (done := self.committed()) < readings:
             if time.monotonic() > end:
-                raise TimeoutError("ingest did not catch up")
+                raise TimeoutError(f"{done:.0f} of {readings:.0f} readings were committed")
             time.sleep(0.02)
 
 
@@ -140,8 +145,8 @@ def register_devices(running: RunningCity, count: int, prefix: str = "bench") ->
             {
                 "id": f"{prefix}-{i}",
                 "name": f"{prefix.capitalize()} {i}",
-                "entity_type": "AirQualityObserved",
-                "cadence_s": 3600,
+                "type": "AirQualityObserved",
+                "cadence": 3600,
                 "longitude": 105.55 + 0.5 * (i % side) / side,
                 "latitude": 20.75 + 0.45 * (i // side) / side,
             }

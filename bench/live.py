@@ -35,7 +35,6 @@ def main() -> None:
     with city() as running:
         register_devices(running, DEVICES)
         register_devices(running, PROBES, prefix="probe")
-        running.wait_drained()
         heard: dict[str, float] = {}
         said: dict[str, float] = {}
         ready, stop = threading.Event(), threading.Event()
