@@ -10,7 +10,7 @@ import msgspec
 
 from dothi.access.policy import Person, reach
 from dothi.data.batch import join_value
-from dothi.data.document import Document, Instance, attribute_of, read_document
+from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document
 from dothi.data.question import EntityQuery, Filter, Question, compile_query
 from dothi.data.shape import metres
 from dothi.model.clock import from_micros
@@ -133,7 +133,7 @@ class Context:
             return [], 0 if count else None
         question = compile_query(query, reached)
         if query.near is not None:
-            db.create_function("metres", 6, metres, deterministic=True)
+            db.create_function("metres", 6, _metres, deterministic=True)
         if query.id_pattern is not None:
             nums = _matching(db, question, query.id_pattern)
             return nums[query.offset : query.offset + query.limit], len(nums) if count else None
@@ -223,10 +223,8 @@ def _put(attributes: dict[str, list[Attribute]], iri: str, live: Attribute) -> N
         if one.dataset_id == live.dataset_id:
             instances[place] = live
             return
-    if live.dataset_id is None:
-        instances.insert(0, live)
-    else:
-        instances.append(live)
+    instances.append(live)
+    instances.sort(key=by_dataset)
 
 
 def _fill_kept(table: EntityTable, place: int, iri: str, text: str) -> None:
@@ -234,6 +232,14 @@ def _fill_kept(table: EntityTable, place: int, iri: str, text: str) -> None:
     if "v" in kept:
         table.values[iri][place] = kept["v"]
         table.grades[iri][place] = _GRADES[kept.get("g", 0)]
+
+
+def _metres(longitude: float, latitude: float, *box: float | None) -> float | None:
+    """``metres`` for SQL, where a thing without a place is at no distance."""
+    west, south, east, north = box
+    if west is None or south is None or east is None or north is None:
+        return None
+    return metres(longitude, latitude, west, south, east, north)
 
 
 def _matching(db: sqlite3.Connection, question: Question, pattern: str) -> list[int]:

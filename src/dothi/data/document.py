@@ -64,3 +64,8 @@ def attribute_of(kept: Instance, moments: Mapping[int, datetime]) -> Attribute:
         moments[kept["m"]],
         kept.get("x", {}),
     )
+
+
+def by_dataset(one: Attribute) -> str:
+    """Key that sorts the instances of an attribute: the default one first."""
+    return one.dataset_id or ""

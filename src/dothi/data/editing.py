@@ -134,10 +134,9 @@ class Editor:
         instance = instance_of(attribute, at, None if slot is None else kept[slot])
         if slot is not None:
             kept[slot] = instance
-        elif attribute.dataset_id is None:
-            kept.insert(0, instance)
         else:
             kept.append(instance)
+            kept.sort(key=lambda one: one.get("d", ""))
         series = self._index.find(entity_id, iri, attribute.dataset_id)
         observed = attribute.observed_at is not None
         if series is not None:
