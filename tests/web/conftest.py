@@ -1,0 +1,89 @@
+"""One running city and one real Chromium for all tests of the pages in a worker."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from dothi.testing.city import RunningCity, running_city, wait_until
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+]
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    """A live, simulated Hanoi whose stations have their first readings."""
+    with running_city(tmp_path_factory.mktemp("city")) as running:
+        with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30) as client:
+            wait_until(lambda: len(client.get("/map/layers/air.json").json()["points"]) >= 20, "stations are heard")
+            wait_until(lambda: client.get("/map/base/about.json").status_code == 200, "the map's ground is ready")
+        yield running
+
+
+@pytest.fixture
+def client(city: RunningCity) -> Iterator[httpx.Client]:
+    """A browser's requests without a browser."""
+    headers = {"accept": "text/html,*/*", "accept-language": "vi"}
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("there is no `chromium` here; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+Opener = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, city: RunningCity) -> Iterator[Opener]:
+    """Opens a page of the city and fails the test if it logged an error or asked another machine for something."""
+    faults: list[str] = []
+    contexts = []
+
+    def open_page(path: str, *, width: int = 1440, height: int = 900, locale: str = "vi", **options: object) -> Page:
+        context = browser.new_context(
+            base_url=city.base_url,
+            viewport={"width": width, "height": height},
+            locale=locale,
+            reduced_motion="reduce",
+            **options,  # type: ignore[arg-type]  # passed through to Playwright
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda one: faults.append(f"console: {one.text}") if one.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on(
+            "request",
+            lambda one: (
+                None if one.url.startswith((city.base_url, "blob:", "data:")) else faults.append(f"leaves: {one.url}")
+            ),
+        )
+        page.goto(path)
+        return page
+
+    open_page.faults = faults  # type: ignore[attr-defined]  # a test that cuts the line clears what that logs
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []

@@ -1,0 +1,191 @@
+"""The operations page in a real Chromium, on the desk and on the phone."""
+
+import re
+from itertools import pairwise
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from dothi.testing.city import RunningCity, wait_until
+
+pytestmark = pytest.mark.browser
+SIZES = [(1440, 900), (390, 844)]
+
+
+def _ready(page: Page) -> None:
+    page.wait_for_selector("dt-operations[data-ready]")
+    page.wait_for_selector(".marker")
+
+
+def _boxes(page: Page, selector: str) -> list[dict[str, float]]:
+    script = "all => all.map(one => one.getBoundingClientRect()).map(({left, top, right, bottom}) => ({left, top, right, bottom}))"
+    return page.eval_on_selector_all(selector, script)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_covers_a_marker(open_page, width: int, height: int, scheme: str) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/", width=width, height=height, color_scheme=scheme)
+    _ready(page)
+    markers = _boxes(page, ".marker")
+    assert len(markers) >= 5
+    for number, one in enumerate(markers):
+        for other in markers[number + 1 :]:
+            apart = (
+                one["right"] <= other["left"] + 0.5
+                or other["right"] <= one["left"] + 0.5
+                or one["bottom"] <= other["top"] + 0.5
+                or other["bottom"] <= one["top"] + 0.5
+            )
+            assert apart, (one, other)
+    (box,) = _boxes(page, "[data-part=map]")
+    for part in (".tiles", ".map-bar", ".strip"):
+        (cover,) = _boxes(page, part)
+        assert cover["bottom"] <= box["top"] + 0.5 or cover["top"] >= box["bottom"] - 0.5, part
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "no sideways scrolling"
+
+
+def test_the_page_is_at_hand_within_two_seconds(open_page) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/")
+    _ready(page)
+    shown = page.evaluate("performance.now()")
+    interactive = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
+    assert interactive < 2000
+    assert shown < 15_000, "software WebGL on a busy machine is slow, but not that slow"
+
+
+def test_search_list_keyboard_drawer_and_address(open_page, city: RunningCity) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/")
+    _ready(page)
+    before = page.locator(".items .item").count()
+    page.keyboard.press("/")
+    page.keyboard.type("ha dong")
+    expect(page.locator(".items .item").first).to_contain_text(re.compile("Hà Đông"))
+    assert 0 < page.locator(".items .item").count() < before
+    assert "q=ha+dong" in page.url
+    page.fill("#search", "")
+    expect(page.locator(".items .item")).to_have_count(before)
+    page.locator("#search").blur()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator(".items .item").nth(1)
+    title = second.locator("[data-slot=title]").inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator(".panel h2")).to_have_text(title)
+    expect(page.locator(".marker-chosen")).to_have_count(1)
+    assert "chosen=urn" in page.url
+    page.reload()
+    _ready(page)
+    expect(page.locator(".panel h2")).to_have_text(title)
+    page.wait_for_selector("dt-chart canvas")
+    page.keyboard.press("Escape")
+    expect(page.locator(".drawer")).to_be_hidden()
+    page.go_back()
+    expect(page.locator(".panel h2")).to_have_text(title)
+
+
+def test_a_marker_opens_its_drawer_on_the_phone(open_page) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/", width=390, height=844, has_touch=True)
+    _ready(page)
+    alone = page.locator(".marker:not(.marker-group)").first
+    name = alone.get_attribute("aria-label")
+    alone.tap()
+    expect(page.locator(".drawer")).to_be_visible()
+    expect(page.locator(".panel h2")).to_have_text(str(name).split(" · ")[0])
+    assert _boxes(page, ".drawer")[0]["bottom"] == 844
+    page.locator(".drawer-close").tap()
+    expect(page.locator(".drawer")).to_be_hidden()
+
+
+def test_a_reading_appears_without_reloading(open_page, client: httpx.Client) -> None:  # type: ignore[no-untyped-def]
+    told = {
+        "id": "browser-live",
+        "type": "AirQualityObserved",
+        "name": "Trạm trình duyệt",
+        "longitude": 105.62,
+        "latitude": 20.93,
+    }
+    assert client.post("/api/v1/devices", json=told).status_code == 201
+    page = open_page("/?q=trinh+duyet")
+    page.wait_for_selector("dt-operations[data-ready]")
+    expect(page.locator("[data-part=line]")).to_have_attribute("data-state", "live")
+    client.post("/api/v1/devices/browser-live/readings", json={"values": {"pm25": 63.25, "temperature": 30}})
+    row = page.locator(".items .item")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("Trạm trình duyệt")
+    row.locator("a").click()
+    expect(page.locator(".drawer")).to_contain_text("63,3")
+    client.post("/api/v1/devices/browser-live/readings", json={"values": {"pm25": 71.5}})
+    expect(page.locator(".drawer")).to_contain_text("71,5", timeout=15_000)
+
+
+def test_a_lost_line_is_said_and_mended(open_page) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/")
+    _ready(page)
+    line = page.locator("[data-part=line]")
+    expect(line).to_have_attribute("data-state", "live")
+    page.route("**/live?*", lambda route: route.abort())
+    page.evaluate("window.dispatchEvent(new Event('dt-cut'))")
+    page.locator(".pill[data-layer]").first.click()
+    page.locator(".pill[data-layer]").first.click()
+    expect(line).to_have_attribute("data-state", "lost", timeout=10_000)
+    expect(line).to_contain_text(re.compile(r"Mất kết nối từ \d\d:\d\d:\d\d"))
+    open_page.faults.clear()
+    page.unroute("**/live?*")
+    expect(line).to_have_attribute("data-state", "live", timeout=15_000)
+
+
+def test_two_tabs_share_one_stream(open_page) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/")
+    _ready(page)
+    expect(page.locator("[data-part=line]")).to_have_attribute("data-state", "live")
+    other = page.context.new_page()
+    streams: list[str] = []
+    other.on("request", lambda one: streams.append(one.url) if "/live" in one.url else None)
+    other.goto("/")
+    _ready(other)
+    expect(other.locator("[data-part=line]")).to_have_attribute("data-state", "live", timeout=15_000)
+    assert streams == []
+    page.close()
+    wait_until(lambda: other.evaluate("1") and streams, "the second tab takes over")
+
+
+def test_the_map_turns_dark_with_the_page(open_page) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/", color_scheme="light")
+    _ready(page)
+    page.wait_for_function("!document.querySelector('[data-part=map-note]:not([hidden])')")
+    seen = [page.locator("canvas.maplibregl-canvas").screenshot()]
+    page.emulate_media(color_scheme="dark")
+    wait_until(lambda: page.locator("canvas.maplibregl-canvas").screenshot() != seen[0], "the map is painted anew")
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_without_a_script_list_and_drawer_still_work(open_page, width: int, height: int) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/", width=width, height=height, java_script_enabled=False)
+    rows = page.locator(".items .item a")
+    assert rows.count() >= 20
+    title = rows.first.locator("[data-slot=title]").inner_text()
+    rows.first.click()
+    expect(page.locator(".panel h2")).to_have_text(title)
+    page.locator(".chart-table summary").first.click()
+    expect(page.locator(".chart-table table").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("path", ["/", "/devices", "/devices/lobby", "/devices/quarantine", "/air"])
+def test_headings_labels_and_targets(open_page, path: str, width: int, height: int) -> None:  # type: ignore[no-untyped-def]
+    page = open_page(path, width=width, height=height)
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+    levels = [int(one[1]) for one in page.eval_on_selector_all("h1,h2,h3,h4", "all => all.map(one => one.tagName)")]
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels)), levels
+    nameless = page.eval_on_selector_all(
+        "button, a[href], select, textarea, input:not([type=hidden])",
+        "all => all.filter(one => !(one.innerText?.trim() || one.textContent.trim() || one.getAttribute('aria-label') || one.title"
+        " || one.labels?.length || one.getAttribute('aria-labelledby'))).map(one => one.outerHTML)",
+    )
+    assert nameless == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", "focus is seen"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "no sideways scrolling"
