@@ -26,7 +26,7 @@ SECTOR = Sector(
         ),
     ),
     panel=view.panel,
-    derivations=(Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(seconds=10)),),
+    derivations=(Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(seconds=2)),),
     feeds=feeds.feeds,
     recorded=feeds.replay_period,
     pages=pages.routes,

@@ -73,6 +73,7 @@ def _air(request: Request, platform: "Platform") -> Response:
         "stations": air.stations,
         "hero": public.hero(air, place, title, now, language),
         "bars": bars,
+        "bars_title": public.bars_title(shown, language),
         "bars_said": public.bars_words(shown, bars, language),
         "near": near,
         "ranks": public.ranks(air, city.wards, language),

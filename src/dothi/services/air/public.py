@@ -9,12 +9,13 @@ import numpy as np
 
 from dothi.access.policy import Person
 from dothi.model.city import Ward
+from dothi.model.entity import Entity
 from dothi.model.text import Text
 from dothi.services.air import view, words
 from dothi.services.air.bands import GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, PROVIDER
 from dothi.services.air.process import whole_hour
-from dothi.services.air.stations import HOUR, CityAir, Station
+from dothi.services.air.stations import HOUR, CityAir, Station, WardAir
 from dothi.services.air.wards import FARTHEST_KM, distances_km
 from dothi.ui import formats
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 BARS = 12
 _BAR_STEP, _BAR_HEIGHT = 28, 52
 PHRASES = {
+    "heading": words.TITLE,
     "title": Text("Không khí quanh bạn", "The air around you"),
     "find": Text("Tìm phường, xã của bạn", "Find your ward"),
     "show": Text("Xem", "Show"),
@@ -37,7 +39,12 @@ PHRASES = {
         "Trang này sẽ cho bạn biết chất lượng không khí nơi bạn ở khi thành phố có trạm gửi số đo.",
         "This page will tell the air quality where you are once the city has stations that send readings.",
     ),
-    "ranks": Text("Các phường, xã, từ tốt nhất đến xấu nhất", "All wards, from best to worst"),
+    "ranks": Text("Nơi nào tốt, nơi nào xấu", "Where it is good, where it is bad"),
+    "best": Text("Tốt nhất lúc này", "Best now"),
+    "worst": Text("Xấu nhất lúc này", "Worst now"),
+    "all": Text("Tất cả, từ tốt nhất đến xấu nhất", "All, from best to worst"),
+    "past": Text("12 giờ qua ở trạm gần nhất", "The last 12 hours at the nearest station"),
+    "past_city": Text("12 giờ qua, trung vị các trạm", "The last 12 hours, median of the stations"),
     "table": Text("Xem dạng bảng, tải CSV", "See as tables, download CSV"),
     "method": Text("Cách tính và nguồn", "Method and source"),
     "table_title": Text("Không khí theo phường, xã và trạm", "The air by ward and station"),
@@ -92,9 +99,7 @@ def hero(air: CityAir, place: Ward | None, title: str, now: datetime, language: 
         return _no_answer(title, _newest(air.stations), now, language)
     ward = air.wards[place.code]
     if ward.index is not None and ward.band is not None:
-        return _answer(
-            ward.index, ward.band, title, _sentence(view.distance_words(ward.nearest_km or 0.0, language)), language
-        )
+        return _answer(ward.index, ward.band, title, _made(ward, language), language)
     if ward.nearest_km is not None:
         far = words.kilometres(ward.nearest_km, language)
         note = (
@@ -116,7 +121,7 @@ def nearest(stations: Sequence[Station], place: Ward) -> Station | None:
 
 def bars(values: Mapping[datetime, float], end: datetime, language: str) -> list[dict[str, Any]]:
     """The last twelve finished hours before ``end`` as bars of a 336 × 92 drawing, oldest first; no height: no value."""
-    top = max([100.0, *values.values()])
+    top = max([50.0, *values.values()])
     drawn = []
     for place in range(BARS):
         hour = end - HOUR * (BARS - place)
@@ -160,14 +165,29 @@ def near(platform: "Platform", asker: Person, station: Station, place: Ward, lan
         about.insert(1, words.index_words(station, language))
     if station.dominant:
         about.insert(2, f"{'mainly' if language == 'en' else 'chủ yếu do'} {words.pollutant(station.dominant)}")
+    rows, common = _rows(entity, language)
     title = f"Nearest station: {station.name}" if language == "en" else f"Trạm gần nhất: {station.name}"
     provider = entity.first(PROVIDER)
     return {
         "title": title,
         "about": " · ".join(about),
-        "rows": view.values_of(entity, language),
+        "rows": rows,
+        "common": common,
         "provider": str(provider.value) if provider is not None else None,
     }
+
+
+def _rows(entity: Entity, language: str) -> tuple[list[tuple[str, str]], str]:
+    """Every parameter as a row; what most of them share (time and origin) is said once, not in each."""
+    listed = view.parameters(entity)
+    whens = [view.when_words(value, language) for _, value in listed]
+    common = max(whens, key=whens.count, default="")
+    rows = []
+    for (kind, value), when in zip(listed, whens, strict=True):
+        said = [view.value_words(kind, value, language), "" if when == common else when, view.doubt_words(value, language)]
+        rows.append((kind.title.in_language(language), " · ".join(one for one in said if one)))
+    lead = "Readings of" if language == "en" else "Số đo lúc"
+    return rows, f"{lead} {common}" if common else ""
 
 
 def ranks(air: CityAir, wards: Sequence[Ward], language: str) -> list[dict[str, Any]]:
@@ -197,11 +217,14 @@ def city_source(platform: "Platform", asker: Person, air: CityAir) -> str | None
     return str(provider.value) if provider is not None else None
 
 
+def bars_title(station: Station | None, language: str) -> str:
+    """Whose hours the bars are."""
+    return PHRASES["past_city" if station is None else "past"].in_language(language)
+
+
 def bars_words(station: Station | None, drawn: Sequence[Mapping[str, Any]], language: str) -> str:
     """The bars read aloud: whose they are, then each hour."""
-    whose = station.name if station is not None else ("median of all stations" if language == "en" else "trung vị các trạm")
-    head = f"VN_AQI of the last 12 hours, {whose}" if language == "en" else f"VN_AQI 12 giờ qua, {whose}"
-    return f"{head}. " + "; ".join(str(bar["said"]) for bar in drawn)
+    return f"{bars_title(station, language)}. " + "; ".join(str(bar["said"]) for bar in drawn)
 
 
 def source_words(provider: str | None, language: str) -> str:
@@ -223,6 +246,19 @@ def _answer(value: int, band: Band, title: str, note: str, language: str) -> dic
         "advice": (band.everyone.in_language(language), band.sensitive.in_language(language)),
         "note": note,
     }
+
+
+def _made(ward: WardAir, language: str) -> str:
+    """How a ward's value came to be: the hour it speaks for, what dominates at the nearest station, how far that is."""
+    said = _sentence(view.distance_words(ward.nearest_km or 0.0, language))
+    station = ward.nearest
+    if station is None or station.hour is None:
+        return said
+    hour = words.hour_span(station.hour, language)
+    mainly = words.pollutant(station.dominant)
+    if language == "en":
+        return f"VN_AQI of {hour}, mainly {mainly}. {said}"
+    return f"VN_AQI của giờ {hour}, chủ yếu do {mainly}. {said}"
 
 
 def _no_answer(title: str, last: Station | None, now: datetime, language: str) -> dict[str, Any]:

@@ -187,28 +187,47 @@ def _about(station: Station, language: str) -> list[tuple[str, str]]:
 
 def values_of(entity: Entity, language: str) -> tuple[tuple[str, str], ...]:
     """Every parameter of a station in words: name, and value with unit, time, origin and doubts."""
-    facts = []
+    return tuple(
+        (kind.title.in_language(language), " · ".join([value_words(kind, value, language), *_about_value(value, language)]))
+        for kind, value in parameters(entity)
+    )
+
+
+def parameters(entity: Entity) -> list[tuple[AttributeType, Attribute]]:
+    """What a station measures, in the order in which it is told."""
+    found = []
     for name in _MEASURED:
         kind, value = AirQualityObserved.attribute(name), entity.first(iri(name))
         if kind is not None and value is not None:
-            facts.append((kind.title.in_language(language), _value(kind, value, language)))
-    return tuple(facts)
+            found.append((kind, value))
+    return found
 
 
-def _value(kind: AttributeType, value: Attribute, language: str) -> str:
+def value_words(kind: AttributeType, value: Attribute, language: str) -> str:
+    """A value with its unit: '23,0 µg/m³'."""
     unit = UNITS.get(value.unit or kind.unit or "")
     number = value.value
     is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    said = [
+    return (
         f"{formats.number(number, language, kind.decimals) if is_number else number} {unit.symbol if unit else ''}".strip()
-    ]
-    if value.observed_at is not None:
-        said.append(formats.daytime(value.observed_at, language))
-    said.append(words.ORIGINS[value.origin].in_language(language))
-    if value.reasons:
-        grade = words.GRADES[value.grade].in_language(language)
-        said.append(f"{grade}: {words.reasons_in_words(value.reasons, language)}")
-    return " · ".join(said)
+    )
+
+
+def when_words(value: Attribute, language: str) -> str:
+    """When a value was observed and how it came to be: '13:05 21/05/2026 · phát lại'."""
+    origin = words.ORIGINS[value.origin].in_language(language)
+    return origin if value.observed_at is None else f"{formats.daytime(value.observed_at, language)} · {origin}"
+
+
+def doubt_words(value: Attribute, language: str) -> str:
+    """Why a value is not graded good, with its grade; empty for a good one."""
+    if not value.reasons:
+        return ""
+    return f"{words.GRADES[value.grade].in_language(language)}: {words.reasons_in_words(value.reasons, language)}"
+
+
+def _about_value(value: Attribute, language: str) -> list[str]:
+    return [said for said in (when_words(value, language), doubt_words(value, language)) if said]
 
 
 def _exceedances(platform: "Platform", asker: Person, station: Station, language: str) -> list[tuple[str, str]]:
