@@ -42,7 +42,8 @@ def backup(database: Database, target: Path) -> Path:
 
     ``target`` is the file, or a folder for it. The database in it is of one moment; files that appear meanwhile may be
     missing. What the journal still holds is not in it: it is heard again or belongs to the next backup. Appears under its
-    name only when complete. Raises Problem 409 if the target exists, OSError if it cannot be written.
+    name only when complete. Raises Problem 409 if the target exists, Problem 500 or sqlite3.DatabaseError if the database is
+    damaged, OSError if the archive cannot be written.
     """
     now = SystemClock().now()  # a backup is dated by the machine it is made on, also of a replayed city
     tenant = database.folder.name
@@ -54,6 +55,9 @@ def backup(database: Database, target: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".dothi-backup-", dir=target.parent) as temporary:
         copy = copy_database(database, Path(temporary) / "city.db")
         with closing(sqlite3.connect(copy)) as connection:
+            health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if health != "ok":
+                raise Problem(500, "database-damaged", f"The database is damaged: {health}", "Restore the last good backup.")
             rows, head = last_seal(connection)
         sums: dict[str, str] = {}
         unfinished = Path(temporary) / "archive"

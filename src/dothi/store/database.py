@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from dothi.model.problem import bad_request
 from dothi.store.tables import METADATA
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 READERS = 8
 _WAIT = 30.0
 
@@ -198,5 +199,5 @@ def _unused(path: Path) -> Path:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     return config
