@@ -274,12 +274,14 @@ async def test_only_the_poison_of_a_batch_goes_to_quarantine(tmp_path: Path) -> 
             await city.send({"at": city.now - n * HOUR, "values": {"pm25": 5.0 + n}}, device="tram-1")
         items = [{"at": city.now - (20 + n) * HOUR, "values": {"pm25": 5.0}} for n in range(6)]
         items[3]["values"] = {"pm25": 99.0}
+        items.append({"at": "2026-05-14T00:00:00", "values": {"pm25": 5.0}})
         await city.send(items, device="tram-1", correlation="poisoned")
         async with ingesting(city.ingest):
             await city.drained()
         assert len(city.values(one, "pm25")) == 25
-        [row], _ = city.quarantine.list(SYSTEM)
-        assert (row.reason, row.correlation) == ("poison", "poisoned")
+        assert city.reasons() == {"poison": 1, "naive-time": 1}
+        [row], _ = city.quarantine.list(SYSTEM, "poison")
+        assert row.correlation == "poisoned"
         assert b"99.0" in city.quarantine.get(SYSTEM, row.id)[1]
         assert "no 99" in row.detail
         assert city.ingest.figures.poison == 1

@@ -73,6 +73,7 @@ class Dispatcher:
         self._database, self._writer, self._clock, self._pause = database, writer, clock, pause
         self._handlers: dict[str, Handler] = {}
         self.states: dict[str, HandlerState] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
         self._newest = 0
         self._moved = asyncio.Condition()
         self._listeners: set[_Listener] = set()
@@ -85,6 +86,7 @@ class Dispatcher:
             raise ValueError(f"a handler {name!r} is registered already")
         self._handlers[name] = handler
         self.states[name] = HandlerState(name)
+        self._turns[name] = asyncio.Lock()
 
     async def run(self) -> None:
         """Dispatch until cancelled; what was committed before a crash and not yet told is told first."""
@@ -182,7 +184,7 @@ class Dispatcher:
 
     async def _tell(self, state: HandlerState, handler: Handler, news: News) -> bool:
         try:
-            async with asyncio.timeout(HANDLER_TIMEOUT):
+            async with self._turns[state.name], asyncio.timeout(HANDLER_TIMEOUT):
                 await handler(news.told(self._writer.index))
         except Exception as error:
             state.failures += 1

@@ -98,20 +98,22 @@ class Ingest:
     async def run(self) -> None:
         """Ingest until cancelled; a commit that is under way is finished first."""
         work: asyncio.Task[None] | None = None
-        with ThreadPoolExecutor(1, thread_name_prefix="ingest") as thread:
+        thread = ThreadPoolExecutor(1, thread_name_prefix="ingest")
+        try:
             await asyncio.get_running_loop().run_in_executor(thread, self._remember)
-            try:
-                while True:
-                    messages = await self._gather()
-                    if work is not None:
-                        await work
-                        work = None
-                    if messages:
-                        work = asyncio.create_task(self._take(messages, thread), name="ingest-commit")
-            finally:
-                if work is not None and not work.done():
-                    await asyncio.wait({work}, timeout=0.0 if self.figures.stalled else _LAST_COMMIT)
-                    work.cancel()
+            while True:
+                messages = await self._gather()
+                if work is not None:
+                    await asyncio.wait({work})  # unlike awaiting it, this leaves a commit alone when we are cancelled
+                    work.result()
+                    work = None
+                if messages:
+                    work = asyncio.create_task(self._take(messages, thread), name="ingest-commit")
+        finally:
+            if work is not None and not work.done():
+                await asyncio.wait({work}, timeout=0.0 if self.figures.stalled else _LAST_COMMIT)
+                work.cancel()
+            await asyncio.to_thread(thread.shutdown)
 
     async def _gather(self) -> list[Message]:
         """Messages of about ``MAX_READINGS`` readings, or of what came within ``GATHER`` seconds after the first."""
@@ -213,11 +215,12 @@ class Ingest:
         """Commit all but what cannot be: halves, then the items of one body, then quarantine."""
         if len(messages) == 1:
             message = messages[0]
-            items, _ = decode(message)
-            if len(items) < 2:
+            items, undecodable = decode(message)
+            pieces = [encode(item) for item in items] + [bad.raw for bad in undecodable]
+            if len(pieces) < 2:
                 self._hold_poison(message, error)
                 return
-            messages = [replace(message, body=encode(item), content_type="application/json") for item in items]
+            messages = [replace(message, body=piece, content_type="application/json") for piece in pieces]
         middle = len(messages) // 2
         for half in (messages[:middle], messages[middle:]):
             try:
