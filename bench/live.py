@@ -15,8 +15,10 @@ from bench.harness import ROOT, RunningCity, city, register_devices, report
 DEVICES, PROBES, SECONDS, READINGS_PER_SECOND = 10_000, 150, 25, 5_000
 
 
-def watch(running: RunningCity, heard: dict[str, float], ready: threading.Event, stop: threading.Event) -> None:
-    """A browser's stream: note when each probe's marker changed."""
+def watch(
+    running: RunningCity, said: dict[str, float], heard: dict[str, float], ready: threading.Event, stop: threading.Event
+) -> None:
+    """A browser's stream: note when the marker of each probe that spoke changed."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
     connection.request("GET", "/live", headers={"Accept": "text/event-stream"})
     answer = connection.getresponse()
@@ -26,7 +28,7 @@ def watch(running: RunningCity, heard: dict[str, float], ready: threading.Event,
             now = time.perf_counter()
             for point in json.loads(line[6:]).get("points", ()):
                 name = point["id"].rsplit(":", 1)[-1]
-                if name.startswith("probe-"):
+                if name in said:
                     heard.setdefault(name, now)
 
 
@@ -38,7 +40,7 @@ def main() -> None:
         heard: dict[str, float] = {}
         said: dict[str, float] = {}
         ready, stop = threading.Event(), threading.Event()
-        browser = threading.Thread(target=watch, args=(running, heard, ready, stop), daemon=True)
+        browser = threading.Thread(target=watch, args=(running, said, heard, ready, stop), daemon=True)
         browser.start()
         ready.wait(30)
         load = subprocess.Popen(

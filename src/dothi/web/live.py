@@ -27,6 +27,7 @@ from dothi.web import view
 
 PAUSE = 0.3  # seconds between two messages of a view
 SUMMARY_PAUSE = 2.0  # tiles, areas and hours cost more and matter less often
+SUMMARY_SHARE = 0.1  # and may take this part of the time at most, however large the city
 BEAT = 10.0  # a browser that hears nothing for three beats knows that the line is dead
 QUEUE = 64
 TASK = "live views"
@@ -41,9 +42,7 @@ class View:
         self._changed: dict[str, set[str]] = {}
         self._sent: dict[tuple[str, str], Any] = {}
         self._summary = b""
-        self._summary_at = 0.0
-        self._stale = False  # something changed since the last summary
-        self._wake = asyncio.Event()
+        self._wake, self._stale = asyncio.Event(), asyncio.Event()
 
     def touch(self, by_type: dict[str, list[str]]) -> None:
         """Note which entities changed; the loop sends them as soon as the pause allows."""
@@ -54,22 +53,30 @@ class View:
                 self._wake.set()
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled: markers at once, the summary beside them so that it never holds them up."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._run_points())
+            both.create_task(self._run_summary())
+
+    async def _run_points(self) -> None:
         while True:
-            due = max(0.0, self._summary_at + SUMMARY_PAUSE - time.monotonic()) if self._stale else None
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), due)
+            await self._wake.wait()
             self._wake.clear()
-            changed, self._changed = self._changed, {}
             began = time.monotonic()
+            changed, self._changed = self._changed, {}
             for layer in self.layers:
                 if layer.id in changed:
-                    self._stale = True
                     await self._send_points(layer, sorted(changed[layer.id]))
-            if self._stale and began - self._summary_at >= SUMMARY_PAUSE:
-                self._summary_at, self._stale = began, False
-                await self._send_summary()
+            self._stale.set()
             await asyncio.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
+
+    async def _run_summary(self) -> None:
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            began = time.monotonic()
+            await self._send_summary()
+            await asyncio.sleep(max(SUMMARY_PAUSE, (time.monotonic() - began) / SUMMARY_SHARE))
 
     async def _send_points(self, layer: MapLayer, ids: list[str]) -> None:
         found = await run_in_threadpool(view.points, self.platform, self.person, self.language, layer, ids)
