@@ -188,9 +188,10 @@ class Ingest:
     def _commit_all(self, messages: Sequence[Message]) -> None:
         now = self._clock.now()
         rows, unknown = 0, []
+        told = {message.correlation for message in messages}
+        correlation = next(iter(told)) if len(told) == 1 else f"ingest-{secrets.token_hex(8)}"
         for draft in self._intake.draft(messages, to_micros(now)):
             held = self._quarantine.admit(draft.quarantine)
-            correlation = messages[0].correlation if len(messages) == 1 else f"ingest-{secrets.token_hex(8)}"
             began = time.perf_counter()
             try:
                 if len(draft.readings) or held:
@@ -209,6 +210,7 @@ class Ingest:
             unknown += draft.unknown
             self._count(draft, held, time.perf_counter() - began)
         self._unknown += unknown
+        _log.debug("committed", correlation=correlation, readings=rows, doors=sorted(told))
         self._per_message += (max(rows / len(messages), 1.0) - self._per_message) / 4
 
     def _isolate(self, messages: Sequence[Message], error: Exception) -> None:
