@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 
 from dothi.access.policy import STRANGER, SYSTEM
+from dothi.data.context import EntityQuery
+from dothi.model.entity import Entity
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.services.air import view
-from dothi.services.air.model import DOMINANT, INDEX, LEVEL, iri
+from dothi.services.air.model import AIR_QUALITY_OBSERVED, DOMINANT, INDEX, LEVEL, iri
 from dothi.services.air.stations import city_air, stations
 from dothi.testing.city import RunningCity, running_city, wait_until
 
@@ -188,3 +190,16 @@ def test_a_restart_goes_on_where_the_store_left_off(tmp_path: Path) -> None:
         assert second.platform.devices.counts(SYSTEM)["lobby"] == 0
         wait_until(lambda: known(second) == HOURS, "the recording is told to its end")
         assert len(stations(second.platform, SYSTEM)) == 3
+
+
+def test_a_city_without_data_makes_its_air_up_and_says_so(tmp_path: Path) -> None:
+    with running_city(tmp_path) as city:
+        wait_until(lambda: len(city_air(city.platform, SYSTEM).current) == 30, "every made-up station has an index")
+        dust = [one for entity in _air(city) if (one := entity.first(iri("pm25"))) is not None]
+        assert len(dust) == 30 and {one.origin for one in dust} == {Origin.SIMULATED}
+        page = get(city, "/air?lang=vi")
+        assert "mô phỏng" in page and "PHÁT LẠI" not in page
+
+
+def _air(city: RunningCity) -> list[Entity]:
+    return city.platform.context.query(SYSTEM, EntityQuery(type=AIR_QUALITY_OBSERVED)).entities

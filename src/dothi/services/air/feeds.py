@@ -106,13 +106,13 @@ class Simulation:
         heard = {one.id: one.heard for one in await asyncio.to_thread(stations, platform, SYSTEM)}
         now = platform.clock.now()
         # Station by station: the first index of each then finds its whole day at once.
-        hours = _hours_before(now)
+        hours = [*_hours_before(now), now]
         past = [
             _line(one, hour) for one in made for hour in hours if _missing(heard.get(_entity(platform, one.device)), hour)
         ]
         for start in range(0, len(past), 500):
             await _append(platform, b"\n".join(past[start : start + 500]), Origin.SIMULATED)
-        await self._follow(platform, made, now)
+        await self._follow(platform, made, now + SIMULATED_EVERY)
 
     async def _follow(self, platform: "Platform", made: Sequence[SimulatedStation], start: datetime) -> None:
         turn = 0

@@ -265,7 +265,7 @@ def _no_answer(title: str, last: Station | None, now: datetime, language: str) -
     """Nothing fresh: the last known figure, greyed, and since when."""
     waiting = "Waiting for fresh readings" if language == "en" else "Đang chờ số đo mới"
     if last is None or last.index is None:
-        return _blank("–", title, waiting, words.NO_INDEX.in_language(language).capitalize() + ".")
+        return _blank("–", title, waiting, _sentence(words.NO_INDEX.in_language(language)))
     said = f"{last.name}: {words.index_words(last, language)}, {words.age_words(last, now, language)}."
     return _blank(str(last.index), title, waiting, said)
 
