@@ -55,7 +55,8 @@ class NatsServer:
     def __init__(self, folder: Path, tenant: str, host: str, mqtt_port: int, store_bytes: int) -> None:
         self._folder, self._tenant, self._host, self._store_bytes = folder, tenant, host, store_bytes
         self.mqtt_port = mqtt_port
-        self._password = token_urlsafe(24)
+        self._password, self._device_password = token_urlsafe(24), token_urlsafe(24)
+        self._open_for: int | None = None  # the process whose MQTT door is unlocked
         self._port: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -108,13 +109,25 @@ class NatsServer:
         process = self._process
         if process is None or process.returncode is not None:
             raise JournalDown("The journal's server is not running.", "It is being started again; try in a moment.")
+        if self._open_for == process.pid:
+            return
         self._write_config(devices_may_enter=True)
+        told = self._log.stat().st_size if self._log.exists() else 0
         process.send_signal(signal.SIGHUP)
         deadline = asyncio.get_running_loop().time() + _PATIENCE
-        while not await self._admits():
+        # A device that comes in the middle of the reload makes the server wait 5 s for an answer of its own that got lost.
+        while not (self._has_reloaded(told) and await self._admits()):
             if asyncio.get_running_loop().time() > deadline or process.returncode is not None:
                 raise JournalDown("The MQTT door does not open.", self._last_words())
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.01)
+        self._open_for = process.pid
+
+    def _has_reloaded(self, told: int) -> bool:
+        """True once the server has said so, after byte ``told`` of its log."""
+        with suppress(OSError), self._log.open("rb") as file:
+            file.seek(told)
+            return b"Reloaded server configuration" in file.read()
+        return False
 
     async def _admits(self) -> bool:
         """True if a device that signs in is welcome (MQTT 3.1.1, CONNACK code 0)."""
@@ -240,7 +253,7 @@ accounts {{
     jetstream: enabled
     users: [
       {{ user: "city", password: "{self._password}", allowed_connection_types: ["STANDARD"] }}
-      {{ user: "device", password: "{token_urlsafe(24)}", allowed_connection_types: ["{door}"],
+      {{ user: "device", password: "{self._device_password}", allowed_connection_types: ["{door}"],
         permissions: {{ publish: ["{tenant}.devices.*.readings"], subscribe: ["{tenant}.devices.*.commands"] }} }}
     ]
   }}
