@@ -60,7 +60,7 @@ def daytime(moment: datetime, language: str = "vi") -> str:
 def span(length: timedelta | float, language: str = "vi", parts: int = 1) -> str:
     """A length of time (timedelta or seconds) in its ``parts`` largest whole units: ``3 phút``, ``1 hour 30 minutes``."""
     seconds = max(0, int(length.total_seconds() if isinstance(length, timedelta) else length))
-    found = []
+    found: list[str] = []
     for size, vietnamese, english in _SPANS:
         count, rest = divmod(seconds, size)
         if count and len(found) < parts:

@@ -5,6 +5,7 @@ import type { Words } from "./model";
 
 const PATIENCE = 300; // milliseconds before a skeleton shows
 const REST = 4000; // between two refreshes of an open drawer
+const LOOK = 5000; // a reading may change what the drawer says and not what the marker says
 
 export class Drawer {
   readonly #root: HTMLElement;
@@ -19,6 +20,9 @@ export class Drawer {
     this.#panel = part(root, "panel");
     this.#words = words;
     this.#urn = this.#panel.querySelector<HTMLElement>(".panel")?.dataset["urn"] ?? "";
+    window.setInterval(() => {
+      if (this.#urn && !document.hidden) this.refresh(this.#urn);
+    }, LOOK);
     part(this.#root, "close").addEventListener("click", (event) => {
       event.preventDefault();
       close();
