@@ -140,7 +140,8 @@ def _entity(platform: "Platform", device: str) -> str:
 
 def _hours_before(now: datetime) -> list[datetime]:
     newest = whole_hour(now)
-    return [newest - HOUR * back for back in range(24, -1, -1)]
+    # A day, and the two hours that the first index of it looks back on.
+    return [newest - HOUR * back for back in range(26, -1, -1)]
 
 
 def _missing(heard: datetime | None, hour: datetime) -> bool:

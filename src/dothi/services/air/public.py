@@ -120,13 +120,13 @@ def nearest(stations: Sequence[Station], place: Ward) -> Station | None:
 
 
 def bars(values: Mapping[datetime, float], end: datetime, language: str) -> list[dict[str, Any]]:
-    """The last twelve finished hours before ``end`` as bars of a 336 × 92 drawing, oldest first; no height: no value."""
+    """The last twelve finished hours before ``end`` as bars of a 346 × 92 drawing, oldest first; no height: no value."""
     top = max([50.0, *values.values()])
     drawn = []
     for place in range(BARS):
         hour = end - HOUR * (BARS - place)
         span = words.hour_span(hour, language)
-        bar: dict[str, Any] = {"x": place * _BAR_STEP + 3, "hour": formats.hour(hour + HOUR), "height": 0}
+        bar: dict[str, Any] = {"x": place * _BAR_STEP + 8, "hour": formats.hour(hour + HOUR), "height": 0}
         if hour in values:
             value = int(values[hour] + 0.5)
             band = band_of(value)
