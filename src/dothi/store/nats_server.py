@@ -194,6 +194,7 @@ class NatsServer:
             *command,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C at the terminal is for us; we stop the journal last
         )
         self._process = process
         self._pid_file.write_text(str(process.pid))
