@@ -116,12 +116,19 @@ class Ingest:
             await asyncio.to_thread(thread.shutdown)
 
     async def _gather(self) -> list[Message]:
-        """Messages of about ``MAX_READINGS`` readings, or of what came within ``GATHER`` seconds after the first."""
+        """Messages of about ``MAX_READINGS`` readings, or of what came within ``GATHER`` seconds after the first.
+
+        From here on they were received at the city's time, not the machine's.
+        """
         messages = await self._journal.fetch(self._room(0), _IDLE)
         loop = asyncio.get_running_loop()
         until = loop.time() + GATHER
         while messages and self._room(len(messages)) and (left := until - loop.time()) > 0:
             messages += await self._journal.fetch(self._room(len(messages)), left)
+        if messages:
+            self.figures.lag_seconds = (to_micros(SystemClock().now()) - messages[0].received_at) / MICROSECONDS
+        for message in messages:
+            message.received_at = self._clock.when(message.received_at)
         return messages
 
     def _room(self, messages: int) -> int:
@@ -145,7 +152,6 @@ class Ingest:
             wait = min(wait * 2, _LONGEST_WAIT)
         figures.stalled = ""
         figures.messages += len(messages)
-        figures.lag_seconds = (to_micros(SystemClock().now()) - max(one.received_at for one in messages)) / MICROSECONDS
         await self._journal.acknowledge(messages)
 
     async def _tell_registry(self) -> bool:

@@ -14,6 +14,10 @@ class Clock(Protocol):
         """The present moment of this city, timezone-aware, in UTC."""
         ...
 
+    def when(self, machine: int) -> int:
+        """This city's time (µs UTC) at the moment the machine's clock showed ``machine`` (µs UTC)."""
+        ...
+
 
 class SystemClock:
     """The machine's own time: the clock of a live city."""
@@ -21,6 +25,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The machine's present moment in UTC."""
         return datetime.now(UTC)
+
+    def when(self, machine: int) -> int:
+        """The same: this city lives by the machine's time."""
+        return machine
 
 
 class ReplayClock:
@@ -47,8 +55,13 @@ class ReplayClock:
 
     def now(self) -> datetime:
         """The replayed moment in UTC."""
-        moment = self.start + timedelta(seconds=(self._source() - self._began).total_seconds() * self.speed)
-        return min(moment, self.end) if self.end is not None else moment
+        return from_micros(self.when(to_micros(self._source())))
+
+    def when(self, machine: int) -> int:
+        """The replayed moment (µs UTC) at a moment of the machine's; what lies before the start was heard at the start."""
+        passed = max(0, machine - to_micros(self._began))
+        moment = to_micros(self.start) + round(passed * self.speed)
+        return min(moment, to_micros(self.end)) if self.end is not None else moment
 
     @property
     def finished(self) -> bool:
