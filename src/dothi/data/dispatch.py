@@ -22,7 +22,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 HANDLER_TIMEOUT = 300.0
 MOST_PARKED = 100
 _ROWS, _ALL = 500, 20_000
-_LOOK_EVERY = 0.05
+_LOOK_EVERY = 1.0  # though every commit wakes us: after a crash, or should another process write
 _SAVE_EVERY = 1.0
 
 Handler = Callable[[Changes], Awaitable[None]]
@@ -76,6 +76,7 @@ class Dispatcher:
         self._turns: dict[str, asyncio.Lock] = {}
         self._newest = 0
         self._moved = asyncio.Condition()
+        self._committed = asyncio.Event()
         self._listeners: set[_Listener] = set()
         self._saved: dict[str, int] = {}
         self._pruned = 0
@@ -92,6 +93,12 @@ class Dispatcher:
         """Dispatch until cancelled; what was committed before a crash and not yet told is told first."""
         await asyncio.to_thread(self._begin)
         await self._save()
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._committed.set)
+
+        self._writer.after_commit.append(wake)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch())
@@ -99,6 +106,7 @@ class Dispatcher:
                 for name, handler in self._handlers.items():
                     tasks.create_task(self._serve(self.states[name], handler))
         finally:
+            self._writer.after_commit.remove(wake)
             for listener in self._listeners:
                 listener.close()
             with suppress(sqlite3.OperationalError):
@@ -266,9 +274,11 @@ class Dispatcher:
     async def _watch(self) -> None:
         """See new outbox rows, wake the handlers, and hand the listeners what is new."""
         while True:
+            self._committed.clear()
             news = await asyncio.to_thread(self._read, self._newest, _ROWS)
             if news is None:
-                await asyncio.sleep(_LOOK_EVERY)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._committed.wait(), _LOOK_EVERY)
                 continue
             for listener in self._listeners:
                 listener.add(news)

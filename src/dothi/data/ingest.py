@@ -39,7 +39,7 @@ class Figures:
 
     ``readings`` counts what was committed, ``repeated`` what was known already among them; ``turned_away`` what a full
     quarantine could not hold; ``unknown`` and ``refused`` messages of devices nobody admitted, or that were refused.
-    ``lag_seconds`` is how long the newest committed message had been in the journal, in real time.
+    ``lag_seconds`` is how long the first message of the newest batch had been in the journal, in real time.
     ``stalled`` says why nothing can be committed at present, empty while all is well.
     """
 

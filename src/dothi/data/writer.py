@@ -59,6 +59,7 @@ class Writer:
         self._editor = Editor(self._db, self.index, locate)
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self.after_commit: list[Callable[[], None]] = []  # called on the committing thread once an outbox row is on disk
 
     def close(self) -> None:
         """Finish what was handed in, then close the connection."""
@@ -176,6 +177,9 @@ class Writer:
 
         applied = self._transaction(work)
         self.index.settle(*written[0])
+        if applied.seq is not None:
+            for tell in self.after_commit:
+                tell()
         return applied
 
     def _resolved(self, readings: Readings) -> Readings:
