@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.services.air.wards import FARTHEST_KM, distances_km, interpolate, leave_one_out
+from dothi.services.air.wards import FARTHEST_KM, MOST_LEFT_OUT, distances_km, interpolate, leave_one_out
 
 HERE = (105.85, 21.03)
 KM_OF_LATITUDE = 6371.0088 * math.pi / 180
@@ -81,3 +81,12 @@ def test_the_same_air_everywhere_has_no_error(places: list[tuple[float, float]],
     assert (
         error is not None and error.interpolated == pytest.approx(0, abs=1e-6) and error.naive == pytest.approx(0, abs=1e-6)
     )
+
+
+def test_the_error_over_many_places_costs_little_and_is_about_the_same() -> None:
+    places = [(105 + column / 100, 21 + row / 100) for column in range(30) for row in range(30)]
+    values = [50 + 40 * (longitude - 105) + 30 * (latitude - 21) for longitude, latitude in places]
+    many = leave_one_out(places, values)
+    assert many is not None
+    assert many.places == MOST_LEFT_OUT
+    assert many.interpolated < 2.0 < many.naive
