@@ -1,0 +1,154 @@
+"""The command line: what it prints, and one clear line with exit code 2 for everything that is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dothi.cli.client import write_address
+from dothi.testing.city import RunningCity, running_city, wait_until
+
+Told = subprocess.CompletedProcess[str]
+
+
+def dothi(home: Path, *arguments: str, **settings: str) -> Told:
+    """Run a command with a clean environment, beside no data folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")}
+    environment |= {"DOTHI_HOME": str(home), "COLUMNS": "200"} | settings
+    command = [sys.executable, "-c", "from dothi.cli import main; main()", *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=home.parent, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def refused(told: Told) -> str:
+    """The one line in which a command refused."""
+    assert told.returncode == 2, told
+    assert "Traceback" not in told.stderr
+    lines = [line for line in told.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    """A running city whose address the commands find in its home."""
+    with running_city(tmp_path_factory.mktemp("city")) as running:
+        write_address(running.home, running.base_url, running.mqtt_port)
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "words"),
+    [
+        (("status",), {}, "No city answers"),
+        (("devices", "list"), {}, "No city answers"),
+        (("replay", "nothing.csv"), {}, "No city answers"),
+        (("run",), {"DOTHI_PORT": "many"}, "DOTHI_PORT is not valid"),
+        (("run",), {"DOTHI_REPLAY_SPEED": "-1"}, "DOTHI_REPLAY_SPEED is not valid"),
+        (("run",), {"DOTHI_CITY": "99", "DOTHI_PORT": "0"}, "Set DOTHI_CITY to one of"),
+        (("run",), {"DOTHI_DATA": "/nowhere/at/all", "DOTHI_PORT": "0"}, "Mend DOTHI_DATA"),
+        (("run",), {"DOTHI_SECTORS": "tides", "DOTHI_PORT": "0"}, "No sector 'tides'"),
+        (("run",), {"DOTHI_HOST": "192.0.2.1", "DOTHI_PORT": "0"}, "Set DOTHI_HOST"),
+        (("city", "search", "qqqq"), {}, "No ward or commune"),
+        (("backup", "out.tar.gz"), {}, "There is no city"),
+        (("restore", "nothing.tar.gz"), {}, "nothing.tar.gz"),
+    ],
+)
+def test_what_is_wrong_ends_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], words: str
+) -> None:
+    closed = {"DOTHI_PORT": "1"}  # nobody listens there
+    assert words in refused(dothi(tmp_path / "home", *arguments, **(closed | settings)))
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    assert dothi(tmp_path / "home", "--version").stdout.startswith("dothi ")
+    shown = dothi(tmp_path / "home", "--help").stdout
+    for command in ("run", "replay", "devices", "city", "status", "doctor", "backup", "restore"):
+        assert command in shown
+
+
+def test_a_city_is_described_without_being_started(tmp_path: Path) -> None:
+    told = dothi(tmp_path / "home", "city", "info", DOTHI_CITY="25")
+    assert told.returncode == 0
+    assert "Phú Thọ" in told.stdout
+    assert "Phường Đống Đa" in dothi(tmp_path / "home", "city", "search", "dong da").stdout
+
+
+def test_doctor_says_what_is_missing_and_how_to_mend_it(tmp_path: Path) -> None:
+    well = dothi(tmp_path / "home", "doctor", DOTHI_PORT="0", DOTHI_MQTT_PORT="0")
+    assert well.returncode == 0, well.stdout
+    assert "The city can run here." in well.stdout
+    ill = dothi(
+        tmp_path / "home", "doctor", DOTHI_PORT="0", DOTHI_MQTT_PORT="0", DOTHI_DISK_FLOOR="0.99999", DOTHI_CITY="99"
+    )
+    assert ill.returncode == 2
+    assert "no reading is accepted" in ill.stdout
+    assert "Set DOTHI_CITY" in ill.stdout
+    assert "2 to mend" in ill.stdout
+
+
+def test_status_of_a_running_city(city: RunningCity) -> None:
+    told = dothi(city.home, "status")
+    assert told.returncode == 0, told.stderr
+    for words in (city.base_url, "hanoi", "simulated", "task ingest", "running"):
+        assert words in told.stdout
+
+
+def test_status_of_a_city_that_does_not_work(city: RunningCity) -> None:
+    watch = city.platform.watch
+    bound, watch.bound = watch.bound, -1
+    try:
+        told = dothi(city.home, "status")
+    finally:
+        watch.bound = bound
+    assert told.returncode == 2
+    assert "no: ingest" in told.stdout
+
+
+def test_a_file_is_replayed_and_its_device_admitted_and_refused(city: RunningCity, tmp_path: Path) -> None:
+    file = tmp_path / "day.ndjson"
+    rows = [{"device": "cli-1", "at": f"2026-05-14T0{hour}:00:00Z", "values": {"pm25": hour}} for hour in range(5)]
+    file.write_text("\n".join([*map(json.dumps, rows), "not a message"]), encoding="utf-8")
+    sent = dothi(city.home, "replay", str(file))
+    assert sent.returncode == 0, sent.stderr
+    assert "5 messages" in sent.stdout
+    assert "1 rows were left out" in sent.stderr
+    wait_until(lambda: "cli-1" in dothi(city.home, "devices", "list", "--lobby").stdout, "it waits in the lobby")
+    admitted = dothi(city.home, "devices", "admit", "cli-1", "--type", "AirQualityObserved", "--name", "Trạm dòng lệnh")
+    assert admitted.returncode == 0, admitted.stderr
+    assert "cli-1" in dothi(city.home, "devices", "list", "--search", "dong lenh").stdout
+    assert dothi(city.home, "devices", "refuse", "cli-1").returncode == 0
+    assert "No device" in refused(dothi(city.home, "devices", "refuse", "nobody"))
+    assert "cannot be used" in refused(dothi(city.home, "devices", "admit", "x", "--type", "Nothing", "--name", "x"))
+
+
+def test_devices_are_registered_from_a_file(city: RunningCity, tmp_path: Path) -> None:
+    file = tmp_path / "devices.json"
+    file.write_text(json.dumps([{"id": f"bulk-{number}", "type": "AirQualityObserved"} for number in range(600)]))
+    assert "600 registered" in dothi(city.home, "devices", "register", str(file)).stdout
+    file.write_text("{")
+    assert "not JSON" in refused(dothi(city.home, "devices", "register", str(file)))
+
+
+def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: RunningCity, tmp_path: Path) -> None:
+    httpx.post(
+        f"{city.base_url}/api/v1/devices", json={"id": "kept", "type": "AirQualityObserved", "name": "Giữ"}, trust_env=False
+    )
+    archive = tmp_path / "city.tar.gz"
+    assert dothi(city.home, "backup", str(archive)).returncode == 0
+    assert "exists already" in refused(dothi(city.home, "backup", str(archive)))
+    assert "already runs on" in refused(dothi(city.home, "restore", str(archive), "--overwrite"))
+    (tmp_path / "new").mkdir()
+    home = tmp_path / "new" / "home"
+    assert dothi(home, "restore", str(archive)).returncode == 0
+    assert "already" in refused(dothi(home, "restore", str(archive)))
+    with running_city(tmp_path / "new") as again:
+        found = httpx.get(f"{again.base_url}/api/v1/devices/kept", trust_env=False).json()
+    assert found["name"] == "Giữ"

@@ -1,0 +1,57 @@
+"""The home folder: one process at a time, a secret that stays, a replay that goes on where it stood."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dothi.data.writer import Writer
+from dothi.model.problem import Problem
+from dothi.platform.home import keep_present, locked, replay_start, secret_of
+from dothi.platform.sector import Period
+from dothi.store.database import migrate, open_database
+
+
+def test_a_home_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    home = tmp_path / "deep" / "home"
+    with locked(home):
+        with pytest.raises(Problem, match=r"process \d+\) already runs") as second, locked(home):
+            raise AssertionError("unreachable")
+        assert second.value.code == "home-in-use"
+    with locked(home):
+        pass
+
+
+def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(Problem, match="DOTHI_HOME") as found, locked(blocked / "home"):
+        raise AssertionError("unreachable")
+    assert found.value.code == "home-not-writable"
+    with pytest.raises(Problem, match="DOTHI_HOME"):
+        secret_of(blocked / "home")
+
+
+def test_the_secret_stays_and_is_the_owners_alone(tmp_path: Path) -> None:
+    first = secret_of(tmp_path / "home")
+    assert len(first) == 32
+    assert secret_of(tmp_path / "home") == first
+    assert (tmp_path / "home" / "secret").stat().st_mode & 0o077 == 0
+    assert secret_of(tmp_path / "other") != first
+
+
+def test_a_replay_goes_on_where_it_stood(tmp_path: Path) -> None:
+    start = datetime(2026, 5, 14, tzinfo=UTC)
+    period = Period(start, start + timedelta(days=7), start + timedelta(days=14))
+    database = open_database(tmp_path, "hanoi-replay")
+    migrate(database)
+    assert replay_start(database, period) == period.present
+    writer = Writer(database, locate=lambda *_: None)
+    stood = start + timedelta(days=9, hours=3)
+    asyncio.run(keep_present(writer, stood))
+    assert replay_start(database, period) == stood
+    other = Period(start + timedelta(days=30), start + timedelta(days=31), start + timedelta(days=32))
+    assert replay_start(database, other) == other.present  # another recording: what was kept means nothing there
+    writer.close()
+    database.close()

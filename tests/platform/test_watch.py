@@ -1,0 +1,59 @@
+"""The watch: when the city stops accepting, and what it says then."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dothi.platform.metrics import Metrics
+from dothi.platform.watch import Watch
+from dothi.store.journal import JournalDown
+
+
+class Lag:
+    """The journal's lag and nothing else of it."""
+
+    def __init__(self, lag: int | None) -> None:
+        self.value = lag
+
+    async def lag(self) -> int:
+        if self.value is None:
+            raise JournalDown("down", "wait")
+        return self.value
+
+
+def watched(lag: int | None, home: Path, floor: float = 0.0) -> Watch:
+    watch = Watch(Lag(lag), home, floor, bound=10)  # type: ignore[arg-type]  # only lag() is asked
+    asyncio.run(watch.look())
+    return watch
+
+
+@pytest.mark.parametrize(("lag", "refused"), [(0, None), (10, None), (11, "behind"), (None, None)])
+def test_a_lag_beyond_the_bound_refuses(tmp_path: Path, lag: int | None, refused: str | None) -> None:
+    watch = watched(lag, tmp_path)
+    refusal = watch.refusal()
+    assert watch.lag == lag
+    assert (refusal and refusal.code) == refused
+    if refusal is not None:
+        assert refusal.status == 503
+        assert refusal.retry_after
+
+
+def test_a_full_disk_refuses(tmp_path: Path) -> None:
+    watch = watched(0, tmp_path, floor=0.9999999)
+    refusal = watch.refusal()
+    assert watch.disk_full
+    assert refusal is not None
+    assert refusal.code == "disk-full"
+
+
+def test_figures_are_counted_apart_for_each_city() -> None:
+    one, other = Metrics(), Metrics()
+    one.observe("GET", "/api/v1/city", 200, 0.01)
+    one.watch("dothi_thing", "A thing.", lambda: 7)
+    one.watch_each("dothi_kinds", "Kinds.", "kind", lambda: {"a": 1, "b": 2})
+    text = one.text().decode()
+    assert 'dothi_http_seconds_count{method="GET",route="/api/v1/city",status="2xx"} 1.0' in text
+    assert "dothi_thing 7.0" in text
+    assert 'dothi_kinds{kind="b"} 2.0' in text
+    assert "dothi_thing" not in other.text().decode()
