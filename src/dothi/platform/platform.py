@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from dothi.model.city import City
 from dothi.model.clock import Clock
 from dothi.model.schema import EntityType
+from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
 from dothi.platform.sector import Sector
 from dothi.platform.tasks import Supervisor
@@ -74,4 +75,5 @@ class Platform:
     watch: Watch
     basemap: BaseLayers | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    memo: Memo = field(default_factory=Memo)
     tasks: Supervisor = field(default_factory=Supervisor)

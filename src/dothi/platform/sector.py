@@ -122,7 +122,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A stretch of recorded data, all aware UTC: its first moment, where a replaying city's clock begins, its last moment."""
+    """A stretch of recorded data, aware UTC: its first moment, where a replaying city's clock begins, its last moment."""
 
     start: datetime
     present: datetime

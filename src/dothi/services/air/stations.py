@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, reach
 from dothi.data.context import EntityQuery
 from dothi.model.entity import LOCATION, Entity
 from dothi.model.reading import Reason
@@ -153,7 +153,11 @@ def freshness(now: datetime, heard: datetime | None, hour: datetime | None, cade
 
 
 def city_air(platform: "Platform", asker: Person) -> CityAir:
-    """Every ward's air now, from the stations whose index is current."""
+    """Every ward's air now, from the stations whose index is current; worked out once for all who ask together."""
+    return platform.memo.answer(("air", reach(asker, "entity.read")), lambda: _city_air(platform, asker))
+
+
+def _city_air(platform: "Platform", asker: Person) -> CityAir:
     every = stations(platform, asker)
     used = [station for station in every if station.current]
     places = [(station.longitude, station.latitude) for station in used]

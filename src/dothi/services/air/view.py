@@ -15,7 +15,7 @@ from dothi.services.air import qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
 from dothi.services.air.process import hourly_means, whole_hour
-from dothi.services.air.stations import HOUR, CityAir, Station, city_air, station_of, stations
+from dothi.services.air.stations import HOUR, Station, city_air, station_of, stations
 from dothi.ui import formats
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ _SHOWN_LIMIT: dict[str, qcvn05.Averaging] = {"pm25": "24h", "pm10": "24h", "no2"
 
 def tile(platform: "Platform", asker: Person, language: str) -> Tile:
     """The environment bottleneck: the stations' median VN_AQI and how many of them are poor or worse."""
-    every = stations(platform, asker)
+    air = city_air(platform, asker)
+    every = air.stations
     if not every:
         return Tile(
             None,
@@ -37,7 +38,6 @@ def tile(platform: "Platform", asker: Person, language: str) -> Tile:
             if language == "en"
             else "Cần trạm quan trắc không khí: duyệt một trạm ở trang thiết bị.",
         )
-    air = CityAir({}, every, None)
     current, middle = air.current, air.median
     if middle is None:
         waiting = "no station has a fresh VN_AQI yet" if language == "en" else "chưa trạm nào có VN_AQI mới"
@@ -110,7 +110,7 @@ def hours(platform: "Platform", asker: Person, language: str) -> list[HourCell]:
     """The city's median VN_AQI of each of the last 24 finished hours, oldest first."""
     end = whole_hour(platform.clock.now())
     start = end - timedelta(hours=24)
-    ids = [station.id for station in stations(platform, asker)]
+    ids = [station.id for station in city_air(platform, asker).stations]
     found = platform.history.hourly(asker, ids, INDEX, start, end) if ids else {}
     cells = []
     for number in range(24):
