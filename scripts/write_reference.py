@@ -19,7 +19,7 @@ def settings_page() -> str:
         (
             "# Settings",
             "",
-            "Read from the environment at start. Every one has a default that runs on one machine. This page is written from",
+            "Read from the environment at start. Every one has a default that runs on one machine. Written from",
             "`src/dothi/settings.py` by `make docs`.",
             "",
             "| variable | default | what it is |",

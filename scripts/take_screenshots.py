@@ -1,0 +1,59 @@
+"""Takes the pictures in docs/screens from a running replay city: each page, phone and desk, light and dark, both languages."""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+OUT = Path(__file__).resolve().parent.parent / "docs" / "screens"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+]
+PAGES = {
+    "operations": "/",
+    "air": "/air?ward=00004",
+    "devices": "/devices",
+    "lobby": "/devices/lobby",
+    "quarantine": "/devices/quarantine",
+    "api": "/docs",
+}
+SIZES = {"phone": (390, 844), "desk": (1440, 900)}
+SETTLE = 4000  # milliseconds for map and stream
+
+
+def shoot(browser: Browser, base: str, name: str, path: str, size: str, language: str, dark: bool) -> Path:
+    """One picture, as WebP-sized PNG at one device pixel."""
+    width, height = SIZES[size]
+    page = browser.new_page(
+        viewport={"width": width, "height": height}, locale=language, color_scheme="dark" if dark else "light"
+    )
+    page.goto(base + path + ("&" if "?" in path else "?") + f"lang={language}", wait_until="load")
+    page.wait_for_timeout(SETTLE if name == "operations" else 500)
+    target = OUT / f"{name}-{size}-{language}{'-dark' if dark else ''}.png"
+    page.screenshot(path=target)
+    page.close()
+    return target
+
+
+def main(base: str) -> None:
+    """Take them all from the city at ``base``, e.g. http://127.0.0.1:8080."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        for name, path in PAGES.items():
+            for size in SIZES:
+                for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
+                    print(shoot(browser, base, name, path, size, language, dark).name)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080")
