@@ -2,7 +2,7 @@
 
 import json
 import os
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,21 @@ PREFIX = "/static"
 DIST = Path(__file__).parent / "dist"
 
 
-@cache
-def _manifest() -> dict[str, Any]:
-    path = DIST / ".vite" / "manifest.json"
-    if not path.is_file():
-        return {}
-    entries: dict[str, Any] = json.loads(path.read_text("utf-8"))
+_MANIFEST = DIST / ".vite" / "manifest.json"
+
+
+@lru_cache(maxsize=1)
+def _read(_changed: int) -> dict[str, Any]:
+    entries: dict[str, Any] = json.loads(_MANIFEST.read_text("utf-8"))
     return entries
+
+
+def _manifest() -> dict[str, Any]:
+    """The entries of the bundle as it is now: it may be built anew under a running city. Empty when there is none."""
+    try:
+        return _read(_MANIFEST.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return {}
 
 
 def asset(entry: str) -> str | None:

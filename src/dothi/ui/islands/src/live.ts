@@ -16,11 +16,18 @@ export function follow(address: string, hear: (message: LiveMessage) => void): (
   const channel = new BroadcastChannel(`dothi-live ${address}`);
   const stop = new AbortController();
   const end: { done?: () => void } = {};
-  channel.onmessage = (event: MessageEvent<LiveMessage>) => hear(event.data);
+  let last: LiveMessage | null = null; // what the leader heard of the line, for tabs that open later
   const tell = (message: LiveMessage): void => {
+    if (message.kind === "hello" || message.kind === "beat") last = { kind: "beat", data: message.data };
+    if (message.kind === "lost") last = message;
     hear(message);
     channel.postMessage(message);
   };
+  channel.onmessage = (event: MessageEvent<LiveMessage | "how is the line?">) => {
+    if (event.data !== "how is the line?") hear(event.data);
+    else if (end.done && last) channel.postMessage(last);
+  };
+  channel.postMessage("how is the line?");
   const lead = (): Promise<void> =>
     new Promise((done) => {
       const close = read(address, tell);

@@ -9,8 +9,6 @@ import type { CityMap, Place } from "./map";
 import { say, type Area, type HourCell, type LayerData, type Point, type TileView, type Words } from "./model";
 import { zoned } from "./time";
 
-const LATE_HELLO = 400; // another tab may hold the stream: do not wait for its greeting
-
 class Operations extends HTMLElement {
   #words: Words = {};
   #layers: string[] = [];
@@ -23,7 +21,7 @@ class Operations extends HTMLElement {
   #drawer!: Drawer;
   #map: CityMap | null = null;
   #unfollow: (() => void) | null = null;
-  #loading: Promise<void> | null = null;
+  #loading: Promise<void> = Promise.resolve();
   #loads = 0;
   #meanwhile: { layer: string; points: Point[] }[] = []; // streamed while layers were loading: newer than what they bring
   #drawing = 0;
@@ -38,7 +36,7 @@ class Operations extends HTMLElement {
     this.#wire();
     this.#listen();
     void this.#startMap();
-    if (this.#chosen) this.#list.reveal(this.#chosen);
+    performance.mark("dothi-interactive"); // the server's rows, the search and the keys work from here on
   }
 
   disconnectedCallback(): void {
@@ -146,14 +144,14 @@ class Operations extends HTMLElement {
     this.#unfollow?.();
     const layers = this.#layers.join(",") || "none";
     this.#unfollow = follow(`/live?layers=${encodeURIComponent(layers)}&lang=${this.dataset["language"]}`, (message) => this.#hear(message));
-    window.setTimeout(() => void (this.#loading ?? this.#load()), LATE_HELLO);
+    void this.#load();
   }
 
   #hear(message: LiveMessage): void {
     switch (message.kind) {
-      case "hello":
+      case "hello": // what changed between loading and listening is in neither: load once more
       case "reload":
-        void this.#load();
+        void this.#loading.then(() => this.#load());
         this.#line("live", this.#words["live"] ?? "");
         break;
       case "beat":
@@ -294,7 +292,7 @@ class Operations extends HTMLElement {
       note.hidden = words === "";
     };
     try {
-      const { CityMap } = await import("./map");
+      const [{ CityMap }] = await Promise.all([import("./map"), this.#loading]); // the list first, then WebGL
       this.#map = new CityMap({
         box: part(this, "map"),
         bounds: (this.dataset["bounds"] ?? "").split(",").map(Number) as [number, number, number, number],
