@@ -105,7 +105,8 @@ class Wire:
         sid = b"%d" % (len(self._handlers) + 1)
         self._subjects[sid], self._handlers[sid] = subject, handler
         if self._link is not None:
-            self._link.write(b"SUB %s %s\r\n" % (subject, sid))
+            with suppress(NatsGone):
+                self._link.write(b"SUB %s %s\r\n" % (subject, sid))
 
     def publish(self, subject: bytes, body: bytes = _EMPTY, reply: bytes = _EMPTY, header: bytes = _EMPTY) -> None:
         """Send one message. ``header`` is a whole NATS header block. Raises NatsGone."""
@@ -309,9 +310,10 @@ class _Link(asyncio.Protocol):
         self._transport = upgraded
 
     def write(self, data: bytes) -> None:
-        """Send bytes; what the socket does not take at once waits in the transport."""
-        if self._transport is not None:
-            self._transport.write(data)
+        """Send bytes; what the socket does not take at once waits in the transport. Raises NatsGone."""
+        if self._transport is None or self._transport.is_closing():
+            raise NatsGone(self.error or "the connection is closing")
+        self._transport.write(data)
 
     def abort(self, why: str) -> None:
         """Give the connection up."""
@@ -324,8 +326,8 @@ class _Link(asyncio.Protocol):
         if self.lost.done():
             raise NatsGone(self.error)
         pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pings.append(pong)
         self.write(b"PING\r\n")
+        self._pings.append(pong)
         await pong
 
     def data_received(self, data: bytes) -> None:
@@ -363,7 +365,8 @@ class _Link(asyncio.Protocol):
 
     def _control(self, line: bytes) -> None:
         if line == b"PING":
-            self.write(b"PONG\r\n")
+            with suppress(NatsGone):
+                self.write(b"PONG\r\n")
         elif line == b"PONG":
             pong = self._pings.pop(0)
             if not pong.done():
