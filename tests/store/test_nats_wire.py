@@ -1,11 +1,14 @@
 """The NATS client's parser: whatever way the network cuts the bytes, the same messages come out."""
 
 import asyncio
+from collections.abc import Callable
 
+import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.store.nats_wire import _Link
+from dothi.store.nats_wire import NatsGone, Wire, _Link
 
 BODIES = st.binary(max_size=60) | st.just(b"\r\nMSG x 1 5\r\n")
 WORD = st.sampled_from([b"a", b"hanoi.devices.x.readings", b"$JS.ACK.s.c.1.2.3.4.5"])
@@ -42,3 +45,30 @@ def test_any_cut_gives_the_same_messages(
         assert heard == [message for _, message in sent]
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_connection_that_is_just_closing_is_gone(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Between the end of a connection and its notice, a write must neither vanish nor fail as something unforeseen."""
+
+    async def scene() -> None:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        link = _Link({})
+        await asyncio.get_running_loop().create_connection(lambda: link, *server.sockets[0].getsockname())
+        wire = Wire(list, asyncio.Event().wait)
+        wire._link = link
+        link.abort("the journal was killed")
+        with pytest.raises(NatsGone):
+            wire.publish(b"a", b"b")
+        with pytest.raises(NatsGone):
+            await wire.request(b"a")
+        with pytest.raises(NatsGone):
+            await link.ping()
+        link._control(b"PING")
+        server.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(scene())

@@ -1,0 +1,243 @@
+"""A bare city under load, and a ledger of what it promised: every reading it acknowledged must be in its history, once."""
+
+import json
+import os
+import random
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import paho.mqtt.client as mqtt
+
+from dothi.testing.city import CityProcess, start_city_process, wait_until
+
+TENANT = "hanoi"
+DOOR = "/api/v1/readings"
+_FAILURES = (httpx.HTTPError, OSError)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def bare_city(folder: Path, **settings: Any) -> Iterator[CityProcess]:
+    """``dothi run`` as a process, on ports that stay the same over restarts, with an empty data folder."""
+    empty = folder / "no-data"
+    empty.mkdir(parents=True, exist_ok=True)
+    ports = {"port": free_port(), "mqtt_port": free_port()}
+    with start_city_process(folder, **({"data": empty, "log_level": "WARNING"} | ports | settings)) as city:
+        yield city
+
+
+@contextmanager
+def operator(url: str) -> Iterator[httpx.Client]:
+    """A program on the same machine: the operator of a city on loopback."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        yield client
+
+
+def register(client: httpx.Client, devices: Sequence[str], **more: object) -> None:
+    """Admit air stations, each at a place of its own."""
+    told = [
+        {"id": one, "type": "AirQualityObserved", "longitude": 105.8 + number / 1000, "latitude": 21.03} | more
+        for number, one in enumerate(devices)
+    ]
+    answer = client.post("/api/v1/devices/bulk", json=told)
+    assert answer.status_code == 200, answer.text
+
+
+def figures(client: httpx.Client) -> dict[str, float]:
+    """The unlabelled figures of /metrics."""
+    lines = client.get("/metrics").text.splitlines()
+    return {key: float(value) for key, _, value in (line.partition(" ") for line in lines if not line.startswith("#"))}
+
+
+def nats_pid(home: Path) -> int:
+    """Process id of the journal's server."""
+    return int((home / "tenants" / TENANT / "journal" / "nats.pid").read_text())
+
+
+def is_gone(pid: int) -> bool:
+    """True once a process has ended, whether or not anybody has buried it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path("/proc/self").exists()
+
+
+class Ledger:
+    """What was sent and what the city promised to keep: a value for each (device, number of its moment)."""
+
+    def __init__(self) -> None:
+        self.began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6)
+        self.sent: dict[str, dict[int, float]] = {}
+        self.kept: dict[str, set[int]] = {}
+        self.promises = 0
+        self._lock = threading.Lock()
+
+    def next(self, device: str, rng: random.Random) -> dict[str, object]:
+        """One message nobody sent before."""
+        values = self.sent.setdefault(device, {})
+        number = len(values)
+        values[number] = rng.randrange(1, 9_000) / 10
+        return {"device": device, "at": self.moment(number).isoformat(), "values": {"pm25": values[number]}}
+
+    def moment(self, number: int) -> datetime:
+        """When the city was told that the reading ``number`` of a device was taken."""
+        return self.began + timedelta(milliseconds=20 * number)
+
+    def promise(self, device: str, numbers: Sequence[int]) -> None:
+        """The city acknowledged these."""
+        with self._lock:
+            self.kept.setdefault(device, set()).update(numbers)
+            self.promises += len(numbers)
+
+    def missing(self, client: httpx.Client) -> int:
+        """How many promised readings are not in history yet."""
+        return sum(len(kept - history(client, self, device).keys()) for device, kept in self.kept.items())
+
+    def check(self, client: httpx.Client) -> None:
+        """Every promised reading is there once with its value, and nothing is there that nobody sent."""
+        for device, values in self.sent.items():
+            found = history(client, self, device)
+            assert self.kept.get(device, set()) <= found.keys()
+            assert found == {number: values[number] for number in found}
+
+    def settled(self, client: httpx.Client) -> None:
+        """Wait until the city has taken everything in, then check."""
+        wait_until(lambda: _patiently(lambda: self.missing(client) == 0), "all that was acknowledged is in history")
+        wait_until(lambda: _patiently(lambda: client.get("/health").json()["lag"] == 0), "the journal is empty")
+        self.check(client)
+
+
+def history(client: httpx.Client, ledger: Ledger, device: str) -> dict[int, float]:
+    """The readings of a device by number. Fails if a moment is there twice or was corrected."""
+    window = {"from": ledger.began.isoformat(), "to": ledger.moment(10**6).isoformat()}
+    urn = f"urn:ngsi-ld:AirQualityObserved:{TENANT}:{device}"
+    answer = client.get(f"/api/v1/entities/{urn}/history", params=window | {"attribute": "pm25", "limit": "100000"})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert set(told["revisions"]) <= {0}
+    step = timedelta(milliseconds=20)
+    numbers = [(datetime.fromisoformat(at) - ledger.began) // step for at in told["observedAt"]]
+    assert len(set(numbers)) == len(numbers)
+    return dict(zip(numbers, told["values"], strict=True))
+
+
+def _patiently(question: Callable[[], bool]) -> bool:
+    """The answer; no while nobody answers."""
+    with suppress(*_FAILURES):
+        return question()
+    return False
+
+
+class HttpDevice(threading.Thread):
+    """Sends batches, and each of them again until the city has acknowledged it: what a careful device does."""
+
+    def __init__(self, url: str, device: str, ledger: Ledger, *, batch: int = 10) -> None:
+        super().__init__(name=device, daemon=True)
+        self._url, self._device, self._ledger, self._batch = url, device, ledger, batch
+        self._ended = threading.Event()
+        self.refusals: list[httpx.Response] = []
+
+    def run(self) -> None:
+        rng = random.Random(self._device)
+        with operator(self._url) as client:
+            while not self._ended.is_set():
+                first = len(self._ledger.sent.get(self._device, {}))
+                body = [self._ledger.next(self._device, rng) for _ in range(self._batch)]
+                while not self._ended.is_set() and not self._send(client, body, first):
+                    self._ended.wait(0.05)
+
+    def _send(self, client: httpx.Client, body: object, first: int) -> bool:
+        with suppress(*_FAILURES):
+            answer = client.post(DOOR, json=body)
+            if answer.status_code == 202:
+                self._ledger.promise(self._device, range(first, first + self._batch))
+                return True
+            self.refusals.append(answer)
+        return False
+
+    def end(self) -> None:
+        """Send no more."""
+        self._ended.set()
+        self.join()
+
+
+class MqttDevice(threading.Thread):
+    """Publishes at QoS 1 with a client everybody uses, which connects again and repeats what was not acknowledged."""
+
+    def __init__(self, port: int, device: str, ledger: Ledger, *, window: int = 100) -> None:
+        super().__init__(name=device, daemon=True)
+        self._device, self._ledger, self._window = device, ledger, window
+        self._ended, self._told = threading.Event(), threading.Event()
+        self._pubacks: deque[int] = deque()
+        self._under_way: dict[int, int] = {}
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, device, clean_session=True)
+        self._client.reconnect_delay_set(0.1, 0.1)
+        self._client.max_inflight_messages_set(window)
+        self._client.on_publish = self._on_puback
+        self._client.connect("127.0.0.1", port, keepalive=5)
+        self._client.loop_start()
+
+    def run(self) -> None:
+        rng = random.Random(self._device)
+        topic = f"{TENANT}/devices/{self._device}/readings"
+        while not self._ended.is_set():
+            self._sweep()
+            if len(self._under_way) >= self._window:
+                self._told.wait(0.05)
+                self._told.clear()
+                continue
+            message = self._ledger.next(self._device, rng)
+            sent = self._client.publish(topic, json.dumps(message), qos=1)
+            self._under_way[sent.mid] = len(self._ledger.sent[self._device]) - 1
+
+    def _on_puback(self, client: mqtt.Client, userdata: object, mid: int, reason: object, properties: object) -> None:
+        self._pubacks.append(mid)
+        self._told.set()
+
+    def _sweep(self) -> None:
+        told = [self._under_way.pop(self._pubacks.popleft()) for _ in range(len(self._pubacks))]
+        if told:
+            self._ledger.promise(self._device, told)
+
+    def end(self) -> None:
+        """Publish no more."""
+        self._ended.set()
+        self.join()
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._sweep()
+
+
+@contextmanager
+def under_load(city: CityProcess, ledger: Ledger, *, http: int = 2, mqtt: int = 2) -> Iterator[list[HttpDevice]]:
+    """Devices that send to ``city`` as fast as it acknowledges, over both doors; they end on the way out."""
+    by_http = [HttpDevice(city.base_url, f"http-{number}", ledger) for number in range(http)]
+    by_mqtt = [MqttDevice(city.mqtt_port, f"mqtt-{number}", ledger) for number in range(mqtt)]
+    for device in (*by_http, *by_mqtt):
+        device.start()
+    try:
+        yield by_http
+    finally:
+        for device in (*by_http, *by_mqtt):
+            device.end()
+
+
+LOAD = ("http-0", "http-1", "mqtt-0", "mqtt-1")
