@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/screens from a running replay city: each page, phone and desk, light and dark, both languages."""
+"""Takes the pictures in docs/screens from a running city: each page, phone and desk, light and dark, both languages."""
 
 import sys
 from pathlib import Path
