@@ -97,8 +97,8 @@ class Database:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.execute("PRAGMA busy_timeout=10000")
         connection.execute("PRAGMA query_only=ON")
-        # 16 MB each: what one question over 100,000 entities needs. No memory mapping: it would count as resident memory.
-        connection.execute("PRAGMA cache_size=-16384")
+        # 8 MB each; more was not faster. Memory mapping was, by a fifth, but counts as resident memory of each reader.
+        connection.execute("PRAGMA cache_size=-8192")
         return connection
 
 
