@@ -76,7 +76,11 @@ def router(platform: Platform) -> APIRouter:
             raise not_found("entity", urn)
         return json_response(entity_json(entity, terms))
 
-    @api.get("/entities/{urn}/history", summary="The readings of one attribute, the last 24 hours unless asked otherwise")
+    @api.get(
+        "/entities/{urn}/history",
+        summary="The readings of one attribute, the last 24 hours unless asked otherwise",
+        responses={200: {"content": {"text/csv": {}}}},
+    )
     def get_history(
         person: HistoryReader,
         urn: str,

@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 MOST_DAYS = 31
 _FORMAT = {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv"]}}
 _DAYS = {"name": "days", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": 7}}
-WARDS = {"summary": "VN_AQI of every ward, interpolated", "parameters": [_FORMAT]}
-DAILY = {"summary": "Daily VN_AQI of a station, the newest day first", "parameters": [_DAYS, _FORMAT]}
+_ANSWER = {"200": {"description": "As format says.", "content": {"application/json": {}, "text/csv": {}}}}
+WARDS = {"summary": "VN_AQI of every ward, interpolated", "parameters": [_FORMAT], "responses": _ANSWER}
+DAILY = {
+    "summary": "Daily VN_AQI of a station, the newest day first",
+    "parameters": [_DAYS, _FORMAT],
+    "responses": _ANSWER,
+}
 
 
 def wards(request: Request, platform: "Platform") -> Response:
