@@ -7,6 +7,9 @@ import structlog
 
 _QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "nats", "alembic", "httpx", "asyncio", "multipart")
 
+# Without local variables: they would put passwords, readings and a page of text for every frame into the log.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(level: str) -> None:
     """Send every log line of this process to stderr, ``level`` (DEBUG, INFO, WARNING, ERROR) and graver."""
@@ -20,7 +23,7 @@ def configure(level: str) -> None:
     last: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if person_watches
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     structlog.configure(
         processors=[*shared, *last],

@@ -1,0 +1,127 @@
+"""A disk that fills up under load: the city stops accepting in time, says so, serves on, and loses nothing it promised."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fault_world import DOOR, LOAD, Ledger, bare_city, operator, register, under_load
+
+from dothi.testing.city import wait_until
+
+MIB = 1024 * 1024
+FLOOR = 0.05
+
+
+class Disk:
+    """A real file system of 256 MB, and a file that fills it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._ballast = folder, folder / "ballast"
+
+    @property
+    def free(self) -> float:
+        usage = shutil.disk_usage(self.folder)
+        return usage.free / usage.total
+
+    def leave(self, share: float) -> None:
+        """Fill it until only ``share`` of it is free."""
+        usage = shutil.disk_usage(self.folder)
+        with self._ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, usage.free - int(share * usage.total))
+
+    def fill(self) -> None:
+        """Fill it to the last byte."""
+        with self._ballast.open("ab", buffering=0) as file:
+            try:
+                while file.write(bytes(64 * 1024)):
+                    pass
+            except OSError:
+                return
+
+    def clear(self) -> None:
+        """Somebody has made room."""
+        self._ballast.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("a file system of its own needs root and mount")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", folder], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"mount is not permitted here: {mounted.stderr.decode(errors='replace').strip()}")
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def accepting(client: httpx.Client) -> bool:
+    return bool(client.get("/health").json()["accepting"])
+
+
+def check_refusal(client: httpx.Client) -> None:
+    """What a sender hears from a city that takes nothing, and that people are still served."""
+    answer = client.post(DOOR, json={"device": "http-0", "values": {"pm25": 1}})
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "disk" in answer.json()["title"]
+    health = client.get("/health").json()
+    assert health["accepting"] is False and health["diskFree"] < FLOOR
+    assert client.get("/health/live").status_code == 200
+    for page in ("/", "/air", "/devices", "/api/v1/entities?type=AirQualityObserved"):
+        assert client.get(page).status_code == 200, page
+
+
+def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: Path, disk: Disk) -> None:
+    ledger = Ledger()
+    with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city.base_url) as client:
+        register(client, LOAD)
+        with under_load(city, ledger):
+            wait_until(lambda: ledger.promises > 1_000, "the city is under load")
+            disk.leave(0.04)
+            wait_until(lambda: not accepting(client), "the city says that it accepts nothing")
+            check_refusal(client)
+            wait_until(lambda: ledger.missing(client) == 0, "what was acknowledged is in history all the same")
+            closed = mqtt_promises(ledger)
+            wait_until(lambda: client.get("/health").json()["lag"] == 0, "ingest has finished what was accepted")
+            check_refusal(client)
+            assert mqtt_promises(ledger) == closed, "no PUBACK while the city takes nothing"
+            assert disk.free > 0.01, "there was room to finish"
+
+            disk.clear()
+            wait_until(lambda: accepting(client), "the city accepts again")
+            more = {device: len(ledger.kept[device]) + 50 for device in LOAD}
+            wait_until(lambda: all(len(ledger.kept[one]) > count for one, count in more.items()), "every device goes on")
+        ledger.settled(client)
+
+
+def mqtt_promises(ledger: Ledger) -> int:
+    return sum(len(kept) for device, kept in ledger.kept.items() if device.startswith("mqtt"))
+
+
+def test_a_disk_that_others_fill_to_the_last_byte(tmp_path: Path, disk: Disk) -> None:
+    """Too fast for the floor: writes fail in the middle of everything, and the city comes back by itself."""
+    ledger = Ledger()
+    with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city.base_url) as client:
+        register(client, LOAD)
+        with under_load(city, ledger) as by_http:
+            wait_until(lambda: ledger.promises > 1_000, "the city is under load")
+            disk.fill()
+            wait_until(lambda: all(device.refusals for device in by_http), "the doors are closed")
+            assert {answer.status_code for device in by_http for answer in device.refusals} == {503}
+            assert client.get("/").status_code == 200
+            assert client.get("/health").json()["accepting"] is False
+
+            disk.clear()
+            wait_until(lambda: client.get("/health").status_code == 200, "the city is well again")
+            more = {device: len(ledger.kept[device]) + 50 for device in LOAD}
+            wait_until(lambda: all(len(ledger.kept[one]) > count for one, count in more.items()), "every device goes on")
+        ledger.settled(client)
