@@ -349,7 +349,7 @@ class _Link(asyncio.Protocol):
                 return position, 0
             kind = buffer[position]
             if kind in b"HM":
-                words = buffer[position:line].split()
+                words = buffer[position:line].split(b" ")  # only a space: a topic may hold other white space
                 start = line + 2
                 stop = start + int(words[-1])
                 if stop + 2 > end:
