@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dothi.store.nats_wire import NatsGone, Wire, _Link
 
 BODIES = st.binary(max_size=60) | st.just(b"\r\nMSG x 1 5\r\n")
-WORD = st.sampled_from([b"a", b"hanoi.devices.x.readings", b"$JS.ACK.s.c.1.2.3.4.5"])
+WORD = st.sampled_from([b"a", b"hanoi.devices.x.readings", b"$JS.ACK.s.c.1.2.3.4.5", b"hanoi.devices.a\x0bb.readings"])
 
 
 @st.composite
