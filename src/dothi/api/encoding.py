@@ -64,7 +64,7 @@ def _instance(attribute: Attribute) -> dict[str, Any]:
     if attribute.dataset_id is not None:
         shown["datasetId"] = attribute.dataset_id
     if attribute.observed_at is not None:
-        shown["observedAt"] = instant(attribute.observed_at)
+        shown["observedAt"] = attribute.observed_at  # msgspec writes aware UTC as RFC 3339 with Z
         shown["grade"] = GRADES[attribute.grade]
         shown["origin"] = ORIGINS[attribute.origin]
         if attribute.reasons:

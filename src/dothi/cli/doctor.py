@@ -155,11 +155,13 @@ def _bundle(_: Settings) -> Finding:
 
 
 def _chromium(_: Settings) -> Finding:
+    if found := shutil.which("chromium") or shutil.which("google-chrome"):
+        return Finding("Chromium", "ok", found)
     if find_spec("playwright") is None:
         return Finding("Chromium", "note", "not here; only browser tests need it")
     kept = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    if found := next(kept.glob("chromium*"), None):
-        return Finding("Chromium", "ok", str(found))
+    if folder := next(kept.glob("chromium*"), None):
+        return Finding("Chromium", "ok", str(folder))
     return Finding("Chromium", "note", "not here; only browser tests need it", "Run: playwright install chromium")
 
 

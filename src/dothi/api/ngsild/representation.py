@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from dothi.api.encoding import GRADES, ORIGINS, instant, reasons_of
+from dothi.api.encoding import GRADES, ORIGINS, reasons_of
 from dothi.data.terms import Terms
 from dothi.model.entity import Attribute, Entity
 from dothi.model.schema import EntityType
@@ -66,7 +66,7 @@ def _normal(attribute: Attribute) -> dict[str, Any]:
     if attribute.dataset_id is not None:
         shown["datasetId"] = attribute.dataset_id
     if attribute.observed_at is not None:
-        shown["observedAt"] = instant(attribute.observed_at)
+        shown["observedAt"] = attribute.observed_at  # msgspec writes aware UTC as RFC 3339 with Z
         shown["origin"] = _ORIGINS[attribute.origin]
         if attribute.grade:
             shown["grade"] = _GRADES[attribute.grade]

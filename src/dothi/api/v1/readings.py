@@ -79,7 +79,10 @@ def routes(platform: Platform) -> list[BaseRoute]:
         if bad and platform.quarantine.refuses(device or "http"):
             raise Problem(503, "quarantine-full", "What cannot be read finds no room.", "Mend the messages first.", 60)
         if not good:
-            raise _unreadable(bad[0].reason, bad[0].detail) if bad else _unreadable("no-messages", "the batch is empty")
+            raise _unreadable(bad[0].reason, bad[0].detail)
+        if platform.devices.turns_away([one.device for one in good]):
+            words = "Ask the operator of this city to admit or refuse some of them."
+            raise Problem(503, "lobby-full", "Too many unknown devices wait to be admitted.", words, 60)
         await platform.journal.append(
             body, source="http", device=device, content_type=content_type, correlation=correlation, origin=origin
         )

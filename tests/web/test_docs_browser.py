@@ -1,0 +1,16 @@
+"""The API's page in a real Chromium: Swagger UI draws it under the content security policy, with nothing from elsewhere."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_swagger_draws_every_operation_without_leaving_the_city(open_page, width: int) -> None:  # type: ignore[no-untyped-def]
+    page = open_page("/docs", width=width)
+    expect(page.locator("#swagger .opblock").first).to_be_visible(timeout=30_000)
+    assert page.locator("#swagger .opblock").count() > 25
+    operation = page.locator("#operations-readings-post_api_v1_readings, .opblock-post", has_text="/api/v1/readings").first
+    operation.locator("button.opblock-summary-control").click()
+    expect(operation.locator(".responses-table").first).to_be_visible()
