@@ -28,6 +28,7 @@ def _boxes(page: Page, selector: str) -> list[dict[str, float]]:
 def test_nothing_covers_a_marker(open_page, width: int, height: int, scheme: str) -> None:  # type: ignore[no-untyped-def]
     page = open_page("/", width=width, height=height, color_scheme=scheme)
     _ready(page)
+    page.wait_for_selector(".map-thanks")
     markers = _boxes(page, ".marker")
     assert len(markers) >= 5
     for number, one in enumerate(markers):

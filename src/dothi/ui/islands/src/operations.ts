@@ -314,7 +314,9 @@ class Operations extends HTMLElement {
     }
   }
 
+  /** Name the sources, where the ground was not ready when the page was made. */
   #thank(words: string): void {
+    if (this.querySelector(".map-thanks")) return;
     const thanks = document.createElement("p");
     thanks.className = "map-thanks";
     thanks.textContent = words;
