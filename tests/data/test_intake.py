@@ -103,7 +103,8 @@ def test_every_value_goes_where_a_slow_clerk_would_put_it(intake: Intake, bodies
     for one, other in zip(found, expected, strict=True):
         assert one[:3] + one[4:] == other[:3] + other[4:]
         assert one[3] == (other[3] if other[3] is None else pytest.approx(other[3]))
-    assert sum(len(draft.quarantine) for draft in drafts) == strange
+    empty = bodies.count([])  # even a body without a message is held, so that its sender hears of it
+    assert sum(len(draft.quarantine) for draft in drafts) == strange + empty
     assert sum(len(draft.unknown) for draft in drafts) == unknown
     assert sum(draft.refused for draft in drafts) == refused
 

@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 HOUR = 3_600 * MICROSECONDS
 FUTURE_AFTER = 5 * 60 * MICROSECONDS
 ABSURD_AHEAD = 24 * HOUR
-ABSURD_BEHIND = 3_653 * 24 * HOUR
+ABSURD_BEHIND = 3_650 * 24 * HOUR  # so that a clock ten years off is beyond it, whatever leap years lie between
 _NEVER = np.iinfo(np.int64).min
 
 

@@ -25,6 +25,7 @@ from dothi.store.journal import Message
 
 MAX_READINGS = 5_000
 _PLAIN = frozenset((float, int))
+_NAMED = 80  # letters of a sender's name that are kept: enough to see that it is no device id
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class Intake:
                         continue
                 at = received if item.at is None else item.at
                 if not oldest <= at <= newest:
-                    detail = "more than a day ahead of the city's clock" if at > newest else "more than ten years ago"
+                    detail = "more than a day ahead of the city's clock" if at > newest else "ten years ago or more"
                     sheet.quarantine.append(_held(message, "absurd-time", detail, encode(item), item.device))
                     continue
                 values = item.values
@@ -265,9 +266,10 @@ def _column(values: "array[int]") -> IntArray:
 
 def _held(message: Message, reason: str, detail: str, body: bytes, device: str | None) -> Quarantined:
     whole = body is message.body
+    sender = device or message.device
     return Quarantined(
         source=message.source,
-        device=device or message.device,
+        device=sender and sender[:_NAMED],
         reason=reason,
         detail=detail,
         body=body,

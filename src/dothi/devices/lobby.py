@@ -56,6 +56,11 @@ class Lobby:
     def __contains__(self, device: object) -> bool:
         return device in self._waiting
 
+    @property
+    def full(self) -> bool:
+        """True while no further device may wait."""
+        return len(self._waiting) >= self._bound
+
     async def hear(self, heard: Iterable[tuple[DeviceMessage, Message]], at: int, transact: Transact) -> int:
         """Write down messages of unknown devices, heard at ``at`` (µs, the city's clock); returns how many were refused.
 
@@ -66,7 +71,7 @@ class Lobby:
         for item, message in heard:
             device = item.device
             if device not in self._waiting:
-                if len(self._waiting) >= self._bound:
+                if self.full:
                     refused += 1
                     continue
                 self._waiting.add(device)

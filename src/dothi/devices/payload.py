@@ -31,6 +31,7 @@ REASONS: dict[str, Text] = {
     "no-device": Text("Không có mã thiết bị", "No device id"),
     "bad-device": Text("Mã thiết bị không hợp lệ", "Not a valid device id"),
     "other-device": Text("Mã thiết bị khác với chủ đề MQTT", "The device id differs from the topic's"),
+    "no-messages": Text("Lô không có thông điệp nào", "No message in the batch"),
     "no-values": Text("Không có giá trị nào", "No values"),
     "too-many-values": Text(
         f"Quá {MAX_VALUES} giá trị trong một thông điệp", f"More than {MAX_VALUES} values in one message"
@@ -94,7 +95,9 @@ def decode(message: Message) -> tuple[list[DeviceMessage], list[Undecodable]]:
             items = [_one.decode(body)]
         else:
             items = _many.decode(body)
-        if len(items) > MAX_ITEMS:
+        if not 0 < len(items) <= MAX_ITEMS:
+            if not items:
+                raise _Refused("no-messages", "the batch is empty")
             raise _Refused("too-many-items", f"{len(items)} messages; at most {MAX_ITEMS} fit in one batch")
         return [_checked(item, known) for item in items], []
     except _FAILURES:
@@ -116,6 +119,7 @@ def _one_by_one(body: bytes, known: str | None, lines: bool) -> tuple[list[Devic
     """The slow way round: every item is judged on its own."""
     good: list[DeviceMessage] = []
     bad: list[Undecodable] = []
+    count = -1
     try:
         for count, raw in enumerate(_pieces(body, lines)):
             if count == MAX_ITEMS:
@@ -125,6 +129,8 @@ def _one_by_one(body: bytes, known: str | None, lines: bool) -> tuple[list[Devic
             except _FAILURES as failure:
                 reason, detail = _explain(failure, raw)
                 bad.append(Undecodable(reason, detail, raw, known or _device_in(raw)))
+        if count < 0:
+            raise _Refused("no-messages", "the batch is empty")
     except _FAILURES as failure:
         reason, detail = _explain(failure, body)
         return [], [Undecodable(reason, detail, body, known)]

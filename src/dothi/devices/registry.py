@@ -127,6 +127,13 @@ class Registry:
             heard, at, lambda work: self._writer.run(SYSTEM, from_micros(at), work, action="device.write")
         )
 
+    def turns_away(self, ids: Sequence[str]) -> bool:
+        """True, and counted, if the lobby is full and has no place for any of these devices. Memory only."""
+        if not self._lobby.full or any(one in self._devices or one in self._lobby for one in ids):
+            return False
+        self._lobby.refused += len(ids)
+        return True
+
     async def run(self) -> None:
         """Write down who was heard, now and then and once more at the end; run it beside the city until cancelled."""
         try:

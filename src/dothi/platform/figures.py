@@ -34,6 +34,12 @@ def declare_metrics(platform: Platform) -> None:
         "dothi_journal_lag", "Messages kept and not yet committed; -1 while the journal is silent.", lambda: _lag(platform)
     )
     watch("dothi_disk_free_ratio", "Share of the disk that is free.", lambda: platform.watch.free)
+    watch(
+        "dothi_lobby_refused",
+        "Messages of unknown devices for which the lobby had no room.",
+        lambda: platform.devices.lobby_refused,
+        counter=True,
+    )
     watch("dothi_quarantine_rows", "Messages held in quarantine.", lambda: platform.quarantine.rows)
     watch("dothi_dispatch_failures", "Failed attempts of handlers.", lambda: _failures(platform), counter=True)
     watch("dothi_task_failures", "Crashes of background tasks.", lambda: _crashes(platform), counter=True)
