@@ -23,12 +23,14 @@ def main() -> None:
                 "bbox": "105.55,20.75,105.6575,20.8475",
                 "q": "pm25>1",
                 "limit": 5000,
+                "attribute": "pm25",
+                "format": "columns",
             }
         )
         times, found = [], 0
         for _ in range(12):
             began = time.perf_counter()
-            found = len(running.request(f"/api/v1/entities?{question}")["items"])
+            found = len(running.request(f"/api/v1/entities?{question}")["id"])
             times.append((time.perf_counter() - began) * 1000)
         report("entities found by bbox and filter", found, "entities", target=4_500)
         report("bbox and filter over 100,000 entities", statistics.median(times), "ms", target=100, lower_is_better=True)

@@ -56,6 +56,10 @@ def test_entities_by_type_place_value_and_ward(client: httpx.Client, device: str
     assert len(page["items"]) == 1 <= page["total"]
     only = client.get("/api/v1/entities", params={"id": urn, "attribute": "pm25"}).json()["items"][0]
     assert set(only["attributes"]) == {"pm25"}
+    columns = client.get("/api/v1/entities", params={"id": urn, "attribute": "pm25", "format": "columns"}).json()
+    assert (columns["id"], columns["ward"], columns["point"]) == ([urn], [ward], [[105.85, 21.03]])
+    assert columns["attributes"]["pm25"]["value"] == [only["attributes"]["pm25"]["value"]]
+    assert columns["attributes"]["pm25"]["observedAt"] == [only["attributes"]["pm25"]["observedAt"]]
 
 
 def test_history_as_json_and_csv(client: httpx.Client, device: str) -> None:
