@@ -26,7 +26,10 @@ def test_no_puback_for_what_a_full_stream_did_not_store(tmp_path: Path) -> None:
             sent = {number: b"%d:" % number + b"x" * 1_000 for number in range(1, 201)}
             for number, body in sent.items():
                 device.publish(number, body)
-            acked = await device.settle(set(sent))
+                # A few at a time: a closed connection takes with it the acknowledgements that were still on the way.
+                if number % 5 == 0 and await device.settle({number}) == set():
+                    break
+            acked = device.acked
             assert 30 < len(acked) < 100
             assert device.closed.is_set()
             kept = await fetch_all(journal, len(acked))
@@ -103,7 +106,7 @@ def test_every_puback_survives_kill_9_of_the_server(tmp_path: Path, rounds: int)
 
 def test_no_device_enters_before_somebody_keeps_its_messages(tmp_path: Path) -> None:
     async def scene() -> None:
-        journal, server = new_journal(tmp_path)
+        _, server = new_journal(tmp_path)
         await server.start()
         early = Mqtt(server.mqtt_port)
         assert await early.connect() in (-1, 5)
@@ -215,10 +218,7 @@ asyncio.run(main())
 
     async def scene() -> None:
         async def gone() -> bool:
-            try:
-                return Path(f"/proc/{server_pid}/stat").read_text().split()[2] == "Z"
-            except OSError:
-                return True
+            return _is_gone(server_pid)
 
         if sys.platform == "linux":
             await eventually(gone, 10)
@@ -249,6 +249,13 @@ def test_an_orphan_is_ended_by_the_next_start(tmp_path: Path) -> None:
         await journal._wire.close()
 
     asyncio.run(scene())
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    except OSError:
+        return True
 
 
 async def append(journal, body: bytes) -> None:

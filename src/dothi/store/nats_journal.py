@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from shutil import disk_usage
-from typing import Any
 
 import msgspec
 import structlog
@@ -23,23 +22,20 @@ from dothi.settings import Settings
 from dothi.store.database import tenant_folder
 from dothi.store.journal import JournalDown, JournalFull, Message
 from dothi.store.nats_server import NatsServer
+from dothi.store.nats_streams import bound_side_streams, set_consumer, set_stream
 from dothi.store.nats_wire import Address, NatsGone, Wire, frame, parse_urls
 
 MQTT_STREAM = "$MQTT_msgs"
 STREAM_BYTES = 4 * 1024**3
-_SIDE_BYTES = 64 * 1024**2  # of each stream in which NATS keeps MQTT sessions, retained messages and the like
-_ACK_WAIT = 60.0  # seconds ingest may take over a message before it is handed out again
 _IN_HAND = 4_000  # messages asked for ahead, per stream
 _IN_HAND_BYTES = 16 * 1024**2
 _FETCH_BYTES = 4 * 1024**2
 _PULL_LIFE = 30.0
-_PENDING = 50_000
 _UNKEPT = 20_000  # QoS 0 messages that may wait in memory
 _START_PATIENCE = 30.0
 _DISK_EVERY = 1.0
 _HYSTERESIS = 1.2  # the journal reopens once this much more than the floor is free
 _FULL_CODES = (10077, 10047, 10023)  # maximum bytes exceeded; insufficient storage; insufficient resources
-_NO_STREAM = 10059
 _SEALED = 1  # bytes: a stream bounded so refuses whatever comes and keeps what it has
 log = structlog.get_logger("dothi.journal")
 
@@ -140,7 +136,8 @@ class NatsJournal:
 
     def healthy(self) -> bool:
         """True while messages can be kept and read."""
-        return self._wire.ready.is_set() and not self._closed_by_disk
+        broken = self._server is not None and self._server.broken
+        return self._wire.ready.is_set() and not self._closed_by_disk and not broken
 
     def refusal(self) -> Text | None:
         """Why nothing is accepted at present, in words for people; None while all is well."""
@@ -239,58 +236,25 @@ class NatsJournal:
         for stream in (self._mqtt, self._http):
             stream.due = stream.held = 0
         await self._set_streams()
-        await self._set_consumer(self._mqtt, f"$MQTT.msgs.{self._tenant}.devices.*.readings")
-        await self._set_consumer(self._http, self._subject.decode())
-        if self._server is not None:
-            await self._server.admit_devices()
-            await self._bound_side_streams()
+        readings = f"$MQTT.msgs.{self._tenant}.devices.*.readings"
+        await set_consumer(self._wire, self._mqtt.name, self._mqtt.consumer, readings)
+        await set_consumer(self._wire, self._http.name, self._http.consumer, self._subject.decode())
+        await self._open_door()
         self._arrived.set()
+
+    async def _open_door(self) -> None:
+        """Let devices in, if there is room for what they say: opening the door writes too."""
+        if self._server is not None and not self._closed_by_disk:
+            await self._server.admit_devices()
+            await bound_side_streams(self._wire)
 
     async def _set_streams(self) -> None:
         closed = self._closed_by_disk
         common = {"storage": "file", "discard": "new", "max_bytes": _SEALED if closed else self._max_bytes}
-        await self._set_stream(MQTT_STREAM, common | {"subjects": ["$MQTT.msgs.>"], "retention": "interest"})
+        await set_stream(self._wire, MQTT_STREAM, common | {"subjects": ["$MQTT.msgs.>"], "retention": "interest"})
         subjects = [self._subject.decode()]
-        await self._set_stream(self._http.name, common | {"subjects": subjects, "retention": "workqueue"})
+        await set_stream(self._wire, self._http.name, common | {"subjects": subjects, "retention": "workqueue"})
         self._told_streams = closed
-
-    async def _set_stream(self, name: str, wanted: dict[str, Any]) -> None:
-        """Create the stream, or change of an existing one only what we want otherwise."""
-        info = await self._wire.api(f"STREAM.INFO.{name}")
-        if info.get("error", {}).get("err_code") == _NO_STREAM:
-            _expect(await self._wire.api(f"STREAM.CREATE.{name}", wanted | {"name": name}), name)
-            return
-        _expect(info, name)
-        if any(info["config"].get(key) != value for key, value in wanted.items()):
-            _expect(await self._wire.api(f"STREAM.UPDATE.{name}", info["config"] | wanted), name)
-
-    async def _set_consumer(self, stream: _Stream, subject: str) -> None:
-        config = {
-            "durable_name": stream.consumer,
-            "name": stream.consumer,
-            "ack_policy": "explicit",
-            "deliver_policy": "all",
-            "filter_subject": subject,
-            "max_ack_pending": _PENDING,
-        }
-
-        async def put(ack_wait: float) -> dict[str, Any]:
-            wanted = {"stream_name": stream.name, "config": config | {"ack_wait": int(ack_wait * 1e9)}}
-            return _expect(await self._wire.api(f"CONSUMER.CREATE.{stream.name}.{stream.consumer}", wanted), stream.consumer)
-
-        info = await put(_ACK_WAIT)
-        if info["num_ack_pending"]:
-            # Handed to a reader that is gone. A moment of impatience brings them back now, not in a minute.
-            await put(0.001)
-            await asyncio.sleep(0.25)
-            await put(_ACK_WAIT)
-
-    async def _bound_side_streams(self) -> None:
-        """Bound what NATS keeps beside the messages: sessions, retained messages, QoS 2 leftovers."""
-        for name in ("$MQTT_sess", "$MQTT_rmsgs", "$MQTT_out", "$MQTT_qos2in"):
-            info = await self._wire.api(f"STREAM.INFO.{name}")
-            if "error" not in info and info["config"].get("max_bytes") != _SIDE_BYTES:
-                _expect(await self._wire.api(f"STREAM.UPDATE.{name}", info["config"] | {"max_bytes": _SIDE_BYTES}), name)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -395,9 +359,12 @@ class NatsJournal:
         if closed != self._closed_by_disk:
             self._closed_by_disk = closed
             log.error("journal.disk-full", free=free) if closed else log.warning("journal.disk-free-again", free=free)
+        if self._server is not None and self._server.broken and not closed:
+            self._server.restart()
         if self._wire.ready.is_set() and self._told_streams != closed:
-            with suppress(NatsGone):
+            with suppress(NatsGone, JournalDown):
                 await self._set_streams()
+                await self._open_door()
 
     def _disk_problem(self) -> JournalFull:
         return JournalFull(
@@ -435,10 +402,3 @@ def _where(reply: bytes) -> tuple[int, int, int]:
     words = reply.split(b".")
     first = 4 if len(words) == 9 else 6
     return int(words[first]), int(words[first + 1]), int(words[first + 3]) // 1000
-
-
-def _expect(answer: dict[str, Any], thing: str) -> dict[str, Any]:
-    """The answer itself. Raises JournalDown if the server refused."""
-    if "error" in answer:
-        raise JournalDown(f"The journal refuses {thing}.", str(answer["error"].get("description", "")))
-    return answer

@@ -29,7 +29,7 @@ from dothi.store.nats_wire import Address
 MAX_PAYLOAD = 8 * 1024 * 1024
 SYNC_INTERVAL = "1s"
 _PATIENCE = 15.0
-_BACK_OFF = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+_BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _STEADY = 10.0  # seconds of life after which a death is a first one again
 _LOG_BYTES = 4 * 1024 * 1024
 log = structlog.get_logger("dothi.nats")
@@ -63,6 +63,7 @@ class NatsServer:
         self._lock: IO[str] | None = None
         self._read = 0
         self.restarts = 0
+        self.broken = False  # a write failed: the server stores nothing more until it is started again
         self.refused_topics = 0
 
     @property
@@ -103,6 +104,11 @@ class NatsServer:
         await self._end()
         self._config.unlink(missing_ok=True)
         self._release_lock()
+
+    def restart(self) -> None:
+        """End the server; it is started again at once."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
 
     async def admit_devices(self) -> None:
         """Unlock the MQTT door, and return once it is open. Raises JournalDown if it does not open."""
@@ -184,6 +190,7 @@ class NatsServer:
         self._write_config(devices_may_enter=False)
         self._log.unlink(missing_ok=True)
         self._read = 0
+        self.broken = False
         command = (str(os.getpid()), server_binary(), "-c", str(self._config))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -249,15 +256,12 @@ jetstream {{
   max_file_store: {self._store_bytes}
   sync_interval: "{SYNC_INTERVAL}"
 }}
-accounts {{
-  CITY {{
-    jetstream: enabled
-    users: [
-      {{ user: "city", password: "{self._password}", allowed_connection_types: ["STANDARD"] }}
-      {{ user: "device", password: "{self._device_password}", allowed_connection_types: ["{door}"],
-        permissions: {{ publish: ["{tenant}.devices.*.readings"], subscribe: ["{tenant}.devices.*.commands"] }} }}
-    ]
-  }}
+authorization {{
+  users: [
+    {{ user: "city", password: "{self._password}", allowed_connection_types: ["STANDARD"] }}
+    {{ user: "device", password: "{self._device_password}", allowed_connection_types: ["{door}"],
+      permissions: {{ publish: ["{tenant}.devices.*.readings"], subscribe: ["{tenant}.devices.*.commands"] }} }}
+  ]
 }}
 mqtt {{
   host: {_quoted(self._host)}
@@ -289,6 +293,7 @@ mqtt {{
             self.refused_topics += len(refused)
             log.warning("mqtt.topic-refused", count=len(refused), example=refused[-1].decode(errors="replace")[-200:])
         for line in lines:
+            self.broken = self.broken or b"ritical write error" in line
             if b"[FTL]" in line or (b"[ERR]" in line and b" - mid:" not in line):
                 log.error("nats.complains", line=line.decode(errors="replace")[-300:])
 

@@ -22,7 +22,7 @@ Handler = Callable[[bytes, bytes, bytes, bytes], None]  # subject, reply, header
 
 _PATIENCE = 5.0
 _PING_EVERY = 5.0
-_BACK_OFF = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_BACK_OFF = (0.02, 0.05, 0.1, 0.2)
 _EMPTY = b""
 log = structlog.get_logger("dothi.journal")
 
@@ -168,7 +168,7 @@ class Wire:
                 self.trouble = str(failure) or "no answer"
                 await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
                 failures += 1
-                if failures % 20 == 0:
+                if failures % 50 == 0:
                     log.warning("journal.unreachable", attempts=failures, error=str(failure))
                 continue
             failures = 0
