@@ -48,6 +48,18 @@ def test_metrics_count_what_happens(client: httpx.Client) -> None:
     assert "a-very-peculiar-id" not in text()
 
 
+def test_open_streams_are_counted(client: httpx.Client) -> None:
+    def streams() -> float:
+        line = next(one for one in client.get("/metrics").text.splitlines() if one.startswith("dothi_sse_clients "))
+        return float(line.split()[1])
+
+    before = streams()
+    with client.stream("GET", "/live") as stream:
+        assert stream.status_code == 200
+        wait_until(lambda: streams() == before + 1, "the stream is counted", 20)
+    wait_until(lambda: streams() == before, "its end is counted", 20)
+
+
 def test_the_api_is_documented_whole(client: httpx.Client, city: RunningCity) -> None:
     document = client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")

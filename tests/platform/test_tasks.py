@@ -43,6 +43,7 @@ def test_a_task_that_ends_is_finished_and_shows_its_progress() -> None:
         async def work(state: TaskState) -> None:
             state.advance(7, 7)
 
+        supervisor.advance("unknown", 1, 2)  # nothing to tell, nothing to break
         state = supervisor.start("short", work)
         for _ in range(10):
             await asyncio.sleep(0)  # turns of the loop, not time
@@ -50,6 +51,8 @@ def test_a_task_that_ends_is_finished_and_shows_its_progress() -> None:
         assert (state.done, state.total) == (7, 7)
         assert not supervisor.running("short")
         assert not supervisor.running("never started")
+        supervisor.advance("short", 3, 9)
+        assert (state.done, state.total) == (3, 9)
         supervisor.start("short", work)  # its name is free again
         await supervisor.stop()
 

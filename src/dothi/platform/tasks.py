@@ -51,6 +51,12 @@ class Supervisor:
         self._tasks[name] = asyncio.create_task(self._watch(state, work), name=name)
         return state
 
+    def advance(self, name: str, done: int, total: int) -> None:
+        """Tell how far the task ``name`` is; nothing happens if it is not known."""
+        state = self.states.get(name)
+        if state is not None:
+            state.advance(done, total)
+
     def running(self, name: str) -> bool:
         """True while the task works; False while it waits after a crash, has finished or was never started."""
         state = self.states.get(name)

@@ -131,6 +131,7 @@ class Live:
         watched = self._view(person, language, layers)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         watched.watchers.add(queue)
+        self.platform.metrics.sse_clients.inc()
         try:
             yield b"retry: 2000\n\n" + event("hello", self._now())
             while True:
@@ -143,6 +144,7 @@ class Live:
                 yield message
         finally:
             watched.watchers.discard(queue)
+            self.platform.metrics.sse_clients.dec()
             if not watched.watchers:
                 await self._drop(watched)
 

@@ -81,8 +81,11 @@ class Replay:
             due = sent
             while due < len(messages) and messages[due].at <= now:
                 due += 1
-            for body in bodies(messages[sent:due]):
+            waiting = list(bodies(messages[sent:due]))
+            for number, body in enumerate(waiting, 1):
                 await _append(platform, body, Origin.REPLAYED)
+                if len(waiting) > 1:
+                    platform.tasks.advance(f"feed:{self.id}", number, len(waiting))
             sent = due
             if sent < len(messages):
                 await _nap(platform, messages[sent].at)
