@@ -185,7 +185,7 @@ def _understood(rows: Iterable[tuple[int, Row | str]], reader: RowReader) -> Chu
             continue
         try:
             device, at, values, complaint = reader.read(row)
-            str(values).encode()  # half a letter of another encoding must not get further
+            msgspec.json.encode(values)  # half a letter of another encoding must not get further
         except UnicodeEncodeError:
             chunk.bad.append(BadRow(number, "not UTF-8 text"))
             continue

@@ -149,4 +149,4 @@ class _Sender:
                 )
                 return
             except (JournalFull, JournalDown) as refusal:
-                await asyncio.sleep(refusal.retry_after or 1)
+                await asyncio.sleep(1 if refusal.retry_after is None else refusal.retry_after)

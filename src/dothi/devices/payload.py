@@ -16,6 +16,7 @@ MAX_DEPTH = 16
 MAX_ITEMS = 10_000
 MAX_KEY = 128
 MAX_TEXT = 10_000
+MAX_PARTS = 100_000  # of one value that is JSON: a shape of 30,000 corners
 NDJSON = "application/x-ndjson"
 DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -214,7 +215,8 @@ def _checked(item: _Item, known: str | None) -> DeviceMessage:
     return DeviceMessage(device, None if item.at is None else micros_of(item.at), values, place)
 
 
-def _check_value(key: str, value: Any, depth: int = 0) -> None:
+def _check_value(key: str, value: Any, depth: int = 0, room: int = MAX_PARTS) -> int:
+    """Refuse what nobody can mean; returns how many more parts the value may have."""
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
             raise _Refused("too-long", f"the text of {key!r} has {len(value)} letters; at most {MAX_TEXT}")
@@ -224,8 +226,12 @@ def _check_value(key: str, value: Any, depth: int = 0) -> None:
     elif isinstance(value, dict | list):
         if depth == MAX_DEPTH:
             raise _Refused("too-deep", f"{key!r} is nested more than {MAX_DEPTH} deep")
+        room -= len(value)
+        if room < 0:
+            raise _Refused("too-long", f"{key!r} has more than {MAX_PARTS} parts")
         for inner in value.values() if isinstance(value, dict) else value:
-            _check_value(key, inner, depth + 1)
+            room = _check_value(key, inner, depth + 1, room)
+    return room
 
 
 def micros_of(at: datetime | int | float) -> int:
