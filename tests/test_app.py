@@ -36,11 +36,14 @@ def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_the_data_folder_beside_the_checkout_is_hanois(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "shared" / "data" / "hanoi").mkdir(parents=True)
+    beside = tmp_path / "shared" / "data" / "hanoi"
+    beside.mkdir(parents=True)
     (tmp_path / "main").mkdir()
-    monkeypatch.chdir(tmp_path / "main")
+    (tmp_path / "main" / "pyproject.toml").touch()
+    monkeypatch.setattr("dothi.app.CHECKOUT", tmp_path / "main", raising=False)
+    monkeypatch.setattr("dothi.app.DEFAULT_DATA", beside)
     settings = Settings(home=tmp_path / "home")
-    assert with_found_data(settings).data == Path("../shared/data/hanoi")
+    assert with_found_data(settings).data == beside
     assert with_found_data(settings.model_copy(update={"city": "25"})).data is None
     assert recorded_period(with_found_data(settings), installed_sectors()) is None
     assert tenant_of(with_found_data(settings)) == "hanoi"

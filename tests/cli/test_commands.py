@@ -17,9 +17,11 @@ Told = subprocess.CompletedProcess[str]
 
 
 def dothi(home: Path, *arguments: str, **settings: str) -> Told:
-    """Run a command with a clean environment, beside no data folder."""
+    """Run a command with a clean environment and no recorded data."""
+    empty = home.parent / "no-data"
+    empty.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")}
-    environment |= {"DOTHI_HOME": str(home), "COLUMNS": "200"} | settings
+    environment |= {"DOTHI_HOME": str(home), "DOTHI_DATA": str(empty), "COLUMNS": "200"} | settings
     command = [sys.executable, "-c", "from dothi.cli import main; main()", *arguments]
     return subprocess.run(
         command, env=environment, cwd=home.parent, capture_output=True, text=True, timeout=120, check=False

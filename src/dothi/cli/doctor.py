@@ -98,7 +98,7 @@ def _web_port(settings: Settings) -> Finding:
 def _mqtt_port(settings: Settings) -> Finding:
     if settings.nats is not None:
         return Finding("MQTT port", "note", "the NATS that DOTHI_NATS names has its own")
-    return _port("MQTT port", settings.host, settings.mqtt_port, "DOTHI_MQTT_PORT", settings.home)
+    return _port("MQTT port", "127.0.0.1", settings.mqtt_port, "DOTHI_MQTT_PORT", settings.home)
 
 
 def _port(name: str, host: str, port: int, setting: str, home: Path) -> Finding:

@@ -1,7 +1,6 @@
 """``dothi run``: the city until somebody stops it."""
 
 import asyncio
-import gc
 import signal
 import sys
 from contextlib import suppress
@@ -48,7 +47,6 @@ async def _run(settings: Settings) -> None:
         def ready(app: "FastAPI") -> None:
             platform: Platform = app.state.platform
             mqtt = getattr(platform.journal, "mqtt_port", None) or settings.mqtt_port
-            _settle_memory()
             written.append(write_address(settings.home, url, mqtt))
             out.print(_welcome(platform, url, mqtt))
             sys.stdout.flush()
@@ -67,13 +65,6 @@ async def _run(settings: Settings) -> None:
     err.print("Stopped.")
 
 
-def _settle_memory() -> None:
-    """Leave what the start made out of later collections, and collect less often: under load each full one stops all."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
 def _welcome(platform: "Platform", url: str, mqtt: int) -> str:
     if platform.replay is not None:
         first, last = (f"{moment:%d/%m/%Y}" for moment in (platform.replay.start, platform.replay.end))
@@ -81,8 +72,7 @@ def _welcome(platform: "Platform", url: str, mqtt: int) -> str:
     else:
         kind = "simulated data" if platform.simulated else "live data"
     rough = ", approximate boundaries" if platform.city.approximate else ""
-    host = platform.settings.host
-    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  MQTT on {host}:{mqtt} · API {url}/docs · Ctrl-C stops"
+    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  MQTT on 127.0.0.1:{mqtt} · API {url}/docs · Ctrl-C stops"
 
 
 async def _show_progress(platform: "Platform") -> None:

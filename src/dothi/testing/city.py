@@ -135,8 +135,14 @@ class CityProcess:
 
 @contextmanager
 def start_city_process(folder: Path, **settings: Any) -> Iterator[CityProcess]:
-    """``dothi run`` with its home under ``folder``, on free ports of 127.0.0.1; ends it on the way out."""
-    chosen: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0, "host": "127.0.0.1"} | settings
+    """``dothi run`` with its home under ``folder``, on free ports of 127.0.0.1; ends it on the way out.
+
+    Without a setting ``data`` its data folder is an empty one, so that the city is simulated wherever the tests run.
+    """
+    empty = folder / "no-data"
+    empty.mkdir(exist_ok=True)
+    chosen: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0, "host": "127.0.0.1", "data": empty}
+    chosen |= settings
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")}
     environment |= {f"DOTHI_{name.upper()}": str(value) for name, value in chosen.items()}
     home = Path(chosen["home"])
@@ -163,7 +169,6 @@ def _spawn(home: Path, environment: dict[str, str], log: Path) -> subprocess.Pop
     (home / "address").unlink(missing_ok=True)
     command = [sys.executable, "-c", "from dothi.cli import main; main()", "run"]
     with log.open("ab") as output:
-        # The working folder is the city's own: no data folder lies beside it, so the settings alone decide.
         return subprocess.Popen(command, env=environment, cwd=log.parent, stdout=output, stderr=output)  # noqa: S603 - ours
 
 
