@@ -52,7 +52,8 @@ from dothi.ui.assets import mount as bundle
 from dothi.ui.errors import error_page
 from dothi.web.routes import routes as web_routes
 
-DEFAULT_DATA = Path("..") / "shared" / "data" / "hanoi"
+CHECKOUT = Path(__file__).resolve().parents[2]
+DEFAULT_DATA = CHECKOUT.parent / "shared" / "data" / "hanoi"
 DEFAULT_DATA_CITY = "01"
 _KEEP_PRESENT_EVERY = 5.0
 _GRACE = 2  # seconds that open requests get when the city stops
@@ -60,7 +61,8 @@ _GRACE = 2  # seconds that open requests get when the city stops
 
 def with_found_data(settings: Settings) -> Settings:
     """``settings`` with the data folder beside the checkout, if there is one, it is this city's and none was set."""
-    if settings.data is None and settings.city == DEFAULT_DATA_CITY and DEFAULT_DATA.is_dir():
+    beside = (CHECKOUT / "pyproject.toml").is_file() and DEFAULT_DATA.is_dir()
+    if beside and settings.data is None and settings.city == DEFAULT_DATA_CITY:
         return settings.model_copy(update={"data": DEFAULT_DATA})
     return settings
 

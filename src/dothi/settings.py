@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".dothi"), description="Folder that holds all state of this installation.")
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port of the web server.")
-    mqtt_port: int = Field(1883, ge=0, le=65535, description="Port of the MQTT listener.")
+    mqtt_port: int = Field(1883, ge=0, le=65535, description="Port of the MQTT listener, on 127.0.0.1 always.")
     city: str = Field("01", description="General Statistics Office code of the province or city (01 Hanoi, 25 Phú Thọ).")
     data: Path | None = Field(None, description="Folder with real data of the city; makes a replay city.")
     boundaries: str | None = Field(None, description="GeoJSON of ward boundaries: a file, or a URL followed by #sha256=….")

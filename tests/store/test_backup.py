@@ -48,9 +48,9 @@ def test_what_was_backed_up_comes_back_elsewhere(city: Database, tmp_path: Path)
         busy.execute("DELETE FROM meta")
         archive = backup(city, tmp_path)
         busy.execute("ROLLBACK")
-    manifest = restore(archive, tmp_path / "elsewhere", "hue")
+    manifest = restore(archive, tmp_path / "elsewhere", "hanoi")
     assert (manifest.tenant, manifest.revision, manifest.audit_rows) == ("hanoi", "0001", 1)
-    back = open_database(tmp_path / "elsewhere", "hue")
+    back = open_database(tmp_path / "elsewhere", "hanoi")
     assert migrate(back) is None
     assert content(back) == before
     with back.reader() as db:
@@ -61,6 +61,14 @@ def test_what_was_backed_up_comes_back_elsewhere(city: Database, tmp_path: Path)
     with closing(back.connect_writer()) as writer:
         writer.execute("INSERT INTO meta VALUES ('new', 'row')")
     back.close()
+
+
+def test_a_replay_does_not_turn_up_in_a_live_city(city: Database, tmp_path: Path) -> None:
+    archive = backup(city, tmp_path)
+    with pytest.raises(Problem) as refused:
+        restore(archive, tmp_path / "elsewhere", "hanoi-replay")
+    assert (refused.value.status, refused.value.code) == (409, "another-city")
+    assert not (tmp_path / "elsewhere" / "tenants" / "hanoi-replay" / "city.db").exists()
 
 
 def test_a_city_that_is_there_is_replaced_only_when_told(city: Database, tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """How the city itself is doing: what lags, what is full, what failed. It decides when to refuse new readings."""
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dothi.model.problem import Problem
 from dothi.platform.tasks import TaskState
+from dothi.store.disk import free_share
 
 if TYPE_CHECKING:
     from dothi.store.journal import Journal
@@ -36,8 +36,7 @@ class Watch:
             self.lag = await asyncio.wait_for(self._journal.lag(), _PATIENCE)
         except (Problem, TimeoutError):
             self.lag = None
-        usage = await asyncio.to_thread(shutil.disk_usage, self._home)
-        self.free = usage.free / usage.total
+        self.free = await asyncio.to_thread(free_share, self._home)
 
     @property
     def disk_full(self) -> bool:

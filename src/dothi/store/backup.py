@@ -78,7 +78,8 @@ def backup(database: Database, target: Path) -> Path:
 def restore(archive: Path, home: Path, tenant: str, *, overwrite: bool = False) -> Manifest:
     """Bring a tenant back from ``archive`` under ``home``; every checksum is compared before anything is put in place.
 
-    The tenant may get another name than it had. Raises Problem 409 if it exists with a database and ``overwrite`` is False,
+    Raises Problem 409 if the archive is of another tenant (replayed values must not turn up in a live city), or if this one
+    exists with a database and ``overwrite`` is False,
     400 if the archive is damaged, incomplete or not one of ours. With ``overwrite`` the tenant that was there is removed,
     journal included, once the new one is complete. Nothing of the city may be running.
     """
@@ -100,6 +101,13 @@ def restore(archive: Path, home: Path, tenant: str, *, overwrite: bool = False) 
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, OSError) as error:
             raise _damaged(archive, str(error)) from error
         manifest = _verified(archive, fresh)
+        if manifest.tenant != tenant:
+            raise Problem(
+                409,
+                "another-city",
+                f"{archive} holds the city {manifest.tenant!r}, but these settings run {tenant!r}.",
+                "Set DOTHI_CITY and DOTHI_DATA as they were for that city, or take its own backup.",
+            )
         for part in (*_FOLDERS, "journal", "backups"):
             (fresh / part).mkdir(exist_ok=True)
         if folder.exists():

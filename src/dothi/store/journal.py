@@ -79,6 +79,10 @@ class Journal(Protocol):
         """How many messages are kept and not yet acknowledged. Raises JournalDown."""
         ...
 
+    def turned_away(self) -> int:
+        """How many messages its own doors did not keep since the start."""
+        ...
+
     def healthy(self) -> bool:
         """True while the journal can be written and read."""
         ...

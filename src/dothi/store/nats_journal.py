@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from shutil import disk_usage
+from functools import partial
 
 import msgspec
 import structlog
@@ -20,12 +20,14 @@ from dothi.model.reading import Origin
 from dothi.model.text import Text
 from dothi.settings import Settings
 from dothi.store.database import tenant_folder
+from dothi.store.disk import free_share
 from dothi.store.journal import JournalDown, JournalFull, Message
 from dothi.store.nats_server import NatsServer
 from dothi.store.nats_streams import bound_side_streams, set_consumer, set_stream
 from dothi.store.nats_wire import Address, NatsGone, Wire, frame, parse_urls
 
 MQTT_STREAM = "$MQTT_msgs"
+MQTT_HOST = "127.0.0.1"  # whatever the web listens on: devices have no credentials yet
 STREAM_BYTES = 4 * 1024**3
 _IN_HAND = 4_000  # messages asked for ahead, per stream
 _IN_HAND_BYTES = 16 * 1024**2
@@ -138,6 +140,10 @@ class NatsJournal:
         """True while messages can be kept and read."""
         broken = self._server is not None and self._server.broken
         return self._wire.ready.is_set() and not self._closed_by_disk and not broken
+
+    def turned_away(self) -> int:
+        """MQTT messages not kept since the start: topics that are no device's, and QoS 0 beyond what memory holds."""
+        return self.dropped_unkept + (self._server.refused_topics if self._server else 0)
 
     def refusal(self) -> Text | None:
         """Why nothing is accepted at present, in words for people; None while all is well."""
@@ -380,21 +386,22 @@ def open_journal(settings: Settings, tenant: str) -> NatsJournal:
     Raises Problem 400 for an address that cannot be read. Nothing is started.
     """
     folder = tenant_folder(settings.home, tenant) / "journal"
-
-    def free_share() -> float:
-        usage = disk_usage(settings.home)
-        return usage.free / usage.total
+    free = partial(free_share, settings.home)
 
     if settings.nats is None:
-        server = NatsServer(folder, tenant, settings.host, settings.mqtt_port, store_bytes=3 * STREAM_BYTES)
+        server = NatsServer(folder, tenant, MQTT_HOST, settings.mqtt_port, store_bytes=3 * STREAM_BYTES)
         return NatsJournal(
-            tenant, server=server, addresses=server.addresses, free_share=free_share, disk_floor=settings.disk_floor
+            tenant,
+            server=server,
+            addresses=server.addresses,
+            free_share=free,
+            disk_floor=settings.disk_floor,
         )
     try:
         known = parse_urls(settings.nats.get_secret_value())
     except ValueError as failure:
         raise bad_request("DOTHI_NATS cannot be read.", str(failure)) from None
-    return NatsJournal(tenant, addresses=lambda: known, free_share=free_share, disk_floor=settings.disk_floor)
+    return NatsJournal(tenant, addresses=lambda: known, free_share=free, disk_floor=settings.disk_floor)
 
 
 def _where(reply: bytes) -> tuple[int, int, int]:
