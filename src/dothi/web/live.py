@@ -1,24 +1,27 @@
 """The stream to browsers: one per browser, only what changed, at most one message every 300 ms per view.
 
-A view is (layers, language, clearance): what it shows is worked out once and shared by everybody who looks at it. The first
+A view is (layers, language, reach): what it shows is worked out once and shared by everybody who looks at it. The first
 change goes out at once (leading edge); those that follow within the pause go together. A browser too slow to keep up is
-told to load the layers anew instead of being owed an ever longer queue.
+told to load the layers anew instead of being owed an ever longer queue. A view that failed is gone: its streams end, and
+the browsers that come back get a new one.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import msgspec
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, reach
 from dothi.access.routes import person_of
+from dothi.data.news import Changes
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapLayer
 from dothi.platform.tasks import TaskState
@@ -31,26 +34,42 @@ SUMMARY_SHARE = 0.1  # and may take this part of the time at most, however large
 BEAT = 10.0  # a browser that hears nothing for three beats knows that the line is dead
 QUEUE = 64
 TASK = "live views"
+_log = structlog.get_logger("dothi.web")
 
 
 class View:
     """What everybody with the same layers, language and rights sees, and those who are watching it."""
 
-    def __init__(self, platform: Platform, person: Person, language: str, layers: list[MapLayer]) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        person: Person,
+        language: str,
+        layers: list[MapLayer],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._pause = pause
         self.platform, self.person, self.language, self.layers = platform, person, language, layers
         self.watchers: set[asyncio.Queue[bytes | None]] = set()
         self._changed: dict[str, set[str]] = {}
+        self._gone: set[str] = set()
         self._sent: dict[tuple[str, str], Any] = {}
         self._summary = b""
         self._wake, self._stale = asyncio.Event(), asyncio.Event()
 
-    def touch(self, by_type: dict[str, list[str]]) -> None:
-        """Note which entities changed; the loop sends them as soon as the pause allows."""
+    def touch(self, changes: Changes) -> None:
+        """Note which entities changed or went; the loop sends them as soon as the pause allows."""
         for layer in self.layers:
-            ids = by_type.get(layer.entity_type)
+            ids = changes.by_type.get(layer.entity_type)
             if ids:
                 self._changed.setdefault(layer.id, set()).update(ids)
+                self._gone.difference_update(ids)
                 self._wake.set()
+        if changes.deleted:
+            self._gone.update(changes.deleted)
+            for waiting in self._changed.values():
+                waiting.difference_update(changes.deleted)
+            self._wake.set()
 
     async def run(self) -> None:
         """Send until cancelled: markers at once, the summary beside them so that it never holds them up."""
@@ -64,11 +83,14 @@ class View:
             self._wake.clear()
             began = time.monotonic()
             changed, self._changed = self._changed, {}
+            gone, self._gone = self._gone, set()
+            if gone:
+                self._send_removed(gone)
             for layer in self.layers:
-                if layer.id in changed:
+                if changed.get(layer.id):
                     await self._send_points(layer, sorted(changed[layer.id]))
             self._stale.set()
-            await asyncio.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
+            await self._pause(max(0.0, PAUSE - (time.monotonic() - began)))
 
     async def _run_summary(self) -> None:
         while True:
@@ -76,7 +98,7 @@ class View:
             self._stale.clear()
             began = time.monotonic()
             await self._send_summary()
-            await asyncio.sleep(max(SUMMARY_PAUSE, (time.monotonic() - began) / SUMMARY_SHARE))
+            await self._pause(max(SUMMARY_PAUSE, (time.monotonic() - began) / SUMMARY_SHARE))
 
     async def _send_points(self, layer: MapLayer, ids: list[str]) -> None:
         found = await run_in_threadpool(view.points, self.platform, self.person, self.language, layer, ids)
@@ -86,6 +108,13 @@ class View:
         for point in fresh:
             self._sent[layer.id, point.id] = point
         self.tell("points", {"layer": layer.id, "points": fresh})
+
+    def _send_removed(self, gone: set[str]) -> None:
+        """Say which entities are no more: a browser may show them though this view never sent them."""
+        for layer in self.layers:
+            for one in gone:
+                self._sent.pop((layer.id, one), None)
+        self.tell("removed", {"ids": sorted(gone)})
 
     async def _send_summary(self) -> None:
         summary = await run_in_threadpool(self._summarise)
@@ -112,9 +141,16 @@ class View:
                 queue.put_nowait(event("reload", {}))
             queue.put_nowait(message)
 
+    def end(self) -> None:
+        """End every stream, whatever still waits in its queue."""
+        for queue in self.watchers:
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(None)
+
 
 class Live:
-    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, summary, beat and reload."""
+    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, removed, summary, beat, reload."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -152,13 +188,27 @@ class Live:
         return {"now": self.platform.clock.now()}
 
     def _view(self, person: Person, language: str, layers: list[MapLayer]) -> View:
-        if not self.platform.tasks.running(TASK):
+        listening = self.platform.tasks.states.get(TASK)
+        if listening is None or listening.state == "finished":  # one that crashed starts again by itself
             self.platform.tasks.start(TASK, self._listen)
-        key = (language, person.id, *(layer.id for layer in layers))
-        if key not in self._views:
-            made = View(self.platform, person, language, layers)
-            self._views[key] = made, asyncio.create_task(made.run(), name=f"view {' '.join(key)}")
-        return self._views[key][0]
+        key = (language, str(reach(person, "entity.read")), *(layer.id for layer in layers))
+        known = self._views.get(key)
+        if known is not None and not known[1].done():
+            return known[0]
+        made = View(self.platform, person, language, layers)
+        self._views[key] = made, asyncio.create_task(self._run(key, made), name=f"view {' '.join(key)}")
+        return made
+
+    async def _run(self, key: tuple[str, ...], made: View) -> None:
+        """Run a view; when it fails, its streams end, so that its browsers come back to a new one."""
+        try:
+            await made.run()
+        except Exception:
+            _log.exception("view failed", view=key)
+        finally:
+            if key in self._views and self._views[key][0] is made:
+                del self._views[key]
+            made.end()
 
     async def _drop(self, unwatched: View) -> None:
         for key, (one, task) in list(self._views.items()):
@@ -168,22 +218,24 @@ class Live:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    async def _listen(self, _state: TaskState) -> None:
+    async def _listen(self, state: TaskState) -> None:
         """Pass every committed change to the views, until the city stops: then close every stream."""
+        if state.failures:  # nobody listened for a while
+            for watched, _task in self._views.values():
+                watched.tell("reload", {})
         try:
             async for changes in self.platform.dispatcher.listen():
                 for watched, _task in self._views.values():
-                    watched.touch(changes.by_type)
+                    watched.touch(changes)
         finally:
-            self.close(self._views.values())
+            self.close()
 
-    def close(self, views: Iterable[tuple[View, asyncio.Task[None]]]) -> None:
-        """End every stream, so that a stopping server does not wait for browsers."""
-        for watched, task in views:
+    def close(self) -> None:
+        """End every stream, so that a stopping server does not wait for browsers; who comes back gets a new view."""
+        views, self._views = self._views, {}
+        for watched, task in views.values():
             task.cancel()
-            for queue in watched.watchers:
-                with suppress(asyncio.QueueFull):
-                    queue.put_nowait(None)
+            watched.end()
 
 
 def event(kind: str, content: Any) -> bytes:

@@ -4,11 +4,12 @@ import type { Point, Summary } from "./model";
 export type LiveMessage =
   | { kind: "hello" | "beat"; data: { now: string } }
   | { kind: "points"; data: { layer: string; points: Point[] } }
+  | { kind: "removed"; data: { ids: string[] } }
   | { kind: "summary"; data: Summary }
   | { kind: "reload"; data: object }
   | { kind: "lost"; data: { since: number } };
 
-const KINDS = ["hello", "beat", "points", "summary", "reload"] as const;
+const KINDS = ["hello", "beat", "points", "removed", "summary", "reload"] as const;
 const SILENCE = 30_000; // three beats of the server
 
 /** Follow `address` until the returned function is called; `hear` is called for every message, "lost" included. */

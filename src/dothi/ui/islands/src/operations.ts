@@ -23,7 +23,7 @@ class Operations extends HTMLElement {
   #unfollow: (() => void) | null = null;
   #loading: Promise<void> = Promise.resolve();
   #loads = 0;
-  #meanwhile: { layer: string; points: Point[] }[] = []; // streamed while layers were loading: newer than what they bring
+  #meanwhile: (() => void)[] = []; // streamed while layers were loading: newer than what they bring
   #drawing = 0;
 
   connectedCallback(): void {
@@ -162,13 +162,19 @@ class Operations extends HTMLElement {
         break;
       case "points": {
         const { layer, points } = message.data;
-        if (this.#loads) this.#meanwhile.push(message.data);
-        for (const point of points) {
-          this.#points.get(layer)?.set(point.id, point);
-          this.#drawer.refresh(point.id);
-        }
+        this.#take(() => {
+          for (const point of points) this.#points.get(layer)?.set(point.id, point);
+        });
+        for (const point of points) this.#drawer.refresh(point.id);
         this.#line("live", this.#words["live"] ?? "");
-        this.#draw();
+        break;
+      }
+      case "removed": {
+        const { ids } = message.data;
+        this.#take(() => {
+          for (const points of this.#points.values()) for (const id of ids) points.delete(id);
+        });
+        if (ids.includes(this.#chosen)) this.#choose("");
         break;
       }
       case "summary":
@@ -178,6 +184,13 @@ class Operations extends HTMLElement {
         this.#drawHours(message.data.hours);
         break;
     }
+  }
+
+  /** Do what the stream says, and once more after a load that may bring what is older. */
+  #take(change: () => void): void {
+    if (this.#loads) this.#meanwhile.push(change);
+    change();
+    this.#draw();
   }
 
   /** Load every layer anew. What the stream says meanwhile is newer and comes on top. */
@@ -193,9 +206,7 @@ class Operations extends HTMLElement {
       }),
     )
       .then(() => {
-        for (const { layer, points } of this.#meanwhile) {
-          for (const point of points) this.#points.get(layer)?.set(point.id, point);
-        }
+        for (const change of this.#meanwhile) change();
         this.#draw();
         this.#drawAreas();
       })
