@@ -134,7 +134,7 @@ class _Thing:
         self.number = number
         self.type = (TYPE, OTHER_TYPE)[number % 3 == 0]
         self.point = None if number % 7 == 0 else _RANDOM[number]
-        self.clearance = tuple(Clearance)[number % 3]
+        self.clearance = tuple(Clearance)[number // 4 % 4]
         self.level: Any = (number % 5, "cao", True, None)[number % 4] if number % 6 else "missing"
         self.pm = float(number % 11) if number % 2 else None
         self.ward = "east" if self.point and self.point[0] > 105.8 else None
@@ -161,8 +161,10 @@ THINGS = [_Thing(number) for number in range(60)]
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     city = City(tmp_path_factory.mktemp("context"), stations=0)
-    city.write(entities=[EntityChange("create", thing.entity(), thing.clearance) for thing in THINGS])
-    city.write(*[ReadingRow(urn(t.number), PM, at(1), t.pm, Origin.MEASURED) for t in THINGS if t.pm is not None])
+    keeper = Person("keeper", Clearance.PERSONAL, operator=True)
+    city.write(entities=[EntityChange("create", thing.entity(), thing.clearance) for thing in THINGS], person=keeper)
+    rows = [ReadingRow(urn(thing.number), PM, at(1), thing.pm, Origin.MEASURED) for thing in THINGS if thing.pm is not None]
+    city.write(*rows, person=keeper)
     city.write(entities=[EntityChange("create", station(99)), EntityChange("delete", station(99))])
     yield city
     city.close()
@@ -215,7 +217,9 @@ def _by_hand(asker: Person, query: EntityQuery) -> list[str]:
     return found
 
 
-_ASKERS = st.sampled_from([STRANGER, SYSTEM, LOCAL_OPERATOR, Person("clerk", Clearance.INTERNAL, operator=True)])
+_ASKERS = st.sampled_from([STRANGER, SYSTEM, LOCAL_OPERATOR]) | st.builds(
+    Person, st.just("somebody"), st.sampled_from(Clearance), st.booleans()
+)
 _FILTERS = st.builds(
     Filter,
     st.sampled_from([PM, LEVEL, NAME]),
@@ -261,6 +265,25 @@ def test_a_query_finds_what_a_search_by_hand_finds(full: City, asker: Person, qu
     assert [entity.id for entity in page.entities] == wanted[query.offset : query.offset + query.limit]
     table = full.context.table(asker, query, count=True)
     assert (table.ids, table.total) == ([entity.id for entity in page.entities], page.total)
+
+
+@settings(max_examples=60, deadline=None)
+@given(asker=_ASKERS, numbers=st.lists(st.integers(0, 70), min_size=1, max_size=20, unique=True))
+def test_history_and_single_things_are_read_by_whom_may_allows(full: City, asker: Person, numbers: list[int]) -> None:
+    """One thing, its history and many histories at once: each shows what ``may`` allows of that thing, and no more."""
+    things = [thing for thing in THINGS if thing.number in numbers]
+    assert [full.context.get(asker, urn(number)) is not None for number in numbers] == [
+        number < len(THINGS) and may(asker, "entity.read", THINGS[number].clearance) for number in numbers
+    ]
+    known = {
+        urn(thing.number): thing.pm
+        for thing in things
+        if thing.pm is not None and may(asker, "history.read", thing.clearance)
+    }
+    read = {urn(number): full.history.series(asker, urn(number), PM, at(0), at(60)).values for number in numbers}
+    assert {one: values for one, values in read.items() if values} == {one: [pm] for one, pm in known.items()}
+    means = full.history.hourly(asker, [urn(number) for number in numbers], PM, at(0), at(60))
+    assert means == {one: {at(0): pm} for one, pm in known.items()}
 
 
 def test_the_columns_say_what_the_entities_say(full: City) -> None:
