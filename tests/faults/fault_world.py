@@ -241,3 +241,43 @@ def under_load(city: CityProcess, ledger: Ledger, *, http: int = 2, mqtt: int = 
 
 
 LOAD = ("http-0", "http-1", "mqtt-0", "mqtt-1")
+
+
+class RawMqtt:
+    """MQTT 3.1.1 by hand (OASIS, section 3): one message at a time, topics no decent client would send, no second try."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._socket: socket.socket | None = None
+
+    def publish(self, topic: str | bytes, body: bytes) -> bool:
+        """Publish at QoS 1; True if a PUBACK came, False if the connection was closed instead."""
+        raw = topic.encode(errors="surrogatepass") if isinstance(topic, str) else topic
+        packet = _packet(0x32, len(raw).to_bytes(2, "big") + raw + b"\x00\x01" + body)
+        try:
+            if self._socket is None:
+                self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=20)
+                self._socket.sendall(_packet(0x10, b"\x00\x04MQTT\x04\x02\x00\x00\x00\x03raw"))
+                assert self._socket.recv(4) == b"\x20\x02\x00\x00"
+            self._socket.sendall(packet)
+            if self._socket.recv(4) == b"\x40\x02\x00\x01":
+                return True
+        except ConnectionError:
+            pass
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _packet(kind: int, body: bytes) -> bytes:
+    length, rest = bytearray(), len(body)
+    while True:
+        rest, digit = divmod(rest, 128)
+        length.append(digit | (0x80 if rest else 0))
+        if not rest:
+            return bytes([kind]) + bytes(length) + body

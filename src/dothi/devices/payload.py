@@ -16,6 +16,7 @@ MAX_DEPTH = 16
 MAX_ITEMS = 10_000
 MAX_KEY = 128
 MAX_TEXT = 10_000
+MAX_MARKS = 1_000_000  # quotes, brackets and commas of a broken array that are looked at: half a second
 MAX_PARTS = 100_000  # of one value that is JSON: a shape of 30,000 corners
 NDJSON = "application/x-ndjson"
 DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -147,7 +148,7 @@ def _pieces(body: bytes, lines: bool) -> Iterator[bytes]:
         try:
             for raw in _raws.decode(body):
                 yield bytes(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             yield from _cut(body)
     else:
         yield body
@@ -165,10 +166,12 @@ def _cut(body: bytes) -> Iterator[bytes]:
     """The elements of an array that is not JSON throughout (a bare NaN, a stray byte), cut at its top-level commas.
 
     Strings and brackets are followed, so one bad element does not shift the others. Raises _Refused when the brackets
-    do not close: then nothing can be told apart.
+    do not close, or when there are more than anybody needs: then nothing can be told apart.
     """
     depth, start, quoted = 0, 0, False
-    for token in re.finditer(rb'\\.|["\[\]{},]', body):
+    for count, token in enumerate(re.finditer(rb'\\.|["\[\]{},]', body)):
+        if count > MAX_MARKS:
+            raise _Refused("not-json", "the array is broken, and too long to look for where")
         mark = token.group()
         if quoted or mark[:1] == b"\\":
             quoted = quoted and mark != b'"'

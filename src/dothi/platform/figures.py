@@ -33,6 +33,12 @@ def declare_metrics(platform: Platform) -> None:
     watch(
         "dothi_journal_lag", "Messages kept and not yet committed; -1 while the journal is silent.", lambda: _lag(platform)
     )
+    watch(
+        "dothi_journal_turned_away",
+        "MQTT messages on topics that are no device's, or at QoS 0 beyond what memory holds.",
+        platform.journal.turned_away,
+        counter=True,
+    )
     watch("dothi_disk_free_ratio", "Share of the disk that is free.", lambda: platform.watch.free)
     watch(
         "dothi_lobby_refused",

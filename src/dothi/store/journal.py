@@ -13,7 +13,8 @@ class Message:
     """One body as it was heard.
 
     ``source`` is the door ("mqtt", "http" or "file"); ``device`` the id that the door itself knows (from the topic or the
-    path), None when only the body tells; ``received_at`` the wall time in µs UTC at which the journal stored it;
+    path), None when only the body tells; ``received_at`` the wall time in µs UTC at which the journal stored it, until
+    ingest puts the city's time there; ``stored_at`` keeps the wall time, the same each time the message is handed out;
     ``origin`` is None unless the door declared one; ``redelivered`` is True when it may have been handed out before.
     ``handle`` is the journal's own: what it needs to acknowledge; None when nothing is kept (MQTT QoS 0).
     """
@@ -27,6 +28,10 @@ class Message:
     origin: Origin | None = None
     redelivered: bool = False
     handle: bytes | None = field(default=None, repr=False)
+    stored_at: int = 0
+
+    def __post_init__(self) -> None:
+        self.stored_at = self.stored_at or self.received_at
 
 
 class JournalFull(Problem):
