@@ -72,12 +72,12 @@ class RunningCity:
             key: float(value) for key, _, value in (line.partition(" ") for line in lines if not line.startswith("#")) if key
         }
 
-    def resident_mb(self) -> float:
-        """Resident memory of the server process in MB, the journal's child not included."""
+    def peak_resident_mb(self) -> float:
+        """The most memory the server process has had resident, in MB; the journal's child is not included."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
+            if line.startswith("VmHWM"):
                 return int(line.split()[1]) / 1024
-        raise RuntimeError("no VmRSS: this bench needs Linux")
+        raise RuntimeError("no VmHWM: this bench needs Linux")
 
     def committed(self) -> float:
         """Readings committed since the start, those known already included."""
