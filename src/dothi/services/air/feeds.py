@@ -20,7 +20,7 @@ from dothi.platform.sector import Feed
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, POLLUTANTS, PROVIDER, iri
 from dothi.services.air.process import whole_hour
 from dothi.services.air.recorded import (
-    PROVIDER,
+    RECORDED_BY,
     RecordedMessage,
     bodies,
     readings_file,
@@ -68,7 +68,7 @@ class Replay:
     async def run(self, platform: "Platform") -> None:
         """Feed the journal until the recording ends or the task is cancelled; goes on where the store left off."""
         known = await asyncio.to_thread(recorded_stations, self._data)
-        provider = f"{PROVIDER}, {(readings_file(self._data) or self._data).name}"
+        provider = f"{RECORDED_BY}, {(readings_file(self._data) or self._data).name}"
         specs = [_spec(platform, one.device, one.name, one.longitude, one.latitude, HOUR) for one in known.values()]
         await _register(platform, specs, provider)
         heard = [station.heard for station in await asyncio.to_thread(stations, platform, SYSTEM)]

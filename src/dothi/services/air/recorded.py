@@ -15,7 +15,7 @@ from dothi.platform.sector import Period
 
 STATIONS = Path("air") / "stations.csv"
 READINGS = "readings_*.parquet"
-PROVIDER = "AQI.in"  # whose readings files of this form hold
+RECORDED_BY = "AQI.in"  # whose readings files of this form hold
 _DEVICE_ID = 64
 
 
