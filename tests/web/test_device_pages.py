@@ -1,12 +1,16 @@
 """Devices, lobby and quarantine as forms: everything works without a script, nothing without its token."""
 
 import re
+import sqlite3
 from html import unescape
 
 import httpx
 import pytest
 
-from dothi.testing.city import wait_until
+from dothi.access.policy import SYSTEM
+from dothi.data.news import News
+from dothi.model.clock import to_micros
+from dothi.testing.city import RunningCity, wait_until
 
 
 def _token(client: httpx.Client, path: str) -> str:
@@ -118,6 +122,46 @@ def test_quarantine_shows_why_and_what_and_sends_again(client: httpx.Client) -> 
     assert f'value="{number}"' not in client.get("/devices/quarantine").text
 
 
+def _park(city: RunningCity, handler: str) -> None:
+    changes = News(1, 0).encode()
+
+    def park(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO parked (handler, seq, at, error, attempts, payload) VALUES (?, 1, ?, 'TimeoutError: <slow>', 6, ?)",
+            (handler, to_micros(city.platform.clock.now()), changes),
+        )
+
+    city.run(city.platform.writer.run(SYSTEM, city.platform.clock.now(), park))
+
+
+def test_what_a_handler_failed_on_is_shown_and_sent_again(city: RunningCity, client: httpx.Client) -> None:
+    page = "/devices/quarantine"
+    assert "Thay đổi chưa xử lý được" not in client.get(page).text
+    handler = next(iter(city.platform.dispatcher.states))
+    _park(city, handler)
+    _park(city, "derive:gone")
+    shown = client.get(page).text
+    for said in (handler, "đã thử 6 lần", "Làm không kịp", "TimeoutError: &lt;slow&gt;", "không còn trong thành phố này"):
+        assert said in shown
+    held = sum(client.get("/api/v1/quarantine").json()["reasons"].values()) + 2
+    assert f"<b>{held}</b>" in client.get("/devices").text, "the tab counts it"
+    known, gone = (
+        re.search(rf"<code[^>]*>{one}</code>.*?name=\"id\" value=\"(\d+)\"", shown, re.DOTALL)
+        for one in (handler, "derive:gone")
+    )
+    assert known is not None and gone is not None
+    told = {"csrf_token": _token(client, page), "id": known[1]}
+    assert client.post(f"{page}/parked", data=told).headers["location"] == f"{page}?done=resent:1"
+    assert "Đã xử lý lại xong 1 thay đổi" in client.get(f"{page}?done=resent:1").text
+    told["id"] = gone[1]
+    assert client.post(f"{page}/parked", data=told).headers["location"] == f"{page}?done=parked:1"
+    shown = client.get(page).text
+    assert "derive:gone" in shown
+    assert f'<code class="quiet">{handler}</code>' not in shown
+    delete = "DELETE FROM parked"
+    city.run(city.platform.writer.run(SYSTEM, city.platform.clock.now(), lambda connection: connection.execute(delete)))
+
+
 def test_discarding_says_how_many_before_it_does_it(client: httpx.Client) -> None:
     numbers = _held(client, "held-two", 2)
     told = {"csrf_token": _token(client, "/devices/quarantine"), "act": "discard", "id": numbers}
@@ -132,7 +176,14 @@ def test_discarding_says_how_many_before_it_does_it(client: httpx.Client) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/devices/quarantine", "/devices/x/refuse", "/devices/x/restore", "/devices/lobby/x/admit", "/devices/lobby/x/refuse"],
+    [
+        "/devices/quarantine",
+        "/devices/quarantine/parked",
+        "/devices/x/refuse",
+        "/devices/x/restore",
+        "/devices/lobby/x/admit",
+        "/devices/lobby/x/refuse",
+    ],
 )
 def test_no_form_without_its_token(client: httpx.Client, path: str) -> None:
     answer = client.post(path, data={"act": "discard", "sure": "yes", "ids": "1"})

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from dothi.access.policy import Person
 from dothi.access.routes import person_of
 from dothi.devices.registry import DeviceView
 from dothi.devices.specs import DeviceSpec
@@ -49,7 +50,7 @@ class Devices:
             q=asked["text"] or "",
             asked=asked,
             counts=platform.devices.counts(person),
-            held=sum(platform.quarantine.counts(person).values()),
+            held=held_count(platform, person),
             rows=rows,
             total=total,
             page=page,
@@ -153,6 +154,11 @@ class Devices:
         return device
 
 
+def held_count(platform: Platform, person: Person) -> int:
+    """How much waits on the quarantine page: messages that could not be used, and changes a handler failed on."""
+    return sum(platform.quarantine.counts(person).values()) + len(platform.dispatcher.parked(person))
+
+
 def page_number(request: Request) -> int:
     """The page of a list the address asks for, from 1; a page that is no number is the first."""
     asked = request.query_params.get("page", "1")
@@ -222,5 +228,7 @@ def notice_words(done: str, language: str) -> str:
         "restored": _("Đã nhận lại thiết bị."),
         "replayed": _("Đã gửi lại {count} bản tin. Bản nào vẫn lỗi sẽ trở về đây."),
         "none": _("Chưa chọn bản tin nào."),
+        "resent": _("Đã xử lý lại xong {count} thay đổi."),
+        "parked": _("Chưa xử lý được: {count} thay đổi. Lỗi mới nhất có trong nhật ký hệ thống."),
         "discarded": _("Đã bỏ {count} bản tin."),
     }.get(name, "").replace("{count}", number)

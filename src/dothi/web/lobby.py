@@ -16,7 +16,7 @@ from dothi.model.schema import EntityType
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of
 from dothi.ui.page import render
-from dothi.web.devices import link, notice_words, page_number, spoken
+from dothi.web.devices import held_count, link, notice_words, page_number, spoken
 
 PAGE = 25
 RAW = 2_000
@@ -42,6 +42,7 @@ class LobbyPages:
             total=total,
             page=page,
             size=PAGE,
+            held=held_count(self.platform, person_of(request)),
             turned_away=self.platform.devices.lobby_refused,
             notice=notice_words(request.query_params.get("done", ""), language),
             raw=raw,

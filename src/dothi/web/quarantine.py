@@ -1,4 +1,7 @@
-"""The quarantine page: what could not be taken, why, and the two ways out: send again or drop for good."""
+"""The quarantine page: what could not be taken, why, and the two ways out: send again or drop for good.
+
+Changes that were recorded but that a handler failed to take (parked ones) stand above them, when there are any.
+"""
 
 from functools import partial
 
@@ -11,7 +14,7 @@ from dothi.access.routes import person_of
 from dothi.data.quarantine import MAX_AT_ONCE, REASONS
 from dothi.model.problem import bad_request
 from dothi.platform.platform import Platform
-from dothi.ui.language import language_of
+from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.web.devices import link, notice_words, page_number
 from dothi.web.lobby import raw
@@ -44,6 +47,9 @@ class QuarantinePages:
             most=MAX_AT_ONCE,
             turned_away=quarantine.turned_away,
             senders=list(quarantine.senders(person).items())[:5],
+            parked=self.platform.dispatcher.parked(person),
+            handler_words=partial(_handler_words, self.platform, language=language),
+            error_words=partial(_error_words, language=language),
             notice=notice_words(request.query_params.get("done", ""), language),
             reason_title=partial(_title, language=language),
             link=partial(link, request),
@@ -74,6 +80,14 @@ class QuarantinePages:
             )
         raise bad_request("That is nothing one can do here.", "Choose replay or discard.")
 
+    async def resend(self, request: Request) -> Response:
+        """Tell a handler once more what it failed on. Raises Problem 403."""
+        form = await request.form()
+        ids = [int(text) for text in map(str, form.getlist("id")) if text.isdecimal() and len(text) < 19]
+        taken = await self.platform.dispatcher.resend(person_of(request), ids)
+        done = f"resent:{len(taken)}" if len(taken) == len(ids) else f"parked:{len(ids) - len(taken)}"
+        return RedirectResponse(f"/devices/quarantine?done={done}", 303)
+
     def _every(self, person: Person, reason: str | None) -> list[int]:
         return [row.id for row in self.platform.quarantine.list(person, reason, MAX_AT_ONCE)[0]]
 
@@ -84,3 +98,23 @@ def _reason(asked: str | None) -> str | None:
 
 def _title(reason: str, language: str) -> str:
     return REASONS[reason].in_language(language) if reason in REASONS else reason
+
+
+def _handler_words(platform: Platform, handler: str, language: str) -> str:
+    """Whose work a handler does: the sector's whose derivation it runs."""
+    _ = translator(language)
+    for sector in platform.sectors:
+        if any(handler == f"derive:{one.id}" for one in sector.derivations):
+            return _("Tính toán của ngành {sector}").format(sector=sector.title.in_language(language))
+    return _("Phần xử lý không còn trong thành phố này")
+
+
+def _error_words(error: str, language: str) -> str:
+    """What kind of failure it was; the error itself is shown beside these words."""
+    _ = translator(language)
+    kind = error.partition(":")[0]
+    if kind == "TimeoutError":
+        return _("Làm không kịp trong thời gian cho phép")
+    if kind in ("OSError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "OperationalError"):
+        return _("Không tới được nơi cần đọc hoặc ghi")
+    return _("Lỗi trong phần xử lý")

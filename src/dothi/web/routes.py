@@ -32,6 +32,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/devices/lobby/{device}/refuse", lobby.refuse, action="device.write", methods=("POST",)),
         page("/devices/quarantine", quarantine.index, action="quarantine.read"),
         page("/devices/quarantine", quarantine.decide, action="quarantine.write", methods=("POST",)),
+        page("/devices/quarantine/parked", quarantine.resend, action="operations.write", methods=("POST",)),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),
