@@ -1,0 +1,80 @@
+"""Committed, and killed before the acknowledgement: the journal hands everything out again, twice, and nothing changes."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fault_world import DOOR, TENANT, RawMqtt, operator, register
+
+from dothi.access.policy import SYSTEM
+from dothi.store.journal import Message
+from dothi.testing.city import RunningCity, running_city, wait_until
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+URN = f"urn:ngsi-ld:AirQualityObserved:{TENANT}:told"
+
+
+def story(number: int) -> dict[str, Any]:
+    """Two values for one moment now and then, late ones, and one the device says nothing about the time of."""
+    at = NOW - timedelta(minutes=number % 13)
+    return {"device": "told", "at": at.isoformat(), "values": {"pm25": 10.0 + number, "pm10": 20}}
+
+
+def state(city: RunningCity, client: httpx.Client) -> dict[str, Any]:
+    """All that a person can see of the device: history with revisions, the live value, lobby and quarantine."""
+    window = {"from": (NOW - timedelta(hours=2)).isoformat(), "to": (NOW + timedelta(hours=1)).isoformat()}
+    history = {
+        name: client.get(f"/api/v1/entities/{URN}/history", params=window | {"attribute": name}).json()
+        for name in ("pm25", "pm10", "no2")
+    }
+    return {
+        "history": [
+            {key: told[key] for key in ("observedAt", "values", "grades", "revisions")} for told in history.values()
+        ],
+        "live": client.get(f"/api/v1/entities/{URN}").json()["attributes"],
+        "lobby": [one["device"] for one in client.get("/api/v1/lobby").json()["items"]],
+        "held": city.platform.quarantine.counts(SYSTEM).keys(),
+    }
+
+
+def test_what_was_committed_but_not_acknowledged_changes_nothing_when_it_comes_again(tmp_path: Path) -> None:
+    (tmp_path / "no-data").mkdir()
+    committed = 0
+
+    async def forget(messages: list[Message]) -> None:
+        nonlocal committed
+        committed += len(messages)
+
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+        register(client, ["told"])
+        wait_until(lambda: city.run(city.platform.journal.lag()) == 0, "the first readings are in")
+        city.platform.journal.acknowledge = forget
+        device = RawMqtt(city.mqtt_port)
+        for number in range(40):
+            body = story(number)
+            if number % 2:
+                assert client.post(DOOR, json=body).status_code == 202
+            else:
+                assert device.publish(f"{TENANT}/devices/told/readings", json.dumps(body).encode())
+        assert client.post(DOOR, json={"device": "told", "values": {"no2": 7}}).status_code == 202
+        assert client.post(DOOR, json=[story(1), {"device": "told", "values": {"pm25": "?" * 20_000}}]).status_code == 202
+        assert client.post(DOOR, json={"device": "nobody", "values": {"pm25": 1}}).status_code == 202
+        device.close()
+        wait_until(lambda: committed == 43, "everything is committed, nothing acknowledged")
+        before = state(city, client)
+        assert any(max(one["revisions"]) > 1 for one in before["history"])
+        assert (before["lobby"], set(before["held"])) == (["nobody"], {"too-long"})
+
+    for turn in ("once", "once more"):
+        with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+            figures = city.platform.ingest.figures
+            wait_until(lambda figures=figures: figures.messages >= 43, f"the journal has told it {turn}")
+            if turn == "once":
+                committed = 0
+                city.platform.journal.acknowledge = forget
+            assert figures.repeated >= 80
+            assert state(city, client) == before, turn
+            if turn != "once":
+                wait_until(lambda city=city: city.run(city.platform.journal.lag()) == 0, "the journal is empty at last")
