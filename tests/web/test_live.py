@@ -11,15 +11,18 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from dothi.access.policy import LOCAL_OPERATOR, SYSTEM, Clearance, Person
+from dothi.access.policy import LOCAL_OPERATOR, STRANGER, SYSTEM, Clearance, Person
+from dothi.data.batch import Batch, EntityChange
 from dothi.data.news import Changes
 from dothi.model.clock import SystemClock
+from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.text import Text
 from dothi.platform.metrics import Metrics
 from dothi.platform.sector import MapLayer, MapPoint
 from dothi.platform.tasks import Supervisor
 from dothi.testing.city import RunningCity, wait_until
 from dothi.web import live
+from dothi.web.view import chosen_layers
 
 
 @contextmanager
@@ -94,6 +97,45 @@ def test_streams_that_were_closed_are_joined_anew(city: RunningCity, client: htt
 def test_a_stream_is_open_to_nobody_from_outside(city: RunningCity) -> None:
     with httpx.Client(base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}) as stranger:
         assert stranger.get("/live").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("asker", "shown"), [(STRANGER, ["public"]), (LOCAL_OPERATOR, ["internal", "public", "restricted"])]
+)
+def test_a_view_tells_what_its_watcher_may_know(city: RunningCity, asker: Person, shown: list[str]) -> None:
+    """One station of each clearance changes; a view of the real layers sends those within reach, by marker and summary."""
+    names = {clearance: f"seen-{asker.id}-{clearance.name.lower()}" for clearance in Clearance}
+    keeper = Person("keeper", Clearance.PERSONAL, operator=True)
+    layer = chosen_layers(city.platform, "air")[0]
+
+    async def body() -> dict[str, Any]:
+        place = [Attribute("GeoProperty", {"type": "Point", "coordinates": [105.85, 21.03]})]
+        changes = [
+            EntityChange("create", Entity(f"urn:x:{name}", layer.entity_type, {LOCATION: place}), clearance)
+            for clearance, name in names.items()
+        ]
+        now = city.platform.clock.now()
+        await city.platform.writer.write(Batch(keeper, "test", "seen", now, entities=changes))
+        watched = live.View(city.platform, asker, "vi", [layer])
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(live.QUEUE)
+        watched.watchers.add(queue)
+        running = asyncio.create_task(watched.run())
+        watched.touch(Changes(1, now, {layer.entity_type: [f"urn:x:{name}" for name in names.values()]}))
+        heard: dict[str, Any] = {}
+        while heard.keys() < {"points", "summary"}:
+            message = await asyncio.wait_for(queue.get(), 20)
+            assert message is not None
+            head, _, data = message.partition(b"\ndata: ")
+            heard[head.decode()[7:]] = json.loads(data)
+        running.cancel()
+        return heard
+
+    heard = city.run(body())
+    assert sorted(one["id"].rsplit("-", 1)[1] for one in heard["points"]["points"]) == shown
+    told = json.dumps(heard)
+    assert [name for clearance, name in names.items() if name in told] == [
+        name for clearance, name in names.items() if clearance.name.lower() in shown
+    ]
 
 
 class _World:
