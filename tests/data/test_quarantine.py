@@ -98,6 +98,58 @@ async def test_past_the_bound_senders_are_refused_and_counted_and_nothing_held_i
         assert city.quarantine.rows == 3
 
 
+async def test_messages_handed_out_again_are_held_once_and_counted_once(tmp_path: Path) -> None:
+    async with world(tmp_path, run=False, max_rows=4) as city:
+        await city.device("tram-1")
+        bodies: list[object] = [b"{nonsense", {"at": city.now, "values": {"bui": 1.0}}, {"values": {"pm25": 5.0, "bui": 2}}]
+        for body in [*bodies, bodies[0], *bodies]:  # the same words told again are other messages
+            await city.send(body, device="tram-1")
+        taken = await city.journal.fetch(10, 5.0)
+        while len(taken) < 7:
+            taken += await city.journal.fetch(10, 5.0)
+
+        def state() -> tuple[object, ...]:
+            held, quarantine, figures = city.quarantine.list(SYSTEM), city.quarantine, city.ingest.figures
+            counted = (figures.quarantined, figures.turned_away, quarantine.turned_away, quarantine.senders(SYSTEM))
+            return held, quarantine.rows, quarantine.size, counted
+
+        city.ingest._commit(taken)
+        once = state()
+        assert (len(once[0][0]), once[3]) == (4, (4, 3, 3, {"tram-1": 3}))
+        city.ingest._commit(taken)  # not acknowledged, because a device was admitted meanwhile
+        assert state() == once
+        held = [row.id for row in city.quarantine.list(SYSTEM)[0]]
+        assert len(await city.quarantine.discard(LOCAL_OPERATOR, held)) == 4
+        city.ingest._commit(taken[:4])  # what was decided stays decided
+        assert (city.quarantine.rows, city.quarantine.size) == (0, 0)
+    async with world(tmp_path, run=False, max_rows=4) as city:  # killed before it could acknowledge
+        again = await city.journal.fetch(10, 5.0)
+        while len(again) < 7:
+            again += await city.journal.fetch(10, 5.0)
+        assert [one.stored_at for one in again] == [one.stored_at for one in taken]
+        city.ingest._commit(again[:4])
+        assert city.quarantine.rows == 0
+
+
+async def test_a_later_draft_that_fails_does_not_hold_the_earlier_ones_twice(tmp_path: Path) -> None:
+    async with world(tmp_path, run=False) as city:
+        one = await city.device("tram-1")
+        city.writer._db.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON reading WHEN NEW.number = 5999 BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        items: list[object] = [{"at": city.now - timedelta(seconds=n), "values": {"index": n}} for n in range(6_000)]
+        await city.send(
+            [{"at": "naive", "values": {"index": 1}}, {"at": city.now, "values": {"bui": 1}}, *items], device="tram-1"
+        )
+        async with ingesting(city.ingest):
+            await city.drained()
+        assert city.reasons() == {"bad-time": 1, "unmapped-key": 1, "poison": 1}
+        assert (city.quarantine.rows, city.ingest.figures.quarantined) == (3, 3)
+        with city.database.reader() as connection:
+            assert connection.execute("SELECT count(*) FROM reading").fetchone() == (5_999,)
+        assert one
+
+
 async def test_the_bound_holds_for_bytes_and_over_a_restart(tmp_path: Path) -> None:
     async with world(tmp_path, max_bytes=10_000) as city:
         for n in range(4):

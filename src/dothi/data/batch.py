@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -94,7 +95,10 @@ class EntityChange:
 
 @dataclass(slots=True)
 class Quarantined:
-    """A message that could not be taken: ``reason`` is a stable code, ``detail`` says it in English, ``body`` is raw."""
+    """A message that could not be taken: ``reason`` is a stable code, ``detail`` says it in English, ``body`` is raw.
+
+    ``stored_at`` is the journal's own moment of it (µs, the machine's clock).
+    """
 
     source: str
     device: str | None
@@ -105,6 +109,13 @@ class Quarantined:
     correlation: str = ""
     received_at: int | None = None
     origin: Origin | None = None
+    stored_at: int = 0
+
+    @property
+    def key(self) -> str:
+        """What it is, however often the journal hands it out: 32 hex digits. Sent on from quarantine it is another one."""
+        told = (self.source, self.device, self.correlation, self.stored_at, self.reason, self.body)
+        return blake2b(msgspec.msgpack.encode(told), digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)
@@ -124,7 +135,8 @@ class Batch:
 @dataclass(slots=True)
 class Applied:
     """What a commit did. ``stored`` rows of history, of which ``revisions`` corrected a known key and ``late`` came late;
-    ``repeated`` were known already. ``live`` series show a new value. ``seq`` is the outbox row, None if nothing changed."""
+    ``repeated`` were known already. ``live`` series show a new value. ``quarantined`` counts those not held before. ``seq``
+    is the outbox row, None if nothing changed."""
 
     seq: int | None = None
     stored: int = 0

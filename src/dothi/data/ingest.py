@@ -151,6 +151,7 @@ class Ingest:
             await self._pause(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
         figures.stalled = ""
+        self._quarantine.settle()
         figures.messages += len(messages)
         await self._journal.acknowledge(messages)
 
@@ -249,6 +250,7 @@ class Ingest:
             message.correlation,
             message.received_at,
             message.origin,
+            message.stored_at,
         )
         held = self._quarantine.admit([row])
         try:
@@ -256,9 +258,9 @@ class Ingest:
         except BaseException:
             self._quarantine.release(held)
             raise
-        self.figures.poison += 1
+        self.figures.poison += len(held)
         self.figures.quarantined += len(held)
-        self.figures.turned_away += 1 - len(held)
+        self.figures.turned_away = self._quarantine.turned_away
 
     def _count(self, draft: Draft, held: Sequence[Quarantined], seconds: float) -> None:
         figures = self.figures
@@ -268,7 +270,7 @@ class Ingest:
         figures.suspect += suspect
         figures.bad += bad
         figures.quarantined += len(held)
-        figures.turned_away += len(draft.quarantine) - len(held)
+        figures.turned_away = self._quarantine.turned_away
         figures.refused += draft.refused
         figures.commit_seconds += seconds
         figures.last_commit_seconds = seconds

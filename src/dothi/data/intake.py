@@ -277,4 +277,5 @@ def _held(message: Message, reason: str, detail: str, body: bytes, device: str |
         correlation=message.correlation,
         received_at=message.received_at,
         origin=message.origin,
+        stored_at=message.stored_at,
     )

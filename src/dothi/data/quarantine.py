@@ -97,6 +97,7 @@ class Quarantine:
         self._max_rows, self._max_bytes = max_rows, max_bytes
         self._lock = threading.Lock()
         self._senders: dict[str, int] = {}
+        self._turned: set[str] = set()
         self.turned_away = 0
         with database.reader() as connection:
             query = "SELECT count(*), coalesce(sum(length(body)), 0) FROM quarantine WHERE state = 'held'"
@@ -106,16 +107,24 @@ class Quarantine:
     # For ingest, on its thread
 
     def admit(self, messages: list[Quarantined]) -> list[Quarantined]:
-        """Those of ``messages`` there is room for. What is admitted counts as held until ``release`` says otherwise."""
+        """Those of ``messages`` that were not held before and that there is room for, each once.
+
+        What is admitted counts as held until ``release`` says otherwise.
+        """
+        fresh = self._new(messages)
         with self._lock:
-            for count, one in enumerate(messages):
+            for count, (_, one) in enumerate(fresh):
                 weight = len(one.body) + _ROW_BYTES
                 if self.rows >= self._max_rows or self.size + weight > self._max_bytes:
-                    self._turn_away(messages[count:])
-                    return messages[:count]
+                    self._turn_away(fresh[count:])
+                    return [admitted for _, admitted in fresh[:count]]
                 self.rows += 1
                 self.size += weight
-            return messages
+            return [admitted for _, admitted in fresh]
+
+    def settle(self) -> None:
+        """The journal's batch is committed whole: what comes from now on was not turned away before."""
+        self._turned.clear()
 
     def release(self, messages: list[Quarantined]) -> None:
         """These were admitted, but their commit did not hold."""
@@ -127,9 +136,24 @@ class Quarantine:
         """True while there is no room and ``device`` has sent what would have to be held."""
         return device in self._senders and (self.rows >= self._max_rows or self.size + _ROW_BYTES >= self._max_bytes)
 
-    def _turn_away(self, messages: Sequence[Quarantined]) -> None:
-        self.turned_away += len(messages)
-        for one in messages:
+    def _new(self, messages: Sequence[Quarantined]) -> Sequence[tuple[str, Quarantined]]:
+        """Each of ``messages`` that has no row yet, not even one that was resolved, by its key."""
+        if not messages:
+            return []
+        keyed = {one.key: one for one in messages}
+        wanted = msgspec.json.encode(list(keyed)).decode()
+        query = "SELECT q.key FROM json_each(?) w CROSS JOIN quarantine q ON q.key = w.value"
+        with self._database.reader() as connection:
+            for (key,) in connection.execute(query, (wanted,)):
+                del keyed[key]
+        return [*keyed.items()]
+
+    def _turn_away(self, messages: Sequence[tuple[str, Quarantined]]) -> None:
+        for key, one in messages:
+            if key in self._turned:
+                continue
+            self._turned.add(key)
+            self.turned_away += 1
             sender = one.device or one.source
             if sender in self._senders or len(self._senders) < _MAX_SENDERS:
                 self._senders[sender] = self._senders.get(sender, 0) + 1

@@ -36,8 +36,8 @@ T = TypeVar("T")
 Also = Callable[[sqlite3.Connection], None]
 
 _QUARANTINE = (
-    "INSERT INTO quarantine (at, source, device, reason, detail, body, content_type, correlation, received_at, origin) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO quarantine (key, at, source, device, reason, detail, body, content_type, correlation, received_at, origin) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO NOTHING"
 )
 _SERIES = (
     "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
@@ -170,10 +170,10 @@ class Writer:
                 if self.index.unknown(part.series, series):
                     raise ValueError("readings of a series that was not given out")
                 recorded.append(self._recorder.record(part, at, careful=careful))
-            self._hold(batch.quarantine, at)
+            held = self._hold(batch.quarantine, at)
             if also is not None:
                 also(self._db)
-            return self._conclude(batch, edited, recorded, at)
+            return self._conclude(batch, edited, recorded, held, at)
 
         applied = self._transaction(work)
         self.index.settle(*written[0])
@@ -191,9 +191,11 @@ class Writer:
         if not may(person, "reading.write", max(Clearance.INTERNAL, self.index.strictest(series))):
             raise Problem(403, "forbidden", f"{person.id} may not write these readings.", "Sign in as one who may.")
 
-    def _hold(self, messages: Sequence[Quarantined], at: int) -> None:
+    def _hold(self, messages: Sequence[Quarantined], at: int) -> int:
+        """How many were not held before."""
         rows = [
             (
+                one.key,
                 at,
                 one.source,
                 one.device,
@@ -207,10 +209,9 @@ class Writer:
             )
             for one in messages
         ]
-        if rows:
-            self._db.executemany(_QUARANTINE, rows)
+        return self._db.executemany(_QUARANTINE, rows).rowcount if rows else 0
 
-    def _conclude(self, batch: Batch, edited: Edited, recorded: list[Recorded], at: int) -> Applied:
+    def _conclude(self, batch: Batch, edited: Edited, recorded: list[Recorded], held: int, at: int) -> Applied:
         """Outbox and audit of what was done; nothing of either if nothing was."""
         index = self.index
         applied = Applied(
@@ -222,7 +223,7 @@ class Writer:
             created=[index.urn(num) for num in edited.created],
             changed=[index.urn(num) for num in edited.changed],
             deleted=[index.urn(num) for num in edited.deleted],
-            quarantined=len(batch.quarantine),
+            quarantined=held,
         )
         for one in recorded:
             self._editor.move(index.of_attribute(one.live, LOCATION).tolist())

@@ -162,6 +162,8 @@ quarantine = sa.Table(
     "quarantine",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    # What the row is of (``data.batch.Quarantined.key``): a message handed out again is held once.
+    sa.Column("key", sa.Text, nullable=False, unique=True),
     sa.Column("at", _BIG, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("device", sa.Text),

@@ -137,6 +137,7 @@ def upgrade() -> None:
     op.create_table(
         "quarantine",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("at", BIG, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("device", sa.Text(), nullable=True),
@@ -150,6 +151,7 @@ def upgrade() -> None:
         sa.Column("replayed_at", BIG, nullable=True),
         sa.Column("state", sa.Text(), server_default="held", nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
         sqlite_autoincrement=True,
     )
     op.create_index("quarantine_state_reason", "quarantine", ["state", "reason"], unique=False)
