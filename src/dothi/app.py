@@ -6,6 +6,7 @@ import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -55,7 +56,8 @@ from dothi.web.routes import routes as web_routes
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEFAULT_DATA = CHECKOUT.parent / "shared" / "data" / "hanoi"
 DEFAULT_DATA_CITY = "01"
-_KEEP_PRESENT_EVERY = 5.0
+_KEEP_PRESENT_EVERY = 2.0
+_PROMISED = timedelta(seconds=2 * _KEEP_PRESENT_EVERY)  # how far ahead of its present a killed replay goes on
 _GRACE = 2  # seconds that open requests get when the city stops
 
 
@@ -128,6 +130,8 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
         writer = Writer(database, locate=partial(_ward_code, city))
         stack.callback(writer.close)
+        if isinstance(clock, ReplayClock):
+            await keep_present(writer, clock, _PROMISED)  # before anything is heard under this run
         dispatcher = Dispatcher(database, writer, clock)
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
@@ -150,7 +154,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             sectors=sectors,
             replay=replay,
             simulated=replay is None and any(sector.feeds for sector in sectors),
-            watch=Watch(journal, settings.home, settings.disk_floor),
+            watch=Watch(journal, settings.home, settings.disk_floor, lambda: ingest.figures.lag_seconds),
             metrics=metrics,
         )
         await journal.start()
@@ -160,15 +164,15 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         await platform.watch.look()
         _settle_memory()
         yield platform
-        if replay is not None:
-            await keep_present(writer, clock.now())
+        if isinstance(clock, ReplayClock):
+            await keep_present(writer, clock)
 
 
 def _clock(settings: Settings, period: Period | None, database: Database) -> tuple[Clock, ReplayInfo | None]:
     if period is None:
         return SystemClock(), None
-    start = replay_start(database, period)
-    clock = ReplayClock(start, settings.replay_speed, period.end)
+    start, earlier = replay_start(database, period)
+    clock = ReplayClock(start, settings.replay_speed, period.end, earlier=earlier)
     return clock, ReplayInfo(period.start, period.end, settings.replay_speed)
 
 
@@ -191,8 +195,8 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("basemap", partial(_prepare_basemap, platform, cache))
-    if platform.replay is not None:
-        tasks.start("replay-clock", partial(_keep_present, platform))
+    if isinstance(platform.clock, ReplayClock):
+        tasks.start("replay-clock", partial(_keep_present, platform.writer, platform.clock))
     for sector in platform.sectors:
         for feed in sector.feeds(platform) if sector.feeds else ():
             tasks.start(f"feed:{feed.id}", partial(_feed, platform, feed))
@@ -217,10 +221,10 @@ async def _prepare_basemap(platform: Platform, cache: Path, _: TaskState) -> Non
     platform.basemap = await asyncio.to_thread(prepare_basemap, platform.city, platform.settings.data, cache)
 
 
-async def _keep_present(platform: Platform, _: TaskState) -> None:
+async def _keep_present(writer: Writer, clock: ReplayClock, _: TaskState) -> None:
     while True:
         await asyncio.sleep(_KEEP_PRESENT_EVERY)
-        await keep_present(platform.writer, platform.clock.now())
+        await keep_present(writer, clock, _PROMISED)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from ingest_world import IRI, STATION, TYPES, ingesting, message, world
+from ingest_world import IRI, STATION, TYPES, World, ingesting, message, world
 
 from dothi.access.policy import LOCAL_OPERATOR, SYSTEM
 from dothi.data.ingest import Ingest
 from dothi.devices.registry import MappingRule
-from dothi.model.clock import to_micros
+from dothi.model.clock import ReplayClock, to_micros
 from dothi.model.entity import LOCATION, Entity
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.model.unit import UNITS
@@ -301,6 +301,29 @@ async def test_what_was_not_acknowledged_comes_again_after_a_restart_and_is_ther
         rows = city.history.series(SYSTEM, one, IRI + "pm25", city.now - HOUR, city.now + HOUR)
         assert (rows.values, rows.revisions) == ([6.0], [0])
         assert city.ingest.figures.repeated == 1
+
+
+async def test_in_a_replay_a_message_without_a_moment_is_there_once_after_a_kill(tmp_path: Path) -> None:
+    start = datetime(2026, 5, 14, tzinfo=UTC)
+    clock = ReplayClock(start, 3_600.0)
+
+    def ingest(city: World, clock: ReplayClock) -> Ingest:
+        return Ingest(city.journal, city.registry, city.writer, city.quarantine, TYPES, clock, city.database)
+
+    async with world(tmp_path, run=False) as city:
+        one = await city.device("tram-1")
+        await city.send({"values": {"pm25": 6.0, "bui": 1.0}}, device="tram-1")
+        killed = ingest(city, clock)
+        killed._commit(await killed._gather())  # killed here: committed, never acknowledged
+        assert await city.journal.lag() == 1
+    async with world(tmp_path, run=False) as city:
+        again = ingest(city, ReplayClock(clock.now() + HOUR, 60.0, earlier=clock.anchors))
+        async with ingesting(again):
+            await city.drained()
+        assert again.figures.repeated == 1
+        rows = city.history.series(SYSTEM, one, IRI + "pm25", start, start + 10_000 * HOUR)
+        assert (rows.values, rows.revisions) == ([6.0], [0])
+        assert city.quarantine.rows == 1
 
 
 async def test_a_jump_is_seen_over_a_restart(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dothi.model.clock import ReplayClock, SystemClock, from_micros, to_micros
 
 START = datetime(2026, 5, 14, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 offsets = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(START.replace(year=1900, tzinfo=None), START.replace(year=2200, tzinfo=None), timezones=offsets)
 
@@ -89,6 +90,44 @@ def test_a_replay_stands_still_at_its_end(speed: float, passed: float) -> None:
     hand.move(3600 / speed + 1)
     assert clock.finished
     assert clock.now() == end
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.floats(0.01, 1000), st.integers(0, 10_000), st.integers(0, 500)), min_size=1, max_size=6))
+def test_what_was_heard_keeps_its_moment_over_restarts(runs: list[tuple[float, int, int]]) -> None:
+    hand, earlier, start, heard = Hand(), (), START, {}
+    end = START + timedelta(days=60)
+    for speed, seconds, rest in runs:
+        clock = ReplayClock(start, speed, end, hand, earlier)
+        assert {machine: clock.when(machine) for machine in heard} == heard
+        assert clock.now() >= start
+        for _ in range(3):
+            machine = to_micros(hand.moment)
+            heard[machine] = clock.when(machine)
+            assert from_micros(heard[machine]) == clock.now()
+            hand.move(seconds)
+        start, earlier = clock.now(), clock.anchors
+        hand.move(rest)
+    told = [clock.when(to_micros(Hand().moment) + step * 500_000_000) for step in range(-2, 150)]
+    assert told == sorted(told)
+    assert told[0] == to_micros(START)
+
+
+def test_between_two_runs_a_city_stood_still() -> None:
+    hand = Hand()
+    first = ReplayClock(START, 60, source=hand)
+    hand.move(86_400)
+    second = ReplayClock(START + HOUR, 60, source=hand, earlier=first.anchors)
+    assert second.when(to_micros(hand.moment) - 1) == to_micros(START + HOUR)
+
+
+def test_a_machine_clock_that_is_set_back_does_not_take_the_city_back() -> None:
+    hand = Hand()
+    first = ReplayClock(START, 60, source=hand)
+    hand.move(600)
+    second = ReplayClock(START + 10 * HOUR, 60, source=hand, earlier=first.anchors)
+    hand.move(-300)
+    assert second.now() == START + 10 * HOUR
 
 
 def test_a_replay_without_an_end_never_finishes() -> None:

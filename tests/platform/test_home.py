@@ -1,16 +1,21 @@
 """The home folder: one process at a time, a secret that stays, a replay that goes on where it stood."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dothi.access.policy import SYSTEM
 from dothi.data.writer import Writer
+from dothi.model.clock import Anchor, ReplayClock
 from dothi.model.problem import Problem
 from dothi.platform.home import keep_present, locked, replay_start, secret_of
 from dothi.platform.sector import Period
+from dothi.store.audit import Act
 from dothi.store.database import migrate, open_database
+from dothi.testing.clock import FixedClock
 
 
 def test_a_home_is_held_by_one_at_a_time(tmp_path: Path) -> None:
@@ -46,12 +51,32 @@ def test_a_replay_goes_on_where_it_stood(tmp_path: Path) -> None:
     period = Period(start, start + timedelta(days=7), start + timedelta(days=14))
     database = open_database(tmp_path, "hanoi-replay")
     migrate(database)
-    assert replay_start(database, period) == period.present
+    assert replay_start(database, period) == (period.present, [])
     writer = Writer(database, locate=lambda *_: None)
     stood = start + timedelta(days=9, hours=3)
-    asyncio.run(keep_present(writer, stood))
-    assert replay_start(database, period) == stood
+    machine = FixedClock(datetime(2030, 1, 1, tzinfo=UTC))
+
+    def clock(moment: datetime, earlier: Sequence[Anchor] = ()) -> ReplayClock:
+        return ReplayClock(moment, 60.0, period.end, machine.now, earlier)
+
+    first = clock(stood)
+    asyncio.run(keep_present(writer, first))
+    assert replay_start(database, period) == (stood, list(first.anchors))
+    asyncio.run(keep_present(writer, first, timedelta(seconds=10)))
+    assert replay_start(database, period)[0] == stood + timedelta(minutes=10)  # killed: never before what was shown
+    committed = stood + timedelta(minutes=11)
+    asyncio.run(writer.run(SYSTEM, committed, lambda _: None, [Act("system", "entity.write", "thing", "done")]))
+    assert replay_start(database, period)[0] == committed  # the promise could not be kept in time: a commit counts too
+    asyncio.run(keep_present(writer, first, timedelta(days=30)))
+    assert replay_start(database, period)[0] == period.end
+    earlier: Sequence[Anchor] = ()
+    for number in range(105):
+        machine.advance(timedelta(seconds=1))
+        asyncio.run(keep_present(writer, clock(stood + timedelta(minutes=number), earlier)))
+        earlier = replay_start(database, period)[1]
+    assert len(earlier) == 100
+    assert [one.machine for one in earlier] == sorted((one.machine for one in earlier), reverse=True)
     other = Period(start + timedelta(days=30), start + timedelta(days=31), start + timedelta(days=32))
-    assert replay_start(database, other) == other.present  # another recording: what was kept means nothing there
+    assert replay_start(database, other) == (other.present, [])  # another recording: what was kept means nothing there
     writer.close()
     database.close()

@@ -1,8 +1,9 @@
 """The city's clock: the only source of "now". A replay or a drill runs on its own; tests hold it still."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 MICROSECONDS = 1_000_000
 
@@ -31,11 +32,21 @@ class SystemClock:
         return machine
 
 
+class Anchor(NamedTuple):
+    """Where a run of a replay began: the machine's time and the city's (µs UTC), and how many times as fast it went."""
+
+    machine: int
+    city: int
+    speed: float
+
+
 class ReplayClock:
     """City time that starts at ``start`` and runs ``speed`` times as fast as ``source``, and stands still at ``end``.
 
     ``start`` and ``end`` are timezone-aware; ``speed`` is a positive factor (60 = one city hour a minute); ``source`` is
-    the machine's time unless a test gives another. Raises ValueError for a naive time or a speed that is not positive.
+    the machine's time unless a test gives another. ``earlier`` are the runs before this one, newest first: what was heard
+    under one of them keeps the moment it had then, as long as ``start`` is no earlier than what that run came to. Raises
+    ValueError for a naive time or a speed that is not positive.
     """
 
     def __init__(
@@ -44,6 +55,7 @@ class ReplayClock:
         speed: float = 1.0,
         end: datetime | None = None,
         source: Callable[[], datetime] | None = None,
+        earlier: Sequence[Anchor] = (),
     ) -> None:
         if start.tzinfo is None or (end is not None and end.tzinfo is None):
             raise ValueError("a replay clock needs timezone-aware times")
@@ -51,17 +63,28 @@ class ReplayClock:
             raise ValueError("a replay clock needs a positive speed")
         self.start, self.speed, self.end = start.astimezone(UTC), speed, end
         self._source = source or SystemClock().now
-        self._began = self._source()
+        self._last = None if end is None else to_micros(end)
+        self.anchors = (Anchor(to_micros(self._source()), to_micros(self.start), speed), *earlier)
 
     def now(self) -> datetime:
         """The replayed moment in UTC."""
-        return from_micros(self.when(to_micros(self._source())))
+        return from_micros(self._under(self.anchors[0], to_micros(self._source())))
 
     def when(self, machine: int) -> int:
-        """The replayed moment (µs UTC) at a moment of the machine's; what lies before the start was heard at the start."""
-        passed = max(0, machine - to_micros(self._began))
-        moment = to_micros(self.start) + round(passed * self.speed)
-        return min(moment, to_micros(self.end)) if self.end is not None else moment
+        """The replayed moment (µs UTC) at a moment of the machine's, by the run it lies in.
+
+        Between two runs the city stood still at the later one's start; before all of them, at the first one's.
+        """
+        if machine >= self.anchors[0].machine:
+            return self._under(self.anchors[0], machine)
+        for later, anchor in pairwise(self.anchors):
+            if machine >= anchor.machine:
+                return min(self._under(anchor, machine), later.city)
+        return self._under(self.anchors[-1], machine)
+
+    def _under(self, anchor: Anchor, machine: int) -> int:
+        moment = anchor.city + round(max(0, machine - anchor.machine) * anchor.speed)
+        return moment if self._last is None else min(moment, self._last)
 
     @property
     def finished(self) -> bool:

@@ -7,19 +7,27 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import sqlalchemy as sa
 
 from dothi.access.policy import SYSTEM
 from dothi.data.writer import Writer
+from dothi.model.clock import Anchor, ReplayClock, from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.platform.sector import Period
 from dothi.store.database import Database
-from dothi.store.tables import meta
+from dothi.store.tables import audit, meta
 
-_PRESENT = "replay.present"
+_REPLAY = "replay"
+_MOST_RUNS = 100  # each start is one; what waits in the journal since before the oldest was heard at its beginning
+
+
+class _Stood(msgspec.Struct):
+    present: int
+    runs: list[Anchor]
 
 
 @contextmanager
@@ -77,23 +85,35 @@ def _not_writable(home: Path, error: OSError) -> Problem:
     )
 
 
-def replay_start(database: Database, period: Period) -> datetime:
-    """Where a replay goes on: where it stood when it was last stopped, else the period's own present."""
+def replay_start(database: Database, period: Period) -> tuple[datetime, list[Anchor]]:
+    """Where a replay goes on, and its earlier runs, newest first; of another recording, its own present and no runs.
+
+    It goes on at what was last kept, or at the last commit if that came later: nothing that was said moves in time.
+    """
     with database.engine.connect() as connection:
-        kept = connection.execute(sa.select(meta.c.value).where(meta.c.key == _PRESENT)).scalar_one_or_none()
-    if kept is None:
-        return period.present
-    moment = datetime.fromisoformat(kept).astimezone(UTC)
-    return moment if period.start <= moment <= period.end else period.present
+        kept = connection.execute(sa.select(meta.c.value).where(meta.c.key == _REPLAY)).scalar_one_or_none()
+        commit = connection.execute(sa.select(audit.c.at).order_by(audit.c.seq.desc()).limit(1)).scalar_one_or_none()
+    first, last = to_micros(period.start), to_micros(period.end)
+    stood = None if kept is None else msgspec.json.decode(kept, type=_Stood)
+    if stood is None or not first <= stood.present <= last:
+        return period.present, []
+    return from_micros(min(max(stood.present, commit or 0), last)), stood.runs
 
 
-async def keep_present(writer: Writer, moment: datetime) -> None:
-    """Remember the replay's present for the next start."""
+async def keep_present(writer: Writer, clock: ReplayClock, ahead: timedelta = timedelta()) -> None:
+    """Remember for the next start the runs of a replay, and its present, or what it will be ``ahead`` (real time) from now.
+
+    A city that is killed goes on at what was last promised: its time never steps back.
+    """
+    now = clock.now()
+    stood = _Stood(to_micros(now + ahead * clock.speed), list(clock.anchors[:_MOST_RUNS]))
+    if clock.end is not None:
+        stood.present = min(stood.present, to_micros(clock.end))
 
     def work(connection: sqlite3.Connection) -> None:
         connection.execute(
             "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (_PRESENT, moment.isoformat()),
+            (_REPLAY, msgspec.json.encode(stood).decode()),
         )
 
-    await writer.run(SYSTEM, moment, work)
+    await writer.run(SYSTEM, now, work)
