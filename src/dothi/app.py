@@ -136,6 +136,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
         quarantine = Quarantine(database, journal, writer, clock)
+        ingest = Ingest(journal, devices, writer, quarantine, types, clock, database)
         platform = Platform(
             settings=settings,
             tenant=tenant,
@@ -149,7 +150,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             history=History(database),
             devices=devices,
             quarantine=quarantine,
-            ingest=Ingest(journal, devices, writer, quarantine, types, clock, database),
+            ingest=ingest,
             dispatcher=dispatcher,
             sectors=sectors,
             replay=replay,

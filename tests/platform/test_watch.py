@@ -22,8 +22,8 @@ class Lag:
         return self.value
 
 
-def watched(lag: int | None, home: Path, floor: float = 0.0) -> Watch:
-    watch = Watch(Lag(lag), home, floor, bound=10)  # type: ignore[arg-type]  # only lag() is asked
+def watched(lag: int | None, home: Path, floor: float = 0.0, waited: float = 0.0) -> Watch:
+    watch = Watch(Lag(lag), home, floor, lambda: waited, bound=10)  # type: ignore[arg-type]  # only lag() is asked
     asyncio.run(watch.look())
     return watch
 
@@ -37,6 +37,12 @@ def test_a_lag_beyond_the_bound_refuses(tmp_path: Path, lag: int | None, refused
     if refusal is not None:
         assert refusal.status == 503
         assert refusal.retry_after
+
+
+@pytest.mark.parametrize(("lag", "waited", "refused"), [(1, 21.0, True), (1, 19.0, False), (0, 99.0, False)])
+def test_few_messages_that_wait_long_refuse_too(tmp_path: Path, lag: int, waited: float, refused: bool) -> None:
+    refusal = watched(lag, tmp_path, waited=waited).refusal()
+    assert (refusal is not None and refusal.code == "behind") is refused
 
 
 def test_a_full_disk_refuses(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How the city itself is doing: what lags, what is full, what failed. It decides when to refuse new readings."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,21 @@ if TYPE_CHECKING:
     from dothi.store.journal import Journal
 
 LAG_BOUND = 100_000  # messages heard and not yet committed
+WAIT_BOUND = 20.0  # seconds a message may wait for its commit; a body of a thousand readings is one message
 EVERY = 0.5
 _PATIENCE = 5.0
 
 
 class Watch:
-    """Samples the journal's lag and the disk twice a second. ``lag`` is None while the journal does not answer."""
+    """Samples the journal's lag and the disk twice a second. ``lag`` is None while the journal does not answer.
 
-    def __init__(self, journal: "Journal", home: Path, disk_floor: float, bound: int = LAG_BOUND) -> None:
-        self._journal, self._home, self._floor, self.bound = journal, home, disk_floor, bound
+    ``waited`` tells how many seconds the messages now being committed had to wait.
+    """
+
+    def __init__(
+        self, journal: "Journal", home: Path, disk_floor: float, waited: Callable[[], float], bound: int = LAG_BOUND
+    ) -> None:
+        self._journal, self._home, self._floor, self._waited, self.bound = journal, home, disk_floor, waited, bound
         self.lag: int | None = None
         self.free = 1.0
 
@@ -55,4 +62,6 @@ class Watch:
             )
         if self.lag is not None and self.lag > self.bound:
             return Problem(503, "behind", f"{self.lag} messages wait to be committed.", "Send again after a while.", 5)
+        if self.lag and (waited := self._waited()) > WAIT_BOUND:
+            return Problem(503, "behind", f"Messages wait {waited:.0f} s to be committed.", "Send again after a while.", 5)
         return None
