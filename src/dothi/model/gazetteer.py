@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from dothi.model.text import fold, nfc
 from dothi.model.ward import Former, Ward
@@ -19,11 +19,15 @@ _EXACT, _STARTS, _WORD_STARTS, _CONTAINS, _KIND_ONLY = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A ward that was looked for. ``former`` is the old commune whose name matched; it went in ``whole`` or in part."""
+    """A ward that was looked for. ``former`` is the old commune whose name matched; it went in ``whole`` or in part.
+
+    ``exact`` says that the whole name was typed, not a part of it.
+    """
 
     ward: Ward
     former: str | None = None
     whole: bool = True
+    exact: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,10 @@ class Gazetteer:
             )
             if code not in best or rank < best[code][0]:
                 best[code] = (rank, found)
-        return [found for _, found in sorted(best.values(), key=lambda item: item[0])[:limit]]
+        return [
+            replace(found, exact=rank[0] == _EXACT)
+            for rank, found in sorted(best.values(), key=lambda item: item[0])[:limit]
+        ]
 
 
 def _split(name: str) -> tuple[str, str]:

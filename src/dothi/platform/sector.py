@@ -33,6 +33,7 @@ class MapPoint:
     freshness: Freshness = "fresh"
     severity: int = 0
     rank: float = 0.0  # the worst is the highest; lists sort by it
+    doubt: str = ""  # why the value may be wrong; lists show a mark that says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,23 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """A line across a chart. ``label`` is a word or two; without an official ``colour`` (CSS hex) the line is neutral."""
+
+    value: float
+    label: str
+    colour: str = ""
+    ink: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of one attribute: its series comes from the history door. ``thresholds`` are (value, words)."""
+    """A chart of one attribute: its series comes from the history door."""
 
     attribute: str
     title: str
     unit: str
-    thresholds: tuple[tuple[float, str], ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
     hours: int = 24
 
 

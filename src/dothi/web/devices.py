@@ -15,8 +15,9 @@ from dothi.model.unit import UNITS
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
+from dothi.ui.tables import csv_response
 from dothi.web import view, words
-from dothi.web.panel import csv_response, panel_context
+from dothi.web.panel import panel_context
 
 PAGE = 50
 EVERYTHING = 1_000_000

@@ -1,7 +1,5 @@
 """The drawer: what is known about one entity, most important first, down to the readings themselves."""
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -25,6 +23,7 @@ from dothi.platform.sector import Chart, Panel
 from dothi.ui.formats import number, relative
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import fill
+from dothi.ui.tables import csv_response
 from dothi.web import words
 from dothi.web.view import guarded
 
@@ -126,18 +125,6 @@ class Panels:
                 )
             ),
         )
-
-
-def csv_response(name: str, head: tuple[str, ...], rows: Any) -> Response:
-    """A table as a CSV download. Cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(head)
-    for row in rows:
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell for cell in row])
-    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "-" for letter in name)
-    headers = {"content-disposition": f'attachment; filename="{safe}.csv"', "cache-control": "no-store"}
-    return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _panel(platform: Platform, person: Person, language: str, entity: Entity) -> Panel:

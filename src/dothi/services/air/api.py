@@ -1,9 +1,7 @@
 """The sector's own JSON and CSV: the air of every ward now, and a station's daily index."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +18,7 @@ from dothi.services.air.process import day_hours, day_index, hourly_means
 from dothi.services.air.stations import city_air
 from dothi.services.air.wards import FARTHEST_KM
 from dothi.ui.formats import city_zone
+from dothi.ui.tables import csv_response
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
@@ -55,7 +54,7 @@ def wards(request: Request, platform: "Platform") -> Response:
             }
         )
     if _wants_csv(request):
-        return _csv("wards.csv", rows)
+        return _csv("wards", rows)
     error = air.error
     return _json(
         {
@@ -90,7 +89,7 @@ def daily(request: Request, platform: "Platform") -> Response:
     today = platform.clock.now().astimezone(city_zone()).date()
     rows = daily_rows(platform, asker, station, [today - timedelta(days=back) for back in range(1, int(text) + 1)])
     if _wants_csv(request):
-        return _csv("daily.csv", [{key: value for key, value in row.items() if key != "exceedances"} for row in rows])
+        return _csv("daily", [{key: value for key, value in row.items() if key != "exceedances"} for row in rows])
     return _json({"station": station, "method": words.METHOD.en, "timeZone": "Asia/Ho_Chi_Minh", "days": rows})
 
 
@@ -135,12 +134,5 @@ def _json(content: Any) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-def _csv(name: str, rows: Iterable[dict[str, Any]]) -> Response:
-    """Rows as CSV with a byte order mark, without which spreadsheets read Vietnamese wrongly."""
-    listed = list(rows)
-    text = StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(listed[0]) if listed else [], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(listed)
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(text.getvalue().encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers)
+def _csv(name: str, rows: Sequence[dict[str, Any]]) -> Response:
+    return csv_response(name, tuple(rows[0]) if rows else (), (tuple(row.values()) for row in rows))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import page, person_of
-from dothi.model.city import Ward
+from dothi.model.city import City, Found, Ward
 from dothi.services.air import api, public, words
 from dothi.services.air.process import whole_hour
 from dothi.services.air.stations import city_air
@@ -55,7 +55,8 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
 def _air(request: Request, platform: "Platform") -> Response:
     """How is the air where I am: ``?ward=<code>``, or ``?q=<part of a name>``, or neither for the whole city."""
     language, asker, city = language_of(request), person_of(request), platform.city
-    place, matches, asked = _wanted(request, platform)
+    place, matches, asked = _wanted(request, platform.city)
+    found = next((one for one in matches if place is not None and one.ward.code == place.code), None)
     air = city_air(platform, asker)
     now = platform.clock.now()
     shown = air.wards[place.code].nearest or public.nearest(air.stations, place) if place is not None else None
@@ -68,11 +69,13 @@ def _air(request: Request, platform: "Platform") -> Response:
         "t": public.phrases(language),
         "asked": asked,
         "place": place,
-        "matches": matches,
+        "matches": [(one.ward, words.former_words(one, language)) for one in matches],
+        "former": words.former_words(found, language) if found is not None else "",
         "chosen": place.code if place is not None else "",
         "stations": air.stations,
         "hero": public.hero(air, place, title, now, language),
         "bars": bars,
+        "bar_width": public.BAR_WIDTH,
         "bars_title": public.bars_title(shown, language),
         "bars_said": public.bars_words(shown, bars, language),
         "near": near,
@@ -83,16 +86,20 @@ def _air(request: Request, platform: "Platform") -> Response:
     return render(request, platform, f"{_PACKAGE}:air.html", **context)
 
 
-def _wanted(request: Request, platform: "Platform") -> tuple[Ward | None, list[Ward], str]:
-    """The ward asked for; the wards a search may mean; and the words that were asked."""
+def _wanted(request: Request, city: City) -> tuple[Ward | None, list[Found], str]:
+    """The ward asked for; what a search may mean; and the words that were asked.
+
+    A search goes to the one ward whose whole name was typed: today's name counts before a former one.
+    """
     code, asked = request.query_params.get("ward", ""), request.query_params.get("q", "").strip()[:80]
     if code:
-        place = platform.city.by_code.get(code)
+        place = city.by_code.get(code)
         return place, [], "" if place is not None else code[:80]
-    matches = platform.city.search(asked) if asked else []
-    exact = [ward for ward in matches if asked in (ward.full_name, ward.name)]
-    only = exact if len(exact) == 1 else matches
-    return (only[0] if len(only) == 1 else None), matches, asked
+    matches = city.find(asked) if asked else []
+    exact = [one for one in matches if one.exact]
+    today = [one for one in exact if one.former is None]
+    only = next((some for some in (today, exact, matches) if some), [])
+    return (only[0].ward if len(only) == 1 else None), matches, asked
 
 
 def _table(request: Request, platform: "Platform") -> Response:

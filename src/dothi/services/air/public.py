@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 BARS = 12
-_BAR_STEP, _BAR_HEIGHT = 28, 52
+_BAR_STEP, _BAR_HEIGHT = 100 / BARS, 52  # % of the width, pixels
+BAR_WIDTH = 6.6  # % of the width
 PHRASES = {
     "heading": words.TITLE,
     "title": Text("Không khí quanh bạn", "The air around you"),
-    "find": Text("Tìm phường, xã của bạn", "Find your ward"),
+    "find": Text("Tìm phường, xã của bạn", "Find your ward or commune"),
     "show": Text("Xem", "Show"),
     "which": Text("Bạn muốn xem nơi nào?", "Which one do you mean?"),
     "unknown": Text(
         "Không có phường, xã nào tên như vậy trong thành phố. Bạn thử gõ một phần tên, không cần dấu.",
-        "No ward of this city has such a name. Try a part of the name; accents do not matter.",
+        "No ward or commune of this city has such a name. Try a part of the name; accents do not matter.",
     ),
     "empty": Text("Chưa có trạm quan trắc không khí nào", "No air quality station yet"),
     "empty_how": Text(
@@ -47,14 +48,14 @@ PHRASES = {
     "past_city": Text("12 giờ qua, trung vị các trạm", "The last 12 hours, median of the stations"),
     "table": Text("Xem dạng bảng, tải CSV", "See as tables, download CSV"),
     "method": Text("Cách tính và nguồn", "Method and source"),
-    "table_title": Text("Không khí theo phường, xã và trạm", "The air by ward and station"),
+    "table_title": Text("Không khí theo phường, xã và trạm", "The air by ward, commune and station"),
     "back": Text("Về trang không khí quanh bạn", "Back to the air around you"),
     "csv": Text("Tải CSV", "Download CSV"),
-    "by_ward": Text("Theo phường, xã", "By ward"),
+    "by_ward": Text("Theo phường, xã", "By ward and commune"),
     "by_station": Text("Theo trạm", "By station"),
 }
 WARD_HEADS = (
-    Text("Phường, xã", "Ward"),
+    Text("Phường, xã", "Ward or commune"),
     Text("VN_AQI", "VN_AQI"),
     Text("Mức", "Level"),
     Text("Trạm gần nhất", "Nearest station"),
@@ -90,7 +91,7 @@ def hero(air: CityAir, place: Ward | None, title: str, now: datetime, language: 
     if place is None:
         middle = air.median
         note = (
-            f"Median of {len(air.current)} stations. Choose your ward for the air near you."
+            f"Median of {len(air.current)} stations. Choose your ward or commune for the air near you."
             if english
             else f"Trung vị của {len(air.current)} trạm. Bạn chọn phường, xã để xem nơi mình ở."
         )
@@ -120,13 +121,22 @@ def nearest(stations: Sequence[Station], place: Ward) -> Station | None:
 
 
 def bars(values: Mapping[datetime, float], end: datetime, language: str) -> list[dict[str, Any]]:
-    """The last twelve finished hours before ``end`` as bars of a 346 × 92 drawing, oldest first; no height: no value."""
+    """The last twelve finished hours before ``end`` as bars, oldest first; no height: no value.
+
+    ``left`` and ``middle`` are percentages of the drawing's width, ``height`` is in pixels.
+    """
     top = max([50.0, *values.values()])
     drawn = []
     for place in range(BARS):
         hour = end - HOUR * (BARS - place)
         span = words.hour_span(hour, language)
-        bar: dict[str, Any] = {"x": place * _BAR_STEP + 8, "hour": formats.hour(hour + HOUR), "height": 0}
+        middle = (place + 0.5) * _BAR_STEP
+        bar: dict[str, Any] = {
+            "left": round(middle - BAR_WIDTH / 2, 2),
+            "middle": round(middle, 2),
+            "hour": formats.hour(hour + HOUR),
+            "height": 0,
+        }
         if hour in values:
             value = int(values[hour] + 0.5)
             band = band_of(value)
@@ -157,7 +167,7 @@ def near(platform: "Platform", asker: Person, station: Station, place: Ward, lan
     )
     distance = words.kilometres(away, language)
     about = [
-        f"{distance} from the middle of the ward" if language == "en" else f"cách trung tâm phường, xã {distance}",
+        f"{distance} from the middle of the place" if language == "en" else f"cách trung tâm phường, xã {distance}",
         words.age_words(station, platform.clock.now(), language),
         words.coordinates(station.longitude, station.latitude, language),
     ]

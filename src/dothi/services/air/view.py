@@ -10,7 +10,7 @@ from dothi.model.entity import Attribute, Entity
 from dothi.model.schema import AttributeType
 from dothi.model.unit import UNITS
 from dothi.platform.sector import Band as LegendBand
-from dothi.platform.sector import Chart, HourCell, MapArea, MapPoint, Panel, Tile
+from dothi.platform.sector import Chart, HourCell, MapArea, MapPoint, Panel, Threshold, Tile
 from dothi.services.air import qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
@@ -61,9 +61,6 @@ def points(platform: "Platform", asker: Person, language: str, ids: Sequence[str
 def _point(station: Station, now: datetime, language: str) -> MapPoint:
     band = station.band
     colour, ink = (band.colour, band.ink) if band is not None and station.current else (GREY, GREY_INK)
-    detail = [words.index_words(station, language), words.age_words(station, now, language)]
-    if station.reasons:
-        detail.append(words.reasons_in_words(station.reasons, language))
     return MapPoint(
         station.id,
         station.longitude,
@@ -72,11 +69,12 @@ def _point(station: Station, now: datetime, language: str) -> MapPoint:
         "–" if station.index is None else str(station.index),
         colour,
         ink,
-        " · ".join(detail),
+        f"{words.level_words(station, language)} · {words.short_age(station, now, language)}",
         station.ward,
         station.freshness,
         band.severity if band is not None and station.current else 0,
         float(station.index or 0) if station.current else -1.0,
+        words.reasons_in_words(station.reasons, language),
     )
 
 
@@ -249,12 +247,12 @@ def _exceedances(platform: "Platform", asker: Person, station: Station, language
 
 def _charts(now: datetime, language: str, entity: Entity) -> tuple[Chart, ...]:
     today = now.astimezone(formats.city_zone()).date()
-    bounds = tuple((float(band.low), band.name.in_language(language)) for band in BANDS[1:])
-    charts = [Chart(INDEX, "VN_AQI", "AQI", bounds)]
+    bounds = tuple(Threshold(band.low, band.name.in_language(language), band.colour, band.ink) for band in BANDS[1:])
+    charts = [Chart(INDEX, "VN_AQI", "", bounds)]
     for name in POLLUTANTS:
         if entity.first(iri(name)) is None:
             continue
         limits = [limit for limit in qcvn05.limits(name, today) if limit.averaging == _SHOWN_LIMIT[name]]
-        lines = tuple((limit.value, f"QCVN 05:2023 {limit.averaging}") for limit in limits)
+        lines = tuple(Threshold(limit.value, words.limit_words(limit.averaging, language)) for limit in limits)
         charts.append(Chart(iri(name), POLLUTANT_TITLES[name].in_language(language), "µg/m³", lines))
     return tuple(charts)

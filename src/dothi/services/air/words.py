@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from dothi.model.city import Found
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.model.text import Text
+from dothi.services.air import qcvn05
 from dothi.services.air.model import POLLUTANT_NAMES
 from dothi.services.air.stations import Station
 from dothi.services.air.wards import FARTHEST_KM, InterpolationError
@@ -13,6 +15,7 @@ TITLE = Text("Không khí", "Air")
 LAYER = Text("Chất lượng không khí (VN_AQI)", "Air quality (VN_AQI)")
 BEYOND = Text("vượt thang", "beyond the scale")
 NO_INDEX = Text("chưa đủ số đo để tính VN_AQI", "not enough readings for a VN_AQI")
+NEVER = Text("chưa có tín hiệu", "no signal yet")
 METHOD = Text(
     "VN_AQI giờ tính theo Quyết định 1459/QĐ-TCMT (2019): bụi PM2.5 và PM10 theo NowCast 12 giờ, các khí theo trung bình"
     " 1 giờ; lấy chỉ số lớn nhất. Số đo bị đánh giá hỏng không được dùng. Lời khuyên sức khỏe do Đô Thị soạn.",
@@ -22,8 +25,8 @@ METHOD = Text(
 INTERPOLATION = Text(
     f"Giá trị của phường, xã là nội suy, gần đúng: trung bình các trạm, trạm càng gần càng nặng (nghịch đảo bình phương"
     f" khoảng cách); không có giá trị khi trạm gần nhất xa hơn {FARTHEST_KM:.0f} km.",
-    f"A ward's value is interpolated and approximate: the mean of the stations, nearer ones weighing more (inverse square"
-    f" of the distance); none when the nearest station is farther than {FARTHEST_KM:.0f} km.",
+    f"The value of a ward or commune is interpolated and approximate: the mean of the stations, nearer ones weighing more"
+    f" (inverse square of the distance); none when the nearest station is farther than {FARTHEST_KM:.0f} km.",
 )
 REASONS = {
     Reason.TYPE: Text("sai kiểu giá trị", "wrong kind of value"),
@@ -68,6 +71,20 @@ def hour_span(start: datetime, language: str) -> str:
     return f"{formats.hour(start)}–{formats.hour(start + timedelta(hours=1))} {formats.day(start, language)}"
 
 
+def limit_words(averaging: qcvn05.Averaging, language: str) -> str:
+    """A limit of QCVN 05:2023 in a few words: 'QCVN 24 giờ'."""
+    hours, unit = averaging.removesuffix("h"), "h" if language == "en" else " giờ"
+    return f"QCVN {hours}{unit}"
+
+
+def level_words(station: Station, language: str) -> str:
+    """A station's level without its number: 'Trung bình'."""
+    if station.band is None:
+        return NO_INDEX.in_language(language)
+    level = station.band.name.in_language(language)
+    return f"{level} ({BEYOND.in_language(language)})" if station.beyond_scale else level
+
+
 def index_words(station: Station, language: str) -> str:
     """A station's index in words: '84 AQI · Trung bình'."""
     if station.index is None or station.band is None:
@@ -76,10 +93,17 @@ def index_words(station: Station, language: str) -> str:
     return f"{words} ({BEYOND.in_language(language)})" if station.beyond_scale else words
 
 
+def short_age(station: Station, now: datetime, language: str) -> str:
+    """When a station was last heard, where its state is said beside it: '3 phút trước', 'lần cuối 10:05 14/05/2026'."""
+    if station.heard is None or station.freshness == "fresh":
+        return NEVER.in_language(language) if station.heard is None else formats.relative(station.heard, now, language)
+    return f"{'last heard' if language == 'en' else 'lần cuối'} {formats.daytime(station.heard, language)}"
+
+
 def age_words(station: Station, now: datetime, language: str) -> str:
     """How fresh a station is: 'cập nhật 3 phút trước', 'mất tín hiệu từ 10:05 14/05/2026'."""
     if station.heard is None:
-        return "no signal yet" if language == "en" else "chưa có tín hiệu"
+        return NEVER.in_language(language)
     if station.freshness == "fresh":
         told = formats.relative(station.heard, now, language)
         return f"updated {told}" if language == "en" else f"cập nhật {told}"
@@ -88,6 +112,16 @@ def age_words(station: Station, now: datetime, language: str) -> str:
     if language == "en":
         return f"{'late' if late else 'silent'}, last heard {since}"
     return f"{'chậm cập nhật' if late else 'mất tín hiệu'}, lần cuối {since}"
+
+
+def former_words(found: Found, language: str) -> str:
+    """What became of the commune whose former name was typed: 'Phường Kim Mã nay thuộc Phường Ba Đình.'; else empty."""
+    if found.former is None:
+        return ""
+    now = found.ward.full_name
+    if language == "en":
+        return f"{found.former} is now in {now}." if found.whole else f"Part of {found.former} is now in {now}."
+    return f"{found.former} nay thuộc {now}." if found.whole else f"Một phần {found.former} nay thuộc {now}."
 
 
 def error_words(error: InterpolationError | None, language: str) -> str:

@@ -3,6 +3,13 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { zoned } from "./time";
 
+interface Threshold {
+  value: number;
+  label: string;
+  colour: string; // an official one, with the ink readable on it; neither for a line that only says its label
+  ink: string;
+}
+
 interface Series {
   t: number[];
   v: number[];
@@ -10,7 +17,7 @@ interface Series {
   to: number;
   unit: string;
   title: string;
-  thresholds: [number, string][];
+  thresholds: Threshold[];
   language: string;
 }
 
@@ -66,10 +73,10 @@ export class Chart extends HTMLElement {
     const say = (place: number | null | undefined): void => {
       const at = place ?? times.length - 1;
       const value = values[at];
-      readout!.textContent = value == null ? "" : `${zoned(times[at]! * 1000).hour} · ${format.format(value)} ${series.unit}`;
+      readout!.textContent = value == null ? "" : `${zoned(times[at]! * 1000).hour} · ${format.format(value)} ${series.unit}`.trim();
     };
     const [times, values] = withGaps(series.t, series.v);
-    const highest = Math.max(...series.v, ...series.thresholds.map(([value]) => value).filter((value) => value < Math.max(...series.v) * 1.8));
+    const highest = Math.max(...series.v, ...series.thresholds.map(({ value }) => value).filter((value) => value < Math.max(...series.v) * 1.8));
     const lowest = Math.min(0, ...series.v);
     const axis = { stroke: token("second"), font: FONT, grid: { stroke: token("line"), width: 1 }, ticks: { show: false } } as const;
     this.#plot = new uPlot(
@@ -88,22 +95,7 @@ export class Chart extends HTMLElement {
         series: [{}, { stroke: token("ink"), width: 1.75, points: { show: times.length < 3 }, spanGaps: false }],
         hooks: {
           draw: [
-            (plot) => {
-              const { ctx, bbox } = plot;
-              ctx.save();
-              ctx.strokeStyle = token("severity-3");
-              ctx.lineWidth = 1.25 * devicePixelRatio;
-              ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-              for (const [value] of series.thresholds) {
-                const y = Math.round(plot.valToPos(value, "y", true));
-                if (y < bbox.top || y > bbox.top + bbox.height) continue;
-                ctx.beginPath();
-                ctx.moveTo(bbox.left, y);
-                ctx.lineTo(bbox.left + bbox.width, y);
-                ctx.stroke();
-              }
-              ctx.restore();
-            },
+            (plot) => drawThresholds(plot, series.thresholds, { line: token("third"), paper: token("card") }),
           ],
           setCursor: [(plot) => say(plot.cursor.idx)],
         },
@@ -118,6 +110,43 @@ export class Chart extends HTMLElement {
     });
     this.#watch.observe(this);
   }
+}
+
+/** Each threshold as a dashed line in the colour of what begins there, with its name on a label of that colour. */
+function drawThresholds(plot: uPlot, thresholds: Threshold[], plain: { line: string; paper: string }): void {
+  const { ctx, bbox } = plot;
+  const dot = devicePixelRatio;
+  const high = 15 * dot;
+  let lowest = Infinity;
+  ctx.save();
+  ctx.font = FONT.replace("11px", `${10.5 * dot}px`);
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
+  for (const { value, label, colour, ink } of [...thresholds].sort((one, other) => one.value - other.value)) {
+    const y = Math.round(plot.valToPos(value, "y", true));
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    for (const [style, width] of [[plain.line, colour ? 2.5 : 1.25], [colour, 1.25]] as const) {
+      if (!style) continue;
+      ctx.strokeStyle = style;
+      ctx.lineWidth = width * dot;
+      ctx.setLineDash(style === colour ? [] : [4 * dot, 3 * dot]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    const wide = ctx.measureText(label).width + 10 * dot;
+    const top = Math.max(bbox.top, y - high - 2 * dot);
+    if (top + high > lowest) continue; // no room: the table below names it
+    lowest = top;
+    ctx.fillStyle = colour || plain.paper;
+    ctx.beginPath();
+    ctx.roundRect(bbox.left + 4 * dot, top, wide, high, 5 * dot);
+    ctx.fill();
+    ctx.fillStyle = ink || plain.line;
+    ctx.fillText(label, bbox.left + 9 * dot, top + high / 2 + 0.5 * dot);
+  }
+  ctx.restore();
 }
 
 /** The series with a break wherever nothing was heard for more than three times the usual pause. */

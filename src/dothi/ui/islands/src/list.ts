@@ -115,6 +115,8 @@ export class List {
       slot(element, "title").textContent = slot(element, "title").title = point.title;
       slot(element, "place").textContent = this.#wards.get(point.ward ?? "") ?? "";
       slot(element, "detail").textContent = point.detail;
+      slot(element, "doubt").hidden = !point.doubt;
+      slot(element, "doubt-words").textContent = point.doubt;
       const fresh = slot(element, "freshness");
       fresh.className = `chip chip-${point.freshness}`;
       fresh.textContent = point.freshness === "fresh" ? "" : (this.#words[point.freshness] ?? "");

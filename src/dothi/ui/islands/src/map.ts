@@ -22,6 +22,7 @@ export interface MapOptions {
   thanks: (words: string) => void;
 }
 
+const ROOM = { top: 48, bottom: 52, left: 64, right: 64 }; // a marker moved aside still stands whole inside
 const FONTS = ["400 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro SemiBold'"];
 
 export class CityMap {
@@ -48,6 +49,14 @@ export class CityMap {
       minZoom: 7,
       maxZoom: 18,
       attributionControl: false,
+      // Where the page itself scrolls, one finger must go on scrolling it.
+      cooperativeGestures: window.matchMedia("(max-width: 760px)").matches,
+      locale: {
+        "CooperativeGesturesHandler.WindowsHelpText": options.words["map_wheel"] ?? "",
+        "CooperativeGesturesHandler.MacHelpText": options.words["map_wheel_mac"] ?? "",
+        "CooperativeGesturesHandler.MobileHelpText": options.words["map_fingers"] ?? "",
+        "Map.Title": options.words["map"] ?? "",
+      },
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,
@@ -86,7 +95,7 @@ export class CityMap {
     const first = this.#points.length === 0;
     this.#points = points;
     this.#markers.set(points);
-    if (first && points.length && !this.#placed) this.#see(middle(points), false);
+    if (first && points.length && !this.#placed) this.#see(false);
   }
 
   async areas(areas: Area[]): Promise<void> {
@@ -118,28 +127,17 @@ export class CityMap {
 
   /** See every point; the whole city when there is none. */
   fit(): void {
-    this.#see(this.#points, true);
+    this.#see(true);
   }
 
-  #see(points: Point[], animate: boolean): void {
+  #see(animate: boolean): void {
     const [west, south, east, north] = this.#bounds;
-    const bounds = points.length
-      ? points.reduce((all, one) => all.extend([one.longitude, one.latitude]), new maplibre.LngLatBounds())
-      : new maplibre.LngLatBounds([west, south], [east, north]);
-    this.#map.fitBounds(bounds, { padding: { top: 36, bottom: 36, left: 44, right: 44 }, maxZoom: 14, animate: animate && !still() });
+    const city = new maplibre.LngLatBounds([west, south], [east, north]);
+    // A station that claims to be elsewhere must not make the city a dot.
+    const inside = this.#points.filter(({ longitude, latitude }) => city.contains([longitude, latitude]));
+    const bounds = inside.reduce((all, one) => all.extend([one.longitude, one.latitude]), new maplibre.LngLatBounds());
+    this.#map.fitBounds(inside.length ? bounds : city, { padding: ROOM, maxZoom: 14, animate: animate && !still() });
   }
-}
-
-/** The points without the outermost tenth on each side: where most of them are. */
-function middle(points: Point[]): Point[] {
-  const inner = (values: number[]): [number, number] => {
-    const sorted = values.sort((one, other) => one - other);
-    return [sorted[Math.floor(sorted.length * 0.1)]!, sorted[Math.ceil(sorted.length * 0.9) - 1]!];
-  };
-  const [west, east] = inner(points.map((one) => one.longitude));
-  const [south, north] = inner(points.map((one) => one.latitude));
-  const kept = points.filter(({ longitude: x, latitude: y }) => x >= west && x <= east && y >= south && y <= north);
-  return kept.length ? kept : points;
 }
 
 function still(): boolean {

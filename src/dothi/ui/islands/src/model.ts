@@ -12,6 +12,7 @@ export interface Point {
   freshness: "fresh" | "late" | "silent";
   severity: number;
   rank: number;
+  doubt: string;
 }
 
 export interface Area {
