@@ -41,7 +41,8 @@ def test_a_flood_of_unknown_devices_stays_at_the_lobbys_bound(tmp_path: Path, id
         assert figures(client)["dothi_lobby_refused_total"] == refused
 
         # Whoever waits already is still heard, and so are strangers who come together with somebody known.
-        mixed = b'{"device":"flood-1","values":{"pm25":2}}\n{"device":"late","values":{"pm25":1}}\n{"device":"known","values":{"pm25":3}}'
+        line = b'{"device":"%s","values":{"pm25":1}}'
+        mixed = b"\n".join(line % name for name in (b"flood-1", b"one-more", b"known"))
         assert client.post(DOOR, content=mixed, headers=NDJSON).json()["accepted"] == 3
         device = RawMqtt(city.mqtt_port)
         assert device.publish("hanoi/devices/stranger/readings", b'{"values":{"pm25":1}}')
