@@ -34,7 +34,7 @@ _ROWS = (
 )
 _KEPT = "SELECT e.num, e.doc FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value WHERE instr(e.doc, ?) > 0"
 _LIVE_DEFAULT = (
-    "SELECT s.entity, s.attribute, l.observed_at, l.number, l.other, l.grade FROM json_each(?) w "
+    "SELECT s.entity, s.attribute, l.observed_at, l.number, l.other, l.grade, l.reasons FROM json_each(?) w "
     "CROSS JOIN json_each(?) a CROSS JOIN series s ON s.entity = w.value AND s.attribute = a.value AND s.dataset = 0 "
     "CROSS JOIN live l ON l.series_id = s.id WHERE l.hidden = 0"
 )
@@ -54,8 +54,9 @@ class EntityPage:
 class EntityTable:
     """The same answer as columns of one length, for maps, lists and figures: a fifth of the time of entities.
 
-    ``points`` are (longitude, latitude) of the middle of each place. ``values``, ``observed_at`` (µs UTC) and ``grades``
-    hold one column for each attribute of the query's ``attributes``: the default instance, None where there is none.
+    ``points`` are (longitude, latitude) of the middle of each place. ``values``, ``observed_at`` (µs UTC), ``grades`` and
+    ``reasons`` (flags of model.reading.Reason) hold one column for each attribute of the query's ``attributes``: the
+    default instance, None where there is none.
     """
 
     ids: list[str]
@@ -65,6 +66,7 @@ class EntityTable:
     values: dict[str, list[Any]]
     observed_at: dict[str, list[int | None]]
     grades: dict[str, list[Grade | None]]
+    reasons: dict[str, list[int | None]]
     total: int | None = None
 
     def __len__(self) -> int:
@@ -110,6 +112,7 @@ class Context:
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
+                {iri: [None] * len(rows) for iri in wanted},
                 total,
             )
             names = dict(
@@ -119,11 +122,14 @@ class Context:
             for iri in wanted:
                 for num, text in db.execute(_KEPT, (page, _json(iri))):
                     _fill_kept(table, places[num], iri, text)
-            for num, name, observed_at, number, other, grade in db.execute(_LIVE_DEFAULT, (page, _json(list(names)))):
+            for num, name, observed_at, number, other, grade, reasons in db.execute(
+                _LIVE_DEFAULT, (page, _json(list(names)))
+            ):
                 iri, place = names[name], places[num]
                 table.values[iri][place] = number if other is None else join_value(number, other)
                 table.observed_at[iri][place] = observed_at
                 table.grades[iri][place] = _GRADES[grade]
+                table.reasons[iri][place] = reasons
             return table
 
     def _find(self, db: sqlite3.Connection, asker: Person, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:

@@ -7,8 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from dothi.access.policy import Person, reach
-from dothi.data.context import EntityQuery
-from dothi.model.entity import LOCATION, Entity
+from dothi.data.context import EntityQuery, EntityTable
+from dothi.model.clock import from_micros
 from dothi.model.reading import Reason
 from dothi.model.urn import local_part
 from dothi.platform.sector import Freshness
@@ -23,7 +23,8 @@ HOUR = timedelta(hours=1)
 DEFAULT_CADENCE = HOUR
 BEYOND_SCALE = "beyondScale"
 _PAGE = 1_000
-_SHOWN = (NAME, LOCATION, INDEX, LEVEL, DOMINANT, *(iri(name) for name in POLLUTANTS))
+_OBSERVED = tuple(iri(name) for name in POLLUTANTS)
+_SHOWN = (NAME, INDEX, LEVEL, DOMINANT, *_OBSERVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,38 +101,35 @@ def stations(platform: "Platform", asker: Person, ids: Sequence[str] | None = No
     offset = 0
     while True:
         query = EntityQuery(type=AIR_QUALITY_OBSERVED, ids=tuple(ids or ()), attributes=_SHOWN, limit=_PAGE, offset=offset)
-        entities = platform.context.query(asker, query).entities
-        found.extend(one for entity in entities if (one := station_of(platform, entity)) is not None)
-        if len(entities) < _PAGE:
+        table = platform.context.table(asker, query)
+        now = platform.clock.now()
+        found.extend(_station(platform, table, row, place, now) for row, place in enumerate(table.points) if place)
+        if len(table) < _PAGE:
             return found
         offset += _PAGE
 
 
-def station_of(platform: "Platform", entity: Entity) -> Station | None:
-    """An entity as a station; None without a point on the map."""
-    point = entity.point
-    if point is None:
-        return None
-    now = platform.clock.now()
-    index, level, dominant, name = (entity.first(key) for key in (INDEX, LEVEL, DOMINANT, NAME))
-    observed = [one for key in POLLUTANTS if (one := entity.first(iri(key))) is not None and one.observed_at is not None]
-    heard = max((one.observed_at for one in observed if one.observed_at is not None), default=None)
+def _station(platform: "Platform", table: EntityTable, row: int, place: tuple[float, float], now: datetime) -> Station:
+    identifier, name = table.ids[row], table.values[NAME][row]
+    value, dominant, told = table.values[INDEX][row], table.values[DOMINANT][row], table.observed_at[INDEX][row]
+    observed = [at for one in _OBSERVED if (at := table.observed_at[one][row]) is not None]
+    heard = from_micros(max(observed)) if observed else None
+    hour = None if told is None else from_micros(told)
     reasons = Reason.NONE
-    for one in observed:
-        reasons |= one.reasons
-    value = index.value if index is not None and isinstance(index.value, int | float) else None
-    hour = index.observed_at if index is not None else None
+    for one in _OBSERVED:
+        if flags := table.reasons[one][row]:
+            reasons |= Reason(flags)
     return Station(
-        entity.id,
-        str(name.value) if name is not None else local_part(entity.id),
-        *point,
-        entity.ward,
-        None if value is None else round(value),
-        level is not None and level.value == BEYOND_SCALE,
-        str(dominant.value) if dominant is not None else None,
+        identifier,
+        str(name) if name is not None else local_part(identifier),
+        *place,
+        table.wards[row],
+        round(value) if isinstance(value, int | float) else None,
+        table.values[LEVEL][row] == BEYOND_SCALE,
+        str(dominant) if dominant is not None else None,
         hour,
         heard,
-        freshness(now, heard, hour, _cadence(platform, entity)),
+        freshness(now, heard, hour, _cadence(platform, identifier)),
         reasons,
     )
 
@@ -177,6 +175,6 @@ def level_key(band: Band, beyond_scale: bool) -> str:
     return BEYOND_SCALE if beyond_scale else band.key
 
 
-def _cadence(platform: "Platform", entity: Entity) -> timedelta:
-    device = platform.devices.lookup(local_part(entity.id))
+def _cadence(platform: "Platform", identifier: str) -> timedelta:
+    device = platform.devices.lookup(local_part(identifier))
     return timedelta(seconds=device.cadence_s) if device is not None else DEFAULT_CADENCE

@@ -15,7 +15,7 @@ from dothi.services.air import qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
 from dothi.services.air.process import hourly_means, whole_hour
-from dothi.services.air.stations import HOUR, Station, city_air, station_of, stations
+from dothi.services.air.stations import HOUR, Station, city_air, stations
 from dothi.ui import formats
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def hours(platform: "Platform", asker: Person, language: str) -> list[HourCell]:
 
 def panel(platform: "Platform", asker: Person, language: str, entity: Entity) -> Panel:
     """The drawer of one station: index, advice, every parameter with unit, time, grade and origin, method and source."""
-    station = station_of(platform, entity)
+    station = next(iter(stations(platform, asker, [entity.id])), None)
     now = platform.clock.now()
     name = entity.first(NAME)
     title = str(name.value) if name is not None else entity.id
