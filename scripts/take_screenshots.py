@@ -26,19 +26,19 @@ PAGES = {
     "api": "/docs",
 }
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
-SETTLE = 4000  # milliseconds for map and stream
+SETTLE = 7000  # milliseconds for map and stream
 
 
 def shoot(browser: Browser, base: str, name: str, path: str, size: str, language: str, dark: bool) -> Path:
-    """One picture, as WebP-sized PNG at one device pixel."""
+    """One picture; JPEG, because 48 pictures live in the repository."""
     width, height = SIZES[size]
     page = browser.new_page(
         viewport={"width": width, "height": height}, locale=language, color_scheme="dark" if dark else "light"
     )
     page.goto(base + path + ("&" if "?" in path else "?") + f"lang={language}", wait_until="load")
     page.wait_for_timeout(SETTLE if name == "operations" else 500)
-    target = OUT / f"{name}-{size}-{language}{'-dark' if dark else ''}.png"
-    page.screenshot(path=target)
+    target = OUT / f"{name}-{size}-{language}{'-dark' if dark else ''}.jpg"
+    page.screenshot(path=target, type="jpeg", quality=78)
     page.close()
     return target
 
@@ -53,6 +53,21 @@ def main(base: str) -> None:
                 for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
                     print(shoot(browser, base, name, path, size, language, dark).name)
         browser.close()
+    (OUT / "README.md").write_text(contents(), encoding="utf-8")
+
+
+def contents() -> str:
+    """The page that shows them all, a table a page."""
+    lines = ["# Every page in pictures", "", "Taken by `make docs` from a replay city in real Chromium.", ""]
+    for name, path in PAGES.items():
+        lines += [f"## {name} (`{path}`)", "", "| | light | dark |", "|---|---|---|"]
+        for size in SIZES:
+            for language in ("vi", "en"):
+                lines.append(
+                    f"| {size}, {language} | ![]({name}-{size}-{language}.jpg) | ![]({name}-{size}-{language}-dark.jpg) |"
+                )
+        lines.append("")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
