@@ -1,12 +1,13 @@
 """Every documented door, asked with generated requests: whatever comes in, no answer is a failure of ours."""
 
 from collections import Counter
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -24,6 +25,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+# A longer address is turned away by the HTTP server itself, in plain text, before any door is reached.
+LONGEST_QUERY = 50_000
 # Each door that takes anything, asked so often rightly and as often wrongly: some thousand requests for the document.
 EXAMPLES = [20, pytest.param(400, marks=[pytest.mark.long, pytest.mark.timeout(1_800)])]
 
@@ -50,6 +53,7 @@ def test_no_request_makes_a_door_fail(city: RunningCity, examples: int) -> None:
             @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             @given(case=operation.as_strategy(generation_mode=mode))
             def one(case: schemathesis.Case) -> None:
+                assume(len(urlencode(case.query or {}, doseq=True)) < LONGEST_QUERY)
                 asked[operation.label, mode] += 1
                 case.call_and_validate(base_url=city.base_url, session=session, checks=CHECKS)
 
