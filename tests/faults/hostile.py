@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -122,11 +122,14 @@ class Expected:
         message = {"at": at.isoformat(), "values": piece.values}
         return json.dumps(message | ({"device": piece.device} if named else {}), ensure_ascii=False).encode()
 
-    def keep(self, piece: Piece) -> None:
-        """The city took this piece."""
-        self.count[piece.kind] += 1
-        if piece.kind in ("known", "strange"):
-            self.readings.update(piece.values.keys() & set(KEYS))
+    def keep(self, sent: Sequence[Piece]) -> None:
+        """The city took this body. The same broken text twice in one body is held once: it says nothing more."""
+        self.count["broken"] += len({piece.raw for piece in sent if piece.kind == "broken"})
+        for piece in sent:
+            if piece.kind != "broken":
+                self.count[piece.kind] += 1
+            if piece.kind in ("known", "strange"):
+                self.readings.update(piece.values.keys() & set(KEYS))
 
     @property
     def held(self) -> int:
@@ -156,6 +159,16 @@ def lobby_count(client: httpx.Client) -> int:
 def held_count(client: httpx.Client) -> int:
     """How many rows are in quarantine."""
     return int(client.get("/api/v1/quarantine?limit=1").json()["total"])
+
+
+def held_of(client: httpx.Client) -> Counter[str]:
+    """How many rows of each message are in quarantine, by its correlation."""
+    found: Counter[str] = Counter()
+    while True:
+        page = client.get("/api/v1/quarantine", params={"limit": 1000, "offset": found.total()}).json()
+        found.update(row["correlation"] for row in page["items"])
+        if found.total() >= page["total"]:
+            return found
 
 
 def check(expected: Expected, city: RunningCity, client: httpx.Client) -> None:
