@@ -1,4 +1,4 @@
-"""What every page must admit about its data: replayed, simulated, approximate. Said in words, never only in colour."""
+"""What every page must admit about its data: standing still, replayed, simulated, approximate. In words, not only colour."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +23,14 @@ def badges(platform: "Platform", language: str) -> list[Badge]:
     """The badges of this city, the gravest first; empty for a live city with real boundaries."""
     _ = translator(language)
     found = []
+    refusal = platform.watch.refusal()
+    if refusal is not None:
+        causes = {
+            "disk-full": _("Đĩa của máy chủ gần đầy: số đo mới bị từ chối cho tới khi có chỗ."),
+            "behind": _("Quá nhiều số đo đang chờ ghi: số đo mới bị từ chối cho tới khi ghi kịp."),
+        }
+        other = _("Nhật ký tiếp nhận không nhận thêm: số đo mới bị từ chối cho tới khi nó hoạt động lại.")
+        found.append(Badge("closed", _("tạm ngừng nhận số đo"), causes.get(refusal.code, other)))
     if platform.replay is not None:
         replay = platform.replay
         sentence = _("Phát lại số đo thật từ {start} đến {end}, nhanh gấp {speed} lần. Giờ trên trang là giờ của dữ liệu.")

@@ -69,7 +69,7 @@ def _air(request: Request, platform: "Platform") -> Response:
         "t": public.phrases(language),
         "asked": asked,
         "place": place,
-        "matches": [(one.ward, words.former_words(one, language)) for one in matches],
+        "matches": [(one.ward, words.former_part(one, language)) for one in matches],
         "former": words.former_words(found, language) if found is not None else "",
         "chosen": place.code if place is not None else "",
         "stations": air.stations,

@@ -28,7 +28,7 @@ BAR_WIDTH = 6.6  # % of the width
 PHRASES = {
     "heading": words.TITLE,
     "title": Text("Không khí quanh bạn", "The air around you"),
-    "find": Text("Tìm phường, xã của bạn", "Find your ward or commune"),
+    "find": Text("Tìm phường, xã của bạn", "Your ward or commune"),
     "show": Text("Xem", "Show"),
     "which": Text("Bạn muốn xem nơi nào?", "Which one do you mean?"),
     "unknown": Text(
@@ -167,7 +167,7 @@ def near(platform: "Platform", asker: Person, station: Station, place: Ward, lan
     )
     distance = words.kilometres(away, language)
     about = [
-        f"{distance} from the middle of the place" if language == "en" else f"cách trung tâm phường, xã {distance}",
+        f"{distance} from its middle" if language == "en" else f"Cách trung tâm phường, xã {distance}",
         words.age_words(station, platform.clock.now(), language),
         words.coordinates(station.longitude, station.latitude, language),
     ]

@@ -124,6 +124,15 @@ def former_words(found: Found, language: str) -> str:
     return f"{found.former} nay thuộc {now}." if found.whole else f"Một phần {found.former} nay thuộc {now}."
 
 
+def former_part(found: Found, language: str) -> str:
+    """The same beside the ward's own name: 'một phần Phường Kim Mã cũ'; empty for today's name."""
+    if found.former is None:
+        return ""
+    if language == "en":
+        return f"the former {found.former}" if found.whole else f"part of the former {found.former}"
+    return f"{found.former} cũ" if found.whole else f"một phần {found.former} cũ"
+
+
 def error_words(error: InterpolationError | None, language: str) -> str:
     """How wrong the interpolation is now, beside the plain mean; says so when it is no better."""
     if error is None:

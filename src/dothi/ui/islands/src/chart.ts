@@ -125,11 +125,11 @@ function drawThresholds(plot: uPlot, thresholds: Threshold[], plain: { line: str
   for (const { value, label, colour, ink } of [...thresholds].sort((one, other) => one.value - other.value)) {
     const y = Math.round(plot.valToPos(value, "y", true));
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
-    for (const [style, width] of [[plain.line, colour ? 2.5 : 1.25], [colour, 1.25]] as const) {
+    for (const [style, width] of [[plain.line, colour ? 2.75 : 1.25], [colour, 1.5]] as const) {
       if (!style) continue;
       ctx.strokeStyle = style;
       ctx.lineWidth = width * dot;
-      ctx.setLineDash(style === colour ? [] : [4 * dot, 3 * dot]);
+      ctx.setLineDash(colour ? [] : [4 * dot, 3 * dot]);
       ctx.beginPath();
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);

@@ -22,7 +22,8 @@ export interface MapOptions {
   thanks: (words: string) => void;
 }
 
-const ROOM = { top: 48, bottom: 52, left: 64, right: 64 }; // a marker moved aside still stands whole inside
+const EDGE = { top: 20, bottom: 32, left: 20, right: 20 }; // around the whole city
+const ROOM = { top: 48, bottom: 68, left: 64, right: 64 }; // a marker moved aside still stands whole inside
 const FONTS = ["400 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro SemiBold'"];
 
 export class CityMap {
@@ -30,21 +31,19 @@ export class CityMap {
   readonly #markers: Markers;
   readonly #bounds: MapOptions["bounds"];
   readonly #laid: Promise<void>;
-  readonly #placed: boolean;
   #points: Point[] = [];
   #coloured: string[] = [];
 
   constructor(options: MapOptions) {
     maplibre.setWorkerUrl(worker);
     this.#bounds = options.bounds;
-    this.#placed = options.place !== null;
     const [west, south, east, north] = options.bounds;
     this.#map = new maplibre.Map({
       container: options.box,
       style: { version: 8, sources: {}, layers: [] },
       ...(options.place
         ? { center: [options.place.longitude, options.place.latitude] as [number, number], zoom: options.place.zoom }
-        : { bounds: [[west, south], [east, north]] as [[number, number], [number, number]] }),
+        : { bounds: [[west, south], [east, north]] as [[number, number], [number, number]], fitBoundsOptions: { padding: EDGE } }),
       maxBounds: [[west - 1, south - 1], [east + 1, north + 1]],
       minZoom: 7,
       maxZoom: 18,
@@ -92,10 +91,8 @@ export class CityMap {
   }
 
   set points(points: Point[]) {
-    const first = this.#points.length === 0;
     this.#points = points;
     this.#markers.set(points);
-    if (first && points.length && !this.#placed) this.#see(false);
   }
 
   async areas(areas: Area[]): Promise<void> {
@@ -127,16 +124,12 @@ export class CityMap {
 
   /** See every point; the whole city when there is none. */
   fit(): void {
-    this.#see(true);
-  }
-
-  #see(animate: boolean): void {
     const [west, south, east, north] = this.#bounds;
     const city = new maplibre.LngLatBounds([west, south], [east, north]);
     // A station that claims to be elsewhere must not make the city a dot.
     const inside = this.#points.filter(({ longitude, latitude }) => city.contains([longitude, latitude]));
     const bounds = inside.reduce((all, one) => all.extend([one.longitude, one.latitude]), new maplibre.LngLatBounds());
-    this.#map.fitBounds(inside.length ? bounds : city, { padding: ROOM, maxZoom: 14, animate: animate && !still() });
+    this.#map.fitBounds(inside.length ? bounds : city, { padding: ROOM, maxZoom: 14, animate: !still() });
   }
 }
 
