@@ -33,6 +33,8 @@ def test_numbers_stay_through_growth_and_restart(tmp_path: Path) -> None:
         assert (index.attribute_of(number), index.dataset_of(number)) == (key.attribute, key.dataset_id)
     assert index.series(urn(3), "https://example.org/new") > len(keys)
     assert [index.type_of(num) for num in (1, 1500)] == [TYPE, TYPE]
+    assert sorted(index.of_type(TYPE)) == sorted(map(urn, range(1500)))
+    assert index.of_type("https://example.org/Nothing") == []
     city.close()
 
 

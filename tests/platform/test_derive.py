@@ -1,18 +1,19 @@
 """Throttling of derived values: never oftener than said, never forgotten, put back when it fails."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dothi.data.news import Changes
 from dothi.platform.derive import Deriver, Throttle
 from dothi.platform.sector import Derivation
+from dothi.platform.tasks import Supervisor
 from dothi.testing.clock import FixedClock
 
 NOON = datetime(2026, 5, 14, 5, tzinfo=UTC)
@@ -55,22 +56,65 @@ def test_a_clock_that_was_set_back_holds_nothing_up() -> None:
     assert throttle.take(10) == ["a"]
 
 
-def test_what_failed_is_due_again_at_once() -> None:
+class Told:
+    """A derivation's computation that remembers what it was asked, and fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.asked: list[list[str]] = []
+        self._failures = failures
+        self._more = asyncio.Condition()
+
+    async def compute(self, _: object, ids: Sequence[str]) -> None:
+        async with self._more:
+            self.asked.append(list(ids))
+            self._more.notify_all()
+        if len(self.asked) <= self._failures:
+            raise RuntimeError("the engine failed")
+
+    async def times(self, count: int) -> None:
+        async with asyncio.timeout(20), self._more:
+            await self._more.wait_for(lambda: len(self.asked) >= count)
+
+
+def deriver(told: Told, clock: FixedClock, standing: Sequence[str] = ()) -> Deriver:
+    index = SimpleNamespace(of_type=lambda iri: list(standing) if iri == "type:a" else [])
+    platform = SimpleNamespace(clock=clock, writer=SimpleNamespace(index=index))
+    return Deriver(platform, Derivation("x", "type:a", told.compute, timedelta(minutes=5)))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def at_work(one: Deriver) -> AsyncIterator[None]:
+    tasks = Supervisor()
+    tasks.start("derive", one.run)
+    try:
+        yield
+    finally:
+        await tasks.stop()
+
+
+def test_what_failed_is_due_again() -> None:
     async def scene() -> None:
-        asked: list[list[str]] = []
+        told = Told(failures=1)
+        one = deriver(told, FixedClock(NOON))
+        await one.handle(Changes(1, NOON, {"type:a": ["one", "two"], "type:b": ["other"]}))
+        async with at_work(one):
+            await told.times(2)
+        assert told.asked == [["one", "two"], ["one", "two"]]
 
-        async def compute(_: object, ids: Sequence[str]) -> None:
-            asked.append(list(ids))
-            if len(asked) == 1:
-                raise RuntimeError("the engine failed")
+    asyncio.run(scene())
 
-        platform = SimpleNamespace(clock=FixedClock(NOON))
-        deriver = Deriver(platform, Derivation("x", "type:a", compute, timedelta(minutes=5)))  # type: ignore[arg-type]
-        told = Changes(1, NOON, {"type:a": ["one", "two"], "type:b": ["other"]})
-        with pytest.raises(RuntimeError):
-            await deriver.handle(told)
-        await deriver.handle(Changes(2, NOON))
-        await deriver.handle(told)
-        assert asked == [["one", "two"], ["one", "two"]]
+
+def test_what_had_to_wait_when_the_city_was_killed_is_computed_after_the_start() -> None:
+    async def scene() -> None:
+        clock, before = FixedClock(NOON), Told()
+        killed = deriver(before, clock, ["one", "two"])
+        async with at_work(killed):
+            await before.times(1)
+            await killed.handle(Changes(1, NOON, {"type:a": ["two"]}))  # passed by the dispatcher, and throttled
+        assert before.asked == [["one", "two"]]
+        after = Told()
+        async with at_work(deriver(after, clock, ["one", "two"])):
+            await after.times(1)
+        assert after.asked == [["one", "two"]]
 
     asyncio.run(scene())

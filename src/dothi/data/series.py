@@ -101,6 +101,14 @@ class SeriesIndex:
         """The type IRI of entity ``num``."""
         return self._iris[int(self._type[num])]
 
+    def of_type(self, type_iri: str) -> list[str]:
+        """The ids of all entities of a type, in the order in which they were made."""
+        with self._lock:
+            name = self._names.get(type_iri)
+            if name is None:
+                return []
+            return [self._urns[num] for num in np.flatnonzero(self._alive & (self._type == name)).tolist()]
+
     def clearance_of(self, num: int) -> Clearance:
         """How far entity ``num`` may be known."""
         return Clearance(int(self._clearance[num]))

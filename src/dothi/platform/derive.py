@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dothi.model.clock import Clock, to_micros
@@ -54,30 +55,35 @@ class Throttle:
 
 
 class Deriver:
-    """Runs one derivation: ``handle`` after each commit, ``run`` beside it for those that had to wait."""
+    """Runs one derivation: ``handle`` notes what each commit changed, ``run`` computes beside it.
+
+    What waits is in memory only, so every entity of the type is due once when the city starts.
+    """
 
     def __init__(self, platform: "Platform", derivation: Derivation) -> None:
         self._platform, self._derivation = platform, derivation
         self._throttle = Throttle(platform.clock, int(derivation.every.total_seconds() * 1_000_000))
-        self._one_at_a_time = asyncio.Lock()
+        self._changed = asyncio.Event()
 
     async def handle(self, changes: "Changes") -> None:
-        """A dispatch handler. Raises what the computation raises: the dispatcher then tries again."""
+        """A dispatch handler. It never waits for a computation, however many entities there are."""
         self._throttle.changed(changes.by_type.get(self._derivation.entity_type, ()))
-        await self._compute_due()
+        self._changed.set()
 
     async def run(self, state: "TaskState") -> None:
-        """Compute what became due without a further change, until cancelled."""
+        """Compute what is due until cancelled. Raises what the computation raises; what it was of stays due."""
+        self._throttle.changed(self._platform.writer.index.of_type(self._derivation.entity_type))
         while True:
+            self._changed.clear()
             await self._compute_due()
-            await asyncio.sleep(_LOOK_EVERY)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), _LOOK_EVERY)
 
     async def _compute_due(self) -> None:
         compute: Callable[[object, Sequence[str]], Awaitable[None]] = self._derivation.compute
-        async with self._one_at_a_time:
-            while due := self._throttle.take(_BATCH):
-                try:
-                    await compute(self._platform, due)
-                except BaseException:
-                    self._throttle.put_back(due)
-                    raise
+        while due := self._throttle.take(_BATCH):
+            try:
+                await compute(self._platform, due)
+            except BaseException:
+                self._throttle.put_back(due)
+                raise
