@@ -26,7 +26,10 @@ SECTOR = Sector(
         ),
     ),
     panel=view.panel,
-    derivations=(Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(seconds=2)),),
+    derivations=(
+        Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(seconds=2)),
+        Derivation("air-index-again", AIR_QUALITY_OBSERVED, process.derive_again, every=timedelta(hours=1)),
+    ),
     feeds=feeds.feeds,
     recorded=feeds.replay_period,
     pages=pages.routes,

@@ -1,7 +1,7 @@
 """From hourly means to VN_AQI: the pure mapping, and the derivation that writes an index after stations changed."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from uuid import uuid4
 from dothi.access.policy import SYSTEM, Person
 from dothi.data.batch import Batch, ReadingRow, readings_of
 from dothi.data.context import EntityQuery
+from dothi.model.clock import from_micros
 from dothi.model.reading import Origin
 from dothi.services.air import vn_aqi
 from dothi.services.air.bands import band_of
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 # Hourly means of one station: pollutant → start of the hour (UTC) → µg/m³.
 Means = Mapping[str, Mapping[datetime, float]]
 
-BACKFILL = timedelta(hours=24)  # how far back an index is made for a station that has none
-AGAIN = timedelta(hours=2)  # hours before the newest that are made once more, for readings that came late
+BACKFILL = timedelta(hours=24)  # how far back an index is made for a station that has none, and made again
 _CHUNK = 100
 _REST = 9  # seconds of rest for each second of work: the index is never in the way of the readings it is made of
 
@@ -83,14 +83,29 @@ def hourly_means(
 
 
 async def derive(platform: "Platform", ids: Sequence[str]) -> None:
-    """Write airQualityIndex, airQualityLevel and dominantPollutant of stations that changed, for every whole hour due.
+    """Write airQualityIndex, airQualityLevel and dominantPollutant of stations that changed, for every hour they lack.
 
-    An index speaks for a finished hour and is observed at its start. The newest hours are made again for late readings; the
-    writer knows a repeated value and stores nothing for it. Takes a tenth of a processor at most, however many stations.
+    An index speaks for a finished hour and is observed at its start. Takes a tenth of a processor at most, however many
+    stations.
     """
+    await _write(platform, ids, _missing)
+
+
+async def derive_again(platform: "Platform", ids: Sequence[str]) -> None:
+    """Put right the indexes of the last ``BACKFILL`` hours after readings that came late, were corrected or withdrawn.
+
+    An hour's index depends on the twelve hours up to it, so all hours are made again and what differs is written; an index
+    that has lost its readings is withdrawn. Takes a tenth of a processor at most, however many stations.
+    """
+    await _write(platform, ids, _differing)
+
+
+async def _write(
+    platform: "Platform", ids: Sequence[str], rows_of: Callable[["Platform", Sequence[str]], list[ReadingRow]]
+) -> None:
     for start in range(0, len(ids), _CHUNK):
         began = perf_counter()
-        rows = await asyncio.to_thread(_rows, platform, ids[start : start + _CHUNK])
+        rows = await asyncio.to_thread(rows_of, platform, ids[start : start + _CHUNK])
         if rows:
             now = platform.clock.now()
             batch = Batch(SYSTEM, "air-index", f"air-index-{uuid4().hex}", now, readings=readings_of(rows))
@@ -98,7 +113,7 @@ async def derive(platform: "Platform", ids: Sequence[str]) -> None:
         await asyncio.sleep((perf_counter() - began) * _REST)
 
 
-def _rows(platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
+def _missing(platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
     newest = whole_hour(platform.clock.now()) - HOUR
     query = EntityQuery(type=AIR_QUALITY_OBSERVED, ids=tuple(ids), attributes=(INDEX,), limit=len(ids))
     due: dict[str, datetime] = {}
@@ -107,12 +122,32 @@ def _rows(platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
         made = index.observed_at if index is not None else None
         if made is not None and made >= newest:
             continue
-        due[entity.id] = newest - BACKFILL if made is None else max(made - AGAIN, newest - BACKFILL)
+        due[entity.id] = newest - BACKFILL if made is None else max(whole_hour(made) + HOUR, newest - BACKFILL)
     if not due:
         return []
     window = min(due.values()) - HOUR * (vn_aqi.HOURS - 1)
     means = hourly_means(platform, SYSTEM, list(due), window, newest + HOUR)
     return [row for one, first in due.items() for row in _readings(one, indexes(means[one], first, newest))]
+
+
+def _differing(platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
+    newest = whole_hour(platform.clock.now()) - HOUR
+    first = newest - BACKFILL
+    means = hourly_means(platform, SYSTEM, ids, first - HOUR * (vn_aqi.HOURS - 1), newest + HOUR)
+    rows: list[ReadingRow] = []
+    for station in ids:
+        made = {(row.attribute, row.observed_at): row for row in _readings(station, indexes(means[station], first, newest))}
+        for name in (INDEX, LEVEL, DOMINANT):
+            stood = platform.history.series(SYSTEM, station, name, first, newest + HOUR)
+            for micros, value, origin in zip(stood.observed_at, stood.values, stood.origins, strict=True):
+                at = from_micros(micros)
+                row = made.get((name, at))
+                if row is None and origin is Origin.MODELLED:
+                    rows.append(ReadingRow(station, name, at, None, Origin.MODELLED, withdrawn=True))
+                elif row is not None and row.value == value:
+                    del made[name, at]
+        rows += made.values()
+    return rows
 
 
 def _readings(station: str, found: Mapping[datetime, vn_aqi.Index]) -> Iterable[ReadingRow]:
