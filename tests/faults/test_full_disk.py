@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fault_world import DOOR, LOAD, Ledger, bare_city, operator, register, under_load
 
-from dothi.testing.city import wait_until
+from dothi.testing.city import running_city, wait_until
 
 MIB = 1024 * 1024
 FLOOR = 0.05
@@ -76,8 +76,11 @@ def check_refusal(client: httpx.Client) -> None:
     health = client.get("/health").json()
     assert health["accepting"] is False and health["diskFree"] < FLOOR
     assert client.get("/health/live").status_code == 200
-    for page in ("/", "/air", "/devices", "/api/v1/entities?type=AirQualityObserved"):
-        assert client.get(page).status_code == 200, page
+    for page in ("/", "/air", "/devices"):
+        shown = client.get(page, params={"lang": "vi"})
+        assert shown.status_code == 200, page
+        assert "tạm ngừng nhận số đo" in shown.text, page
+    assert client.get("/api/v1/entities?type=AirQualityObserved").status_code == 200
 
 
 def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: Path, disk: Disk) -> None:
@@ -88,6 +91,7 @@ def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: P
             wait_until(lambda: ledger.promises > 1_000, "the city is under load")
             disk.leave(0.04)
             wait_until(lambda: not accepting(client), "the city says that it accepts nothing")
+            wait_until(lambda: client.get("/health").json()["diskFree"] < FLOOR, "it has seen why")
             check_refusal(client)
             wait_until(lambda: ledger.missing(client) == 0, "what was acknowledged is in history all the same")
             closed = mqtt_promises(ledger)
@@ -101,6 +105,20 @@ def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: P
             more = {device: len(ledger.kept[device]) + 50 for device in LOAD}
             wait_until(lambda: all(len(ledger.kept[one]) > count for one, count in more.items()), "every device goes on")
         ledger.settled(client)
+
+
+def test_health_says_what_the_doors_do_at_any_share_of_free_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 0.5
+    for user in ("dothi.platform.watch.free_share", "dothi.store.nats_journal.free_share"):
+        monkeypatch.setattr(user, lambda folder: free)
+    (tmp_path / "no-data").mkdir()
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+        # A little above the floor it stays closed, so that it does not flutter.
+        for free, open_doors in ((0.051, True), (0.049, False), (0.055, False), (0.07, True)):
+            wait_until(lambda expected=open_doors: accepting(client) is expected, f"accepting is {open_doors} at {free}", 20)
+            answer = client.post(DOOR, json={"device": "somebody", "values": {"pm25": 1}})
+            assert answer.status_code == (202 if open_doors else 503)
+            assert ("tạm ngừng nhận số đo" in client.get("/air?lang=vi").text) is not open_doors
 
 
 def mqtt_promises(ledger: Ledger) -> int:

@@ -5,16 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from dothi.model.text import Text
 from dothi.platform.metrics import Metrics
 from dothi.platform.watch import Watch
 from dothi.store.journal import JournalDown
 
 
 class Lag:
-    """The journal's lag and nothing else of it."""
+    """The journal's lag, and whether it is closed, and nothing else of it."""
 
     def __init__(self, lag: int | None) -> None:
         self.value = lag
+        self.closed: Text | None = None
+
+    def refusal(self) -> Text | None:
+        return self.closed
 
     async def lag(self) -> int:
         if self.value is None:
@@ -23,7 +28,7 @@ class Lag:
 
 
 def watched(lag: int | None, home: Path, floor: float = 0.0, waited: float = 0.0) -> Watch:
-    watch = Watch(Lag(lag), home, floor, lambda: waited, bound=10)  # type: ignore[arg-type]  # only lag() is asked
+    watch = Watch(Lag(lag), home, floor, lambda: waited, bound=10)  # type: ignore[arg-type]  # nothing else is asked
     asyncio.run(watch.look())
     return watch
 
@@ -43,6 +48,15 @@ def test_a_lag_beyond_the_bound_refuses(tmp_path: Path, lag: int | None, refused
 def test_few_messages_that_wait_long_refuse_too(tmp_path: Path, lag: int, waited: float, refused: bool) -> None:
     refusal = watched(lag, tmp_path, waited=waited).refusal()
     assert (refusal is not None and refusal.code == "behind") is refused
+
+
+def test_a_closed_journal_refuses_in_its_own_words(tmp_path: Path) -> None:
+    watch = watched(0, tmp_path)
+    watch._journal.closed = Text("Nhật ký không trả lời", "The journal does not answer")
+    refusal = watch.refusal()
+    assert refusal is not None
+    assert (refusal.status, refusal.code, refusal.title) == (503, "journal-closed", "The journal does not answer.")
+    assert refusal.retry_after
 
 
 def test_a_full_disk_refuses(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ class Watch:
                 "Free some space; readings are refused until then.",
                 60,
             )
+        if (closed := self._journal.refusal()) is not None:
+            return Problem(503, "journal-closed", f"{closed.en}.", "Send again after a while.", 5)
         if self.lag is not None and self.lag > self.bound:
             return Problem(503, "behind", f"{self.lag} messages wait to be committed.", "Send again after a while.", 5)
         if self.lag and (waited := self._waited()) > WAIT_BOUND:

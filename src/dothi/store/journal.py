@@ -6,6 +6,7 @@ from typing import Protocol
 
 from dothi.model.problem import Problem
 from dothi.model.reading import Origin
+from dothi.model.text import Text
 
 
 @dataclass(slots=True)
@@ -82,6 +83,10 @@ class Journal(Protocol):
 
     async def lag(self) -> int:
         """How many messages are kept and not yet acknowledged. Raises JournalDown."""
+        ...
+
+    def refusal(self) -> Text | None:
+        """Why nothing is accepted at present, in words for people; None while all is well."""
         ...
 
     def turned_away(self) -> int:
