@@ -139,7 +139,12 @@ class NatsJournal:
     def healthy(self) -> bool:
         """True while messages can be kept and read."""
         broken = self._server is not None and self._server.broken
-        return self._wire.ready.is_set() and not self._closed_by_disk and not broken
+        return self._wire.ready.is_set() and not self._sealed and not broken
+
+    @property
+    def _sealed(self) -> bool:
+        """True from the moment the disk is found full until the streams are open again."""
+        return self._closed_by_disk or bool(self._told_streams)
 
     def turned_away(self) -> int:
         """MQTT messages not kept since the start: topics that are no device's, and QoS 0 beyond what memory holds."""
@@ -147,12 +152,12 @@ class NatsJournal:
 
     def refusal(self) -> Text | None:
         """Why nothing is accepted at present, in words for people; None while all is well."""
-        if self._closed_by_disk:
+        if self._sealed:
             return Text(
                 f"Đĩa còn trống dưới {self._floor:.0%}: tạm ngừng nhận số đo",
                 f"Less than {self._floor:.0%} of the disk is free: no readings are accepted",
             )
-        if not self._wire.ready.is_set():
+        if not self.healthy():
             return Text("Nhật ký tiếp nhận không trả lời", "The journal does not answer")
         return None
 
@@ -167,7 +172,7 @@ class NatsJournal:
         origin: Origin | None = None,
     ) -> None:
         """Keep ``body``; returns once it is stored. Raises JournalFull, JournalDown, or Problem 413 for a body too large."""
-        if self._closed_by_disk:
+        if self._sealed:
             raise self._disk_problem()
         meta = _Meta(source, content_type, correlation, device, None if origin is None else int(origin))
         header = b"NATS/1.0\r\nDothi-Meta:%s\r\n\r\n" % msgspec.json.encode(meta)
@@ -184,7 +189,7 @@ class NatsJournal:
             if error.get("err_code") in _FULL_CODES:
                 raise (
                     self._disk_problem()
-                    if self._closed_by_disk
+                    if self._sealed
                     else JournalFull(
                         "The journal is full: ingest is behind.", "Wait and send it again; nothing of it was kept."
                     )
