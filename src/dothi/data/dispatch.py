@@ -278,7 +278,8 @@ class Dispatcher:
             news = await asyncio.to_thread(self._read, self._newest, _ROWS)
             if news is None:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._committed.wait(), _LOOK_EVERY)
+                    async with asyncio.timeout(_LOOK_EVERY):  # wait_for of 3.11 loses a cancellation that meets a commit
+                        await self._committed.wait()
                 continue
             for listener in self._listeners:
                 listener.add(news)

@@ -77,7 +77,8 @@ class Deriver:
             self._changed.clear()
             await self._compute_due()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):  # wait_for of 3.11 loses a cancellation that meets a change
+                    await self._changed.wait()
 
     async def _compute_due(self) -> None:
         compute: Callable[[object, Sequence[str]], Awaitable[None]] = self._derivation.compute
