@@ -41,9 +41,9 @@ def client(city: RunningCity) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. Only for a module: while Playwright is there its event loop runs, and asyncio.run refuses to."""
     if CHROMIUM is None:
         pytest.skip("there is no `chromium` here; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
