@@ -18,7 +18,10 @@ import paho.mqtt.client as mqtt
 from dothi.testing.city import CityProcess, start_city_process, wait_until
 
 TENANT = "hanoi"
+LOAD = ("http-0", "http-1", "mqtt-0", "mqtt-1")
 DOOR = "/api/v1/readings"
+PAGE = 50_000  # readings asked for at once
+STEP = timedelta(milliseconds=20)
 _FAILURES = (httpx.HTTPError, OSError)
 
 
@@ -87,7 +90,6 @@ class Ledger:
         self.began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6)
         self.sent: dict[str, dict[int, float]] = {}
         self.kept: dict[str, set[int]] = {}
-        self.promises = 0
         self._lock = threading.Lock()
 
     def next(self, device: str, rng: random.Random) -> dict[str, object]:
@@ -99,13 +101,17 @@ class Ledger:
 
     def moment(self, number: int) -> datetime:
         """When the city was told that the reading ``number`` of a device was taken."""
-        return self.began + timedelta(milliseconds=20 * number)
+        return self.began + number * STEP
 
     def promise(self, device: str, numbers: Sequence[int]) -> None:
         """The city acknowledged these."""
         with self._lock:
             self.kept.setdefault(device, set()).update(numbers)
-            self.promises += len(numbers)
+
+    def more(self, least: int, most: int, rng: random.Random) -> Callable[[], bool]:
+        """Tells when every device of the load was promised some more readings: ``least`` to ``most``, as chance will."""
+        goals = {device: len(self.kept.get(device, ())) + rng.randint(least, most) for device in LOAD}
+        return lambda: all(len(self.kept.get(device, ())) >= goal for device, goal in goals.items())
 
     def missing(self, client: httpx.Client) -> int:
         """How many promised readings are not in history yet."""
@@ -127,16 +133,18 @@ class Ledger:
 
 def history(client: httpx.Client, ledger: Ledger, device: str) -> dict[int, float]:
     """The readings of a device by number. Fails if a moment is there twice or was corrected."""
-    window = {"from": ledger.began.isoformat(), "to": ledger.moment(10**6).isoformat()}
     urn = f"urn:ngsi-ld:AirQualityObserved:{TENANT}:{device}"
-    answer = client.get(f"/api/v1/entities/{urn}/history", params=window | {"attribute": "pm25", "limit": "100000"})
-    assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert set(told["revisions"]) <= {0}
-    step = timedelta(milliseconds=20)
-    numbers = [(datetime.fromisoformat(at) - ledger.began) // step for at in told["observedAt"]]
-    assert len(set(numbers)) == len(numbers)
-    return dict(zip(numbers, told["values"], strict=True))
+    found: dict[int, float] = {}
+    for first in range(0, len(ledger.sent[device]), PAGE):
+        window = {"from": ledger.moment(first).isoformat(), "to": ledger.moment(first + PAGE).isoformat()}
+        answer = client.get(f"/api/v1/entities/{urn}/history", params=window | {"attribute": "pm25", "limit": PAGE + 1})
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert set(told["revisions"]) <= {0}
+        numbers = [(datetime.fromisoformat(at) - ledger.began) // STEP for at in told["observedAt"]]
+        assert len(set(numbers)) == len(numbers)
+        found.update(zip(numbers, told["values"], strict=True))
+    return found
 
 
 def _patiently(question: Callable[[], bool]) -> bool:
@@ -227,10 +235,10 @@ class MqttDevice(threading.Thread):
 
 
 @contextmanager
-def under_load(city: CityProcess, ledger: Ledger, *, http: int = 2, mqtt: int = 2) -> Iterator[list[HttpDevice]]:
+def under_load(city: CityProcess, ledger: Ledger) -> Iterator[list[HttpDevice]]:
     """Devices that send to ``city`` as fast as it acknowledges, over both doors; they end on the way out."""
-    by_http = [HttpDevice(city.base_url, f"http-{number}", ledger) for number in range(http)]
-    by_mqtt = [MqttDevice(city.mqtt_port, f"mqtt-{number}", ledger) for number in range(mqtt)]
+    by_http = [HttpDevice(city.base_url, device, ledger) for device in LOAD if device.startswith("http")]
+    by_mqtt = [MqttDevice(city.mqtt_port, device, ledger) for device in LOAD if device.startswith("mqtt")]
     for device in (*by_http, *by_mqtt):
         device.start()
     try:
@@ -238,9 +246,6 @@ def under_load(city: CityProcess, ledger: Ledger, *, http: int = 2, mqtt: int = 
     finally:
         for device in (*by_http, *by_mqtt):
             device.end()
-
-
-LOAD = ("http-0", "http-1", "mqtt-0", "mqtt-1")
 
 
 class RawMqtt:

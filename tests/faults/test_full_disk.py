@@ -1,6 +1,7 @@
 """A disk that fills up under load: the city stops accepting in time, says so, serves on, and loses nothing it promised."""
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -84,11 +85,11 @@ def check_refusal(client: httpx.Client) -> None:
 
 
 def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: Path, disk: Disk) -> None:
-    ledger = Ledger()
+    ledger, rng = Ledger(), random.Random(5)
     with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city.base_url) as client:
         register(client, LOAD)
         with under_load(city, ledger):
-            wait_until(lambda: ledger.promises > 1_000, "the city is under load")
+            wait_until(ledger.more(200, 200, rng), "the city is under load")
             disk.leave(0.04)
             wait_until(lambda: not accepting(client), "the city says that it accepts nothing")
             wait_until(lambda: client.get("/health").json()["diskFree"] < FLOOR, "it has seen why")
@@ -102,8 +103,7 @@ def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: P
 
             disk.clear()
             wait_until(lambda: accepting(client), "the city accepts again")
-            more = {device: len(ledger.kept[device]) + 50 for device in LOAD}
-            wait_until(lambda: all(len(ledger.kept[one]) > count for one, count in more.items()), "every device goes on")
+            wait_until(ledger.more(50, 50, rng), "every device goes on")
         ledger.settled(client)
 
 
@@ -127,11 +127,11 @@ def mqtt_promises(ledger: Ledger) -> int:
 
 def test_a_disk_that_others_fill_to_the_last_byte(tmp_path: Path, disk: Disk) -> None:
     """Too fast for the floor: writes fail in the middle of everything, and the city comes back by itself."""
-    ledger = Ledger()
+    ledger, rng = Ledger(), random.Random(5)
     with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city.base_url) as client:
         register(client, LOAD)
         with under_load(city, ledger) as by_http:
-            wait_until(lambda: ledger.promises > 1_000, "the city is under load")
+            wait_until(ledger.more(200, 200, rng), "the city is under load")
             disk.fill()
             wait_until(lambda: all(device.refusals for device in by_http), "the doors are closed")
             assert {answer.status_code for device in by_http for answer in device.refusals} == {503}
@@ -140,6 +140,5 @@ def test_a_disk_that_others_fill_to_the_last_byte(tmp_path: Path, disk: Disk) ->
 
             disk.clear()
             wait_until(lambda: client.get("/health").status_code == 200, "the city is well again")
-            more = {device: len(ledger.kept[device]) + 50 for device in LOAD}
-            wait_until(lambda: all(len(ledger.kept[one]) > count for one, count in more.items()), "every device goes on")
+            wait_until(ledger.more(50, 50, rng), "every device goes on")
         ledger.settled(client)
