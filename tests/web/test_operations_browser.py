@@ -1,6 +1,7 @@
 """The operations page in a real Chromium, on the desk and on the phone."""
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 import httpx
@@ -189,3 +190,19 @@ def test_headings_labels_and_targets(open_page, path: str, width: int, height: i
     page.keyboard.press("Tab")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", "focus is seen"
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "no sideways scrolling"
+
+
+def test_one_finger_on_the_map_scrolls_the_page_of_a_phone(open_page: Callable[..., Page]) -> None:
+    page = open_page("/", width=390, height=844, has_touch=True, is_mobile=True)
+    page.wait_for_selector(".maplibregl-cooperative-gestures", state="attached")
+    box = page.locator("[data-part=map] canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + 15, box["y"] + box["height"] - 60
+    hand = page.context.new_cdp_session(page)
+    hand.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 11):
+        hand.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 20 * step}]})
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("scrollY > 50")
+    assert "map=" not in page.url, "and the map stays where it is"
+    assert page.locator(".maplibregl-mobile-message").inner_text() == "Dùng hai ngón tay để di chuyển bản đồ"

@@ -6,6 +6,9 @@ import { place, type Placed } from "./place";
 
 const NEAR = 80; // pixels beyond the edge that are still placed, so that panning shows no gaps
 
+const COUNT = 30; // pixels that " | +99" takes
+const ROUNDS = 4;
+
 export class Markers {
   readonly #map: GlMap;
   readonly #words: Words;
@@ -30,8 +33,7 @@ export class Markers {
     this.#box.append(this.#lines);
     box.append(this.#box);
     map.on("move", () => this.#follow());
-    map.on("moveend", () => this.arrange());
-    map.on("resize", () => this.arrange());
+    map.on("moveend", () => this.#arrange()); // at once: not even one frame with old places on a new view
   }
 
   set(points: Iterable<Point>): void {
@@ -63,9 +65,21 @@ export class Markers {
     for (const point of order) {
       const { x, y } = this.#map.project([point.longitude, point.latitude]);
       if (x < -NEAR || y < -NEAR || x > clientWidth + NEAR || y > clientHeight + NEAR) continue;
-      spots.push({ id: point.id, x, y, width: 38 + 7 * point.label.length });
+      spots.push({ id: point.id, x, y, width: 38 + 7 * point.label.length, wide: false });
     }
-    const placed = new Map(place(spots).map((one) => [one.ids[0]!, one]));
+    let found = place(spots);
+    // A group says how many it is, which is wider than one value: place again with the room that takes.
+    for (let round = 0; round < ROUNDS; round++) {
+      const groups = new Set(found.filter((one) => one.ids.length > 1).map((one) => one.ids[0]!));
+      const narrow = spots.filter((spot) => groups.has(spot.id) && !spot.wide);
+      if (!narrow.length) break;
+      for (const spot of narrow) {
+        spot.wide = true;
+        spot.width += COUNT;
+      }
+      found = place(spots);
+    }
+    const placed = new Map(found.map((one) => [one.ids[0]!, one]));
     for (const [id, { element, line, dot }] of this.#shown) {
       if (placed.has(id)) continue;
       element.remove();
