@@ -51,6 +51,7 @@ from dothi.store.database import Database, migrate, open_database
 from dothi.store.nats_journal import open_journal
 from dothi.ui.assets import mount as bundle
 from dothi.ui.errors import error_page
+from dothi.web.live import TASK as LIVE
 from dothi.web.routes import routes as web_routes
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -329,6 +330,7 @@ async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Even
         ready(app)
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
+        await app.state.platform.tasks.cancel(LIVE)  # open streams would hold the stop for the whole grace
         for task in (told, started):
             task.cancel()
         await serving
