@@ -66,8 +66,8 @@ def figures(client: httpx.Client) -> dict[str, float]:
 
 
 def nats_pid(home: Path) -> int:
-    """Process id of the journal's server."""
-    return int((home / "tenants" / TENANT / "journal" / "nats.pid").read_text())
+    """Process id of the journal's server; 0 while it is being written down."""
+    return int((home / "tenants" / TENANT / "journal" / "nats.pid").read_text() or 0)
 
 
 def is_gone(pid: int) -> bool:
