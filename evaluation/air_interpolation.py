@@ -5,8 +5,6 @@ errors in µg/m³ of PM2.5 (or in AQI points of its index), lower is better; no 
 """
 
 import json
-import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,9 +49,8 @@ def cases(frame: pl.DataFrame, places: dict[str, tuple[float, float]]) -> Iterab
     yield "index of pm25, all hours", frame.with_columns(index)
 
 
-def main() -> None:
-    """Print one line for each case."""
-    data = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("DOTHI_DATA", "data"))
+def main(data: Path) -> None:
+    """Print one line for each case of the recorded readings in ``data``."""
     frame = hourly(data)
     places = {name: (one.longitude, one.latitude) for name, one in recorded_stations(data).items()}
     for case, part in cases(frame, places):
@@ -68,7 +65,3 @@ def main() -> None:
             "better": found < naive,
         }
         print(json.dumps(line, ensure_ascii=False))
-
-
-if __name__ == "__main__":
-    main()
