@@ -1,4 +1,4 @@
-"""`make evaluate`: every evaluation in turn, one JSON object a line. Needs the recorded data (DOTHI_DATA, or beside the checkout)."""
+"""`make evaluate`: every evaluation in turn, one JSON object a line. Needs recorded data (DOTHI_DATA, or beside us)."""
 
 import sys
 

@@ -1,10 +1,11 @@
 """How good is the air of a ward without a station? Each place guessed from the others, against the city's plain mean.
 
-Needs DOTHI_DATA (or the folder as the first argument). Prints one JSON object a line: score and naive are mean absolute
+Prints one JSON object a line: score and naive are mean absolute
 errors in µg/m³ of PM2.5 (or in AQI points of its index), lower is better; no published score exists for this network.
 """
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
