@@ -14,24 +14,13 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from bench.harness import ROOT, city, free_port, report
-
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-]
+from dothi.testing.browser import ARGUMENTS, CHROMIUM
 
 
 def weight_kb(browser_page_url: str) -> tuple[float, float]:
     """(kB over the wire, ms until interactive) of a page in Chromium at phone size, cold cache."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         page = browser.new_page(viewport={"width": 390, "height": 844})
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
@@ -47,7 +36,7 @@ def weight_kb(browser_page_url: str) -> tuple[float, float]:
 def operations_ms(url: str) -> float:
     """Milliseconds until the operations page's map and list answer, at desk size."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         began = time.perf_counter()
         page.goto(url, wait_until="commit")

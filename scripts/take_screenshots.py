@@ -5,18 +5,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from dothi.testing.browser import ARGUMENTS, CHROMIUM
+
 OUT = Path(__file__).resolve().parent.parent / "docs" / "screens"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-]
 PAGES = {
     "operations": "/",
     "air": "/air?ward=00004",
@@ -47,7 +38,7 @@ def main(base: str) -> None:
     """Take them all from the city at ``base``, e.g. http://127.0.0.1:8080."""
     OUT.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         for name, path in PAGES.items():
             for size in SIZES:
                 for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):

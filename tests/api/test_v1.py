@@ -79,7 +79,7 @@ def test_history_as_json_and_csv(client: httpx.Client, device: str) -> None:
     assert told["observedAt"] == [day.format(hour) for hour in range(3)]
     assert (told["unit"], told["origins"]) == ("GQ", ["measured"] * 3)
     table = client.get(f"/api/v1/entities/{urn}/history", params={**query, "format": "csv"})
-    lines = table.text.splitlines()
+    lines = table.text.removeprefix("\ufeff").splitlines()
     assert lines[0] == "observedAt,value,grade,reasons,origin,revision"
     assert lines[1].startswith("2026-05-14T00:00:00Z,20")
     assert table.headers["content-disposition"].endswith('-pm25.csv"')

@@ -1,13 +1,17 @@
 """The API's page in a real Chromium: Swagger UI draws it under the content security policy, with nothing from elsewhere."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
+
+Opener = Callable[..., Page]
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_swagger_draws_every_operation_without_leaving_the_city(open_page, width: int) -> None:  # type: ignore[no-untyped-def]
+def test_swagger_draws_every_operation_without_leaving_the_city(open_page: Opener, width: int) -> None:
     page = open_page("/docs", width=width)
     expect(page.locator("#swagger .opblock").first).to_be_visible(timeout=30_000)
     assert page.locator("#swagger .opblock").count() > 25

@@ -56,6 +56,8 @@ def replay(
     """Send every row of FILE to the running city, which must be started first. Raises Problem for what cannot be read."""
     client = Client(load_settings())
     client.health()  # fails here, clearly, rather than after reading the file
+    if not file.is_file():
+        raise Problem(404, "no-file", f"There is no file {file}.", "Check the path.")
     meaning = load_mapping(mapping) if mapping is not None else None
     with progress_bar() as bar:
         task = bar.add_task(file.name, total=None)

@@ -137,7 +137,8 @@ def _add_filter(question: Question, one: Filter) -> None:
     # text saves taking most documents apart. Only constants are put together; every value is a parameter.
     shown = f"EXISTS (SELECT 1 {_SHOWN} AND {live})"
     covered = f"EXISTS (SELECT 1 {_SHOWN} AND s.dataset = {_DATASET})"
-    standing = f"instr(e.doc, ?) > 0 AND EXISTS (SELECT 1 FROM json_each(e.doc, ?) i WHERE {kept} AND NOT {covered})"  # noqa: S608
+    held = f"SELECT 1 FROM json_each(e.doc, ?) i WHERE {kept} AND NOT {covered}"  # noqa: S608 - constants only
+    standing = f"instr(e.doc, ?) > 0 AND EXISTS ({held})"
     question.add(
         f"({shown} OR {standing})",
         one.attribute,

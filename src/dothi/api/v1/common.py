@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query
 
 from dothi.access.policy import Person
 from dothi.access.routes import requires
 from dothi.data.context import Filter
+from dothi.data.question import Operator
 from dothi.data.terms import Terms
 from dothi.model.problem import bad_request
 
@@ -84,7 +85,7 @@ def _filter(text: str, terms: Terms) -> Filter:
     if found is None:
         raise bad_request(f"The filter {text[:80]!r} cannot be read.", "Write name, operator, value: pm25>35.")
     name, operator, value = found.groups()
-    return Filter(terms.expand(name), operator, _value(value.strip()))  # type: ignore[arg-type]
+    return Filter(terms.expand(name), cast(Operator, operator), _value(value.strip()))
 
 
 def _value(text: str) -> float | str | bool:

@@ -1,13 +1,11 @@
 """The things of the city, as they are now and as they were."""
 
-import csv
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from io import StringIO
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from dothi.api.encoding import GRADES, ORIGINS, entity_json, instant, json_response, reasons_of
 from dothi.api.v1.common import (
@@ -28,6 +26,7 @@ from dothi.data.terms import Terms
 from dothi.model.problem import bad_request, not_found
 from dothi.model.reading import Grade, Origin
 from dothi.platform.platform import Platform
+from dothi.ui.tables import csv_response
 
 _DAY = timedelta(hours=24)
 _TICK = timedelta(microseconds=1)  # the end of a period is not part of it, the present moment is
@@ -109,9 +108,7 @@ def router(platform: Platform) -> APIRouter:
         rows = platform.history.series(person, urn, iri, since, until, dataset_id=dataset, limit=limit)
         if layout == "csv":
             name = f"{urn.rsplit(':', 1)[-1]}-{terms.compact(iri).rsplit('/', 1)[-1]}"
-            safe = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name)
-            headers = {"Content-Disposition": f'attachment; filename="{safe}.csv"'}
-            return StreamingResponse(csv_of(rows), headers=headers, media_type="text/csv; charset=utf-8")
+            return csv_response(name, ("observedAt", "value", "grade", "reasons", "origin", "revision"), lines_of(rows))
         return json_response(
             {
                 "entity": urn,
@@ -153,21 +150,11 @@ def columns_of(table: EntityTable, terms: Terms) -> dict[str, Any]:
     return answer
 
 
-def csv_of(rows: SeriesRows) -> Iterator[str]:
-    """The series as CSV (RFC 4180), a header first; times are UTC with Z."""
-    buffer = StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(("observedAt", "value", "grade", "reasons", "origin", "revision"))
+def lines_of(rows: SeriesRows) -> Iterator[tuple[Any, ...]]:
+    """The series as lines of a table; times are RFC 3339 in UTC with Z."""
     columns = (rows.observed_at, rows.values, rows.grades, rows.reasons, rows.origins, rows.revisions)
-    for count, (at, value, grade, reasons, origin, revision) in enumerate(zip(*columns, strict=True), 1):
-        writer.writerow(
-            (instant(at), value, GRADES[Grade(grade)], " ".join(reasons_of(reasons)), ORIGINS[Origin(origin)], revision)
-        )
-        if count % 1000 == 0:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
+    for at, value, grade, reasons, origin, revision in zip(*columns, strict=True):
+        yield instant(at), value, GRADES[Grade(grade)], " ".join(reasons_of(reasons)), ORIGINS[Origin(origin)], revision
 
 
 def _unit(platform: Platform, iri: str) -> Any:
