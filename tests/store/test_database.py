@@ -15,6 +15,8 @@ from dothi.store import database as home
 from dothi.store.database import Database, differences, migrate, open_database, revision
 from dothi.store.tables import meta
 
+HEAD = "0002"
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
@@ -51,7 +53,7 @@ def _newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade: str) -> Non
     lines = [
         "from alembic import op",
         'revision = "9999"',
-        'down_revision = "0001"',
+        f'down_revision = "{HEAD}"',
         "def upgrade():",
         *upgrade.splitlines(),
     ]
@@ -70,7 +72,7 @@ def test_an_older_database_is_copied_before_it_is_upgraded(
     assert saved is not None
     assert saved.parent == database.folder / "backups"
     with closing(sqlite3.connect(saved)) as copy:
-        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         assert copy.execute("SELECT value FROM meta").fetchall() == [("Hà Nội",)]
     with database.reader() as db:
         assert db.execute("SELECT count(*) FROM meta").fetchone() == (0,)
@@ -87,7 +89,7 @@ def test_a_failed_upgrade_leaves_the_database_as_it_was(
         with pytest.raises(sa.exc.OperationalError):
             migrate(database)
         assert len(list((database.folder / "backups").iterdir())) == count
-        assert revision(database) == "0001"
+        assert revision(database) == HEAD
         with database.reader() as db:
             assert db.execute("SELECT value FROM meta").fetchall() == [("Hà Nội",)]
             assert db.execute("SELECT name FROM sqlite_master WHERE name = 'extra'").fetchall() == []

@@ -164,6 +164,37 @@ class Derivation:
     every: timedelta = timedelta(minutes=1)
 
 
+class RunContext(Protocol):
+    """What a running process may ask of its surroundings; it lives in a process of its own, without the city."""
+
+    seed: int
+
+    def progress(self, fraction: float) -> None:
+        """Say how far the run is, from 0 to 1. Raises Cancelled if nobody waits for it any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A computation that takes long: pure, seeded, run in a process of its own and kept as a Run.
+
+    ``run(inputs, context)`` is a function of a module (it is named to the other process, not sent); ``inputs`` and what it
+    returns are JSON values. ``gather(platform, options)`` turns what was asked for (``options``, JSON, empty for a scheduled
+    run) into inputs; it reads history as of the city's clock. ``keep(platform, run_id, inputs, outputs)`` writes results
+    back, modelled, through the one writer. ``every`` schedules it in city time; ``time_limit`` is of the machine's time.
+    """
+
+    id: str
+    title: Text
+    version: str
+    run: Callable[[Any, RunContext], Any]
+    gather: Callable[[Any, dict[str, Any]], Awaitable[Any]]
+    keep: Callable[[Any, str, Any, Any], Awaitable[None]] | None = None
+    every: timedelta | None = None
+    time_limit: timedelta = timedelta(minutes=2)
+    purpose: Text | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Sector:
     """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``.
@@ -180,6 +211,7 @@ class Sector:
     layers: tuple[MapLayer, ...] = ()
     panel: Callable[[Any, Person, str, Entity], Panel] | None = None
     derivations: tuple[Derivation, ...] = ()
+    processes: tuple[Process, ...] = ()
     feeds: Callable[[Any], Sequence[Feed]] | None = None
     recorded: Callable[[Path], Period | None] | None = None
     pages: Callable[[Any], Sequence[BaseRoute]] | None = None

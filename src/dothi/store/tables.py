@@ -234,6 +234,81 @@ audit = sa.Table(
     sa.Index("audit_at", "at"),
 )
 
+# The lake (``data/sealing.py``). A day that got a row after its hour was sealed, with a counter that every commit raises: a
+# compaction clears it only if nothing came meanwhile.
+dirty_day = sa.Table(
+    "dirty_day",
+    METADATA,
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("mark", _BIG, nullable=False),
+)
+
+# How long a dataset is kept where a person chose other than its default; NULL days keeps it for ever.
+retention = sa.Table(
+    "retention",
+    METADATA,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("days", sa.Integer),
+    sa.Column("changed_by", sa.Text, nullable=False),
+    sa.Column("changed_at", _BIG, nullable=False),
+)
+
+# Executions of processes (``platform/runs.py``). ``state`` is queued, running, done, failed, cancelled or expired. Inputs
+# and outputs are JSON.
+run = sa.Table(
+    "run",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("process", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("seed", _BIG, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("requested_at", _BIG, nullable=False),
+    sa.Column("started_at", _BIG),
+    sa.Column("ended_at", _BIG),
+    sa.Column("seconds", sa.Double),
+    sa.Column("progress", sa.Double, nullable=False, server_default="0"),
+    sa.Column("inputs", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("outputs", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Index("run_requested", "requested_at"),
+    sa.Index("run_process", "process", "requested_at"),
+)
+
+# What a process said would come (``platform/forecasts.py``), the naive forecasts made at the same moment, and what came.
+forecast = sa.Table(
+    "forecast",
+    METADATA,
+    sa.Column("process", sa.Text, primary_key=True),
+    sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("issued_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("target_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("low", sa.Double),
+    sa.Column("high", sa.Double),
+    sa.Column("persistence", sa.Double),
+    sa.Column("yesterday", sa.Double),
+    sa.Column("actual", sa.Double),
+    sa.Column("scored_at", _BIG),
+    sa.Index("forecast_target", "process", "target_at"),
+)
+
+# Questions in SQL that people keep (``data/sql``). ``display`` is JSON: how the answer is drawn.
+saved_query = sa.Table(
+    "saved_query",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("sql", sa.Text, nullable=False),
+    sa.Column("display", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("modified_at", _BIG, nullable=False),
+    sa.Column("folded", sa.Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+
 # What SQLAlchemy has no words for, by dialect. The R*Tree holds the box of every entity with a place, by entity.num.
 SQLITE_EXTRAS = (
     "CREATE VIRTUAL TABLE place USING rtree(num, west, east, south, north)",
