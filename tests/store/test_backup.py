@@ -49,7 +49,7 @@ def test_what_was_backed_up_comes_back_elsewhere(city: Database, tmp_path: Path)
         archive = backup(city, tmp_path)
         busy.execute("ROLLBACK")
     manifest = restore(archive, tmp_path / "elsewhere", "hanoi")
-    assert (manifest.tenant, manifest.revision, manifest.audit_rows) == ("hanoi", revision(database), 1)
+    assert (manifest.tenant, manifest.revision, manifest.audit_rows) == ("hanoi", revision(city), 1)
     back = open_database(tmp_path / "elsewhere", "hanoi")
     assert migrate(back) is None
     assert content(back) == before
