@@ -45,6 +45,9 @@ ACTIONS: dict[str, bool] = {
     "device.write": False,
     "quarantine.read": False,
     "quarantine.write": False,
+    "run.read": False,
+    "run.start": False,
+    "run.cancel": False,
     "reading.write": False,
     "entity.write": False,
 }

@@ -253,8 +253,9 @@ retention = sa.Table(
     sa.Column("changed_at", _BIG, nullable=False),
 )
 
-# Executions of processes (``platform/runs.py``). ``state`` is queued, running, done, failed, cancelled or expired. Inputs
-# and outputs are JSON.
+# Executions of processes (``platform/runs.py``). ``state`` is queued, running, done, failed, cancelled or expired. Options,
+# inputs and outputs are JSON; old big ones are let go ('' is left), their SHA-256 stays. ``repeats`` is the run whose inputs
+# and seed this one takes again.
 run = sa.Table(
     "run",
     METADATA,
@@ -272,6 +273,11 @@ run = sa.Table(
     sa.Column("inputs", sa.Text, nullable=False, server_default="{}"),
     sa.Column("outputs", sa.Text, nullable=False, server_default="{}"),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("options", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("repeats", sa.Text),
+    sa.Column("ended_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("inputs_digest", sa.Text, nullable=False, server_default=""),
+    sa.Column("outputs_digest", sa.Text, nullable=False, server_default=""),
     sa.Index("run_requested", "requested_at"),
     sa.Index("run_process", "process", "requested_at"),
 )

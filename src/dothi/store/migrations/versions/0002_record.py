@@ -39,6 +39,11 @@ def upgrade() -> None:
         sa.Column("inputs", sa.Text(), nullable=False, server_default="{}"),
         sa.Column("outputs", sa.Text(), nullable=False, server_default="{}"),
         sa.Column("error", sa.Text(), nullable=False, server_default=""),
+        sa.Column("options", sa.Text(), nullable=False, server_default="{}"),
+        sa.Column("repeats", sa.Text()),
+        sa.Column("ended_by", sa.Text(), nullable=False, server_default=""),
+        sa.Column("inputs_digest", sa.Text(), nullable=False, server_default=""),
+        sa.Column("outputs_digest", sa.Text(), nullable=False, server_default=""),
     )
     op.create_index("run_requested", "run", ["requested_at"])
     op.create_index("run_process", "run", ["process", "requested_at"])
