@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from dothi.access.policy import Person
 from dothi.model.entity import Entity
+from dothi.model.moment import Moment
 from dothi.model.schema import EntityType
 from dothi.model.text import Text
 
@@ -59,27 +60,57 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class HourCell:
-    """One hour of the whole city: ``at`` is the hour's start (aware UTC); ``label`` is None when nothing was heard."""
+    """One hour of the whole city: ``at`` is the hour's start (aware UTC); ``label`` is None when nothing was heard.
+
+    ``severity`` is that of the worst place in it, 0 when nothing was over a limit: the time bar marks and finds those hours.
+    """
 
     at: datetime
     label: str | None = None
     colour: str = ""
     ink: str = ""
     detail: str = ""
+    severity: int = 0
+
+
+class PointsOf(Protocol):
+    """Asks a layer for its markers: all, or those of the entities that changed."""
+
+    def __call__(
+        self, platform: Any, asker: Person, language: str, ids: Sequence[str] | None = None, moment: Moment | None = None, /
+    ) -> list[MapPoint]:
+        """The markers now, or as they stood at a past moment: nothing observed after it counts."""
+        ...
+
+
+class AreasOf(Protocol):
+    """Asks a layer for its ward fills."""
+
+    def __call__(self, platform: Any, asker: Person, language: str, moment: Moment | None = None, /) -> list[MapArea]:
+        """The fills now, or as they stood at a past moment."""
+        ...
+
+
+class HoursOf(Protocol):
+    """Asks a layer for the city's value of each hour."""
+
+    def __call__(
+        self, platform: Any, asker: Person, language: str, moment: Moment | None = None, count: int = 24, /
+    ) -> list[HourCell]:
+        """The last ``count`` finished hours before now, or before a past moment, oldest first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class MapLayer:
-    """A switchable layer of the map. ``points`` is asked with the ids that changed, or None for all; ``hours`` gives the
-    city's value for each of the last 24 hours, oldest first.
-    """
+    """A switchable layer of the map: its markers, its ward fills, the hours behind the time bar, and its legend."""
 
     id: str
     title: Text
     entity_type: str
-    points: "Callable[[Any, Person, str, Sequence[str] | None], list[MapPoint]] | None" = None
-    areas: "Callable[[Any, Person, str], list[MapArea]] | None" = None
-    hours: "Callable[[Any, Person, str], list[HourCell]] | None" = None
+    points: PointsOf | None = None
+    areas: AreasOf | None = None
+    hours: HoursOf | None = None
     legend: tuple[Band, ...] = ()
 
 
@@ -138,6 +169,24 @@ class Period:
     start: datetime
     present: datetime
     end: datetime
+
+
+class TileOf(Protocol):
+    """Asks a sector for its bottleneck at a glance."""
+
+    def __call__(self, platform: Any, asker: Person, language: str, moment: Moment | None = None, /) -> Tile:
+        """The tile now, or as it stood at a past moment."""
+        ...
+
+
+class PanelOf(Protocol):
+    """Asks a sector what the drawer says about one of its entities."""
+
+    def __call__(
+        self, platform: Any, asker: Person, language: str, entity: Entity, moment: Moment | None = None, /
+    ) -> Panel:
+        """What is said now, or at a past moment: ``entity`` then holds the values of that moment."""
+        ...
 
 
 class Feed(Protocol):
@@ -207,9 +256,9 @@ class Sector:
     agency: str
     entity_types: tuple[EntityType, ...]
     bottleneck: Bottleneck | None = None
-    tile: Callable[[Any, Person, str], Tile] | None = None
+    tile: TileOf | None = None
     layers: tuple[MapLayer, ...] = ()
-    panel: Callable[[Any, Person, str, Entity], Panel] | None = None
+    panel: PanelOf | None = None
     derivations: tuple[Derivation, ...] = ()
     processes: tuple[Process, ...] = ()
     feeds: Callable[[Any], Sequence[Feed]] | None = None

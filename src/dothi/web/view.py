@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import structlog
 
 from dothi.access.policy import Person
+from dothi.model.moment import Moment
 from dothi.model.text import fold
 from dothi.platform.sector import Bottleneck, HourCell, MapArea, MapLayer, MapPoint, Tile
 from dothi.ui.language import translator
@@ -69,29 +70,45 @@ def chosen_layers(platform: "Platform", asked: str | None) -> list[MapLayer]:
 
 
 def points(
-    platform: "Platform", person: Person, language: str, layer: MapLayer, ids: Sequence[str] | None = None
+    platform: "Platform",
+    person: Person,
+    language: str,
+    layer: MapLayer,
+    ids: Sequence[str] | None = None,
+    moment: Moment | None = None,
 ) -> list[MapPoint]:
-    """The markers of ``layer``, all or those of the entities ``ids``; none when its sector fails, which is logged."""
+    """The markers of ``layer``, all or those of the entities ``ids``, now or at ``moment``; none when its sector fails."""
     ask = layer.points
-    return [] if ask is None else guarded(partial(ask, platform, person, language, ids), [], f"points of {layer.id}")
+    if ask is None:
+        return []
+    return guarded(partial(ask, platform, person, language, ids, moment), [], f"points of {layer.id}")
 
 
-def areas(platform: "Platform", person: Person, language: str, layer: MapLayer) -> list[MapArea]:
-    """The ward fills of ``layer``; none when its sector fails, which is logged."""
+def areas(
+    platform: "Platform", person: Person, language: str, layer: MapLayer, moment: Moment | None = None
+) -> list[MapArea]:
+    """The ward fills of ``layer``, now or at ``moment``; none when its sector fails, which is logged."""
     ask = layer.areas
-    return [] if ask is None else guarded(partial(ask, platform, person, language), [], f"areas of {layer.id}")
+    return [] if ask is None else guarded(partial(ask, platform, person, language, moment), [], f"areas of {layer.id}")
 
 
-def hours(platform: "Platform", person: Person, language: str, wanted: Iterable[MapLayer]) -> list[HourCell]:
-    """The last 24 hours of the first of ``wanted`` that has them, oldest first."""
+def hours(
+    platform: "Platform",
+    person: Person,
+    language: str,
+    wanted: Iterable[MapLayer],
+    moment: Moment | None = None,
+    count: int = 24,
+) -> list[HourCell]:
+    """The last ``count`` hours before now, or before ``moment``, of the first of ``wanted`` that has them, oldest first."""
     for layer in wanted:
         ask = layer.hours
         if ask is not None:
-            return guarded(partial(ask, platform, person, language), [], f"hours of {layer.id}")
+            return guarded(partial(ask, platform, person, language, moment, count), [], f"hours of {layer.id}")
     return []
 
 
-def tiles(platform: "Platform", person: Person, language: str) -> list[TileView]:
+def tiles(platform: "Platform", person: Person, language: str, moment: Moment | None = None) -> list[TileView]:
     """The five bottlenecks in their fixed order; one without data says what is missing, one that fails says so."""
     _ = translator(language)
     empty: dict[Bottleneck, tuple[str, str]] = {
@@ -108,7 +125,7 @@ def tiles(platform: "Platform", person: Person, language: str) -> list[TileView]
         ask = asked.get(name)
         tile = Tile(None, "", missing=missing)
         if ask is not None:
-            tile = guarded(partial(ask, platform, person, language), failed, f"tile of {name}")
+            tile = guarded(partial(ask, platform, person, language, moment), failed, f"tile of {name}")
         found.append(TileView(name, title, tile))
     return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dothi.access.policy import Person
 from dothi.model.entity import Attribute, Entity
+from dothi.model.moment import Moment
 from dothi.model.schema import AttributeType
 from dothi.model.unit import UNITS
 from dothi.platform.sector import Band as LegendBand
@@ -26,7 +27,7 @@ _MEASURED = (*POLLUTANTS, "temperature", "relativeHumidity")
 _SHOWN_LIMIT: dict[str, qcvn05.Averaging] = {"pm25": "24h", "pm10": "24h", "no2": "1h", "so2": "1h", "o3": "1h", "co": "1h"}
 
 
-def tile(platform: "Platform", asker: Person, language: str) -> Tile:
+def tile(platform: "Platform", asker: Person, language: str, moment: Moment | None = None) -> Tile:
     """The environment bottleneck: the stations' median VN_AQI and how many of them are poor or worse."""
     air = city_air(platform, asker)
     every = air.stations
@@ -52,9 +53,15 @@ def tile(platform: "Platform", asker: Person, language: str) -> Tile:
     return Tile(formats.number(middle, language), said, severity=max(level.severity, worst - 1))
 
 
-def points(platform: "Platform", asker: Person, language: str, ids: Sequence[str] | None) -> list[MapPoint]:
+def points(
+    platform: "Platform",
+    asker: Person,
+    language: str,
+    ids: Sequence[str] | None = None,
+    moment: Moment | None = None,
+) -> list[MapPoint]:
     """The stations as markers: the index in its official colour, grey when it is late, silent or missing."""
-    now = platform.clock.now()
+    now = platform.clock.now() if moment is None else moment.at
     return [_point(station, now, language) for station in stations(platform, asker, ids)]
 
 
@@ -78,7 +85,7 @@ def _point(station: Station, now: datetime, language: str) -> MapPoint:
     )
 
 
-def areas(platform: "Platform", asker: Person, language: str) -> list[MapArea]:
+def areas(platform: "Platform", asker: Person, language: str, moment: Moment | None = None) -> list[MapArea]:
     """The wards in the official colours of their interpolated index; one too far from every station is left out."""
     air = city_air(platform, asker)
     return [
@@ -104,31 +111,38 @@ def distance_words(kilometres: float, language: str) -> str:
     )
 
 
-def hours(platform: "Platform", asker: Person, language: str) -> list[HourCell]:
-    """The city's median VN_AQI of each of the last 24 finished hours, oldest first."""
-    end = whole_hour(platform.clock.now())
-    start = end - timedelta(hours=24)
+def hours(
+    platform: "Platform", asker: Person, language: str, moment: Moment | None = None, count: int = 24
+) -> list[HourCell]:
+    """The city's median VN_AQI of each of the last ``count`` finished hours, oldest first."""
+    end = whole_hour(platform.clock.now() if moment is None else moment.at)
+    start = end - HOUR * count
     ids = [station.id for station in city_air(platform, asker).stations]
     found = platform.history.hourly(asker, ids, INDEX, start, end) if ids else {}
-    cells = []
-    for number in range(24):
-        at = start + HOUR * number
-        values = [one[at] for one in found.values() if at in one]
-        if not values:
-            cells.append(HourCell(at))
-            continue
-        middle = int(median(values) + 0.5)
-        band = band_of(middle)
-        detail = f"{words.hour_span(at, language)}: {middle} AQI, {band.name.in_language(language)}, {len(values)}"
-        detail += " stations" if language == "en" else " trạm"
-        cells.append(HourCell(at, str(middle), band.colour, band.ink, detail))
-    return cells
+    by_hour: dict[datetime, list[float]] = {}
+    for series in found.values():
+        for at, value in series.items():
+            by_hour.setdefault(at, []).append(value)
+    return [_cell(at, by_hour.get(at), language) for at in (start + HOUR * number for number in range(count))]
 
 
-def panel(platform: "Platform", asker: Person, language: str, entity: Entity) -> Panel:
+def _cell(at: datetime, values: Sequence[float] | None, language: str) -> HourCell:
+    if not values:
+        return HourCell(at)
+    middle, worst = (int(value + 0.5) for value in (median(values), max(values)))
+    band = band_of(middle)
+    detail = f"{words.hour_span(at, language)}: {middle} AQI, {band.name.in_language(language)}, {len(values)}"
+    detail += " stations" if language == "en" else " trạm"
+    if band_of(worst).severity:
+        highest = band_of(worst).name.in_language(language)
+        detail += f"; worst {worst} AQI, {highest}" if language == "en" else f"; cao nhất {worst} AQI, {highest}"
+    return HourCell(at, str(middle), band.colour, band.ink, detail, band_of(worst).severity)
+
+
+def panel(platform: "Platform", asker: Person, language: str, entity: Entity, moment: Moment | None = None) -> Panel:
     """The drawer of one station: index, advice, every parameter with unit, time, grade and origin, method and source."""
     station = next(iter(stations(platform, asker, [entity.id])), None)
-    now = platform.clock.now()
+    now = platform.clock.now() if moment is None else moment.at
     name = entity.first(NAME)
     title = str(name.value) if name is not None else entity.id
     ward = platform.city.by_code.get(entity.ward or "")
@@ -148,7 +162,11 @@ def panel(platform: "Platform", asker: Person, language: str, entity: Entity) ->
         badge_ink=band.ink if band is not None else GREY_INK,
         headline=_headline(station, language),
         advice="" if band is None else advice(band, language),
-        facts=(*_about(station, language), *values_of(entity, language), *_exceedances(platform, asker, station, language)),
+        facts=(
+            *_about(station, language),
+            *values_of(entity, language),
+            *_exceedances(platform, asker, station, language, moment),
+        ),
         charts=_charts(now, language, entity),
         method=words.METHOD.in_language(language),
         link=f"/air?ward={ward.code}" if ward is not None else "/air",
@@ -228,8 +246,10 @@ def _about_value(value: Attribute, language: str) -> list[str]:
     return [said for said in (when_words(value, language), doubt_words(value, language)) if said]
 
 
-def _exceedances(platform: "Platform", asker: Person, station: Station, language: str) -> list[tuple[str, str]]:
-    end = whole_hour(platform.clock.now())
+def _exceedances(
+    platform: "Platform", asker: Person, station: Station, language: str, moment: Moment | None
+) -> list[tuple[str, str]]:
+    end = whole_hour(platform.clock.now() if moment is None else moment.at)
     today = end.astimezone(formats.city_zone()).date()
     means = hourly_means(platform, asker, [station.id], end - timedelta(hours=24), end)[station.id]
     facts = []
