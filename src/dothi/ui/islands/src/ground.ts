@@ -47,7 +47,7 @@ function layers(): LayerSpecification[] {
 }
 
 function dark(): boolean {
-  return window.matchMedia("(prefers-color-scheme: dark)").matches;
+  return getComputedStyle(document.documentElement).colorScheme === "dark";
 }
 
 /** Add the sources, still empty, and the layers above them. */

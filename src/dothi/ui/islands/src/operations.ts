@@ -1,5 +1,6 @@
 // The operations page with a script: one state in the address, one stream, and the list, map and drawer that show it.
 import "maplibre-gl/dist/maplibre-gl.css";
+import "./map.css";
 import "./operations.css";
 import "./charts.css";
 import { Drawer } from "./drawer";
