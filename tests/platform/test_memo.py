@@ -2,7 +2,7 @@
 
 import pytest
 
-from dothi.platform.memo import LONGEST, REUSE, Memo
+from dothi.platform.memo import LONGEST, MOST, REUSE, Memo
 
 
 class _Work:
@@ -46,3 +46,13 @@ def test_questions_do_not_mix_and_a_failure_is_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         memo.answer("r", lambda: 1 // 0)
     assert memo.answer("r", work) == 3
+
+
+def test_past_questions_are_forgotten() -> None:
+    work = _Work(cost=1.0)
+    memo = Memo(work.seconds)
+    for number in range(3 * MOST):
+        memo.answer(("moment", number), work)
+        work.now += LONGEST
+    assert len(memo._answers) <= MOST + 1
+    assert len(memo._locks) <= MOST + 1
