@@ -201,7 +201,7 @@ class Registry:
     def last_heard(self, asker: Person) -> datetime | None:
         """When the newest message of any device came, by the city's clock; None if none ever did."""
         _allow(asker, "device.read")
-        return from_micros(max(self._seen.values())) if self._seen else None
+        return from_micros(max(tuple(self._seen.values()))) if self._seen else None
 
     def state_of(self, device_id: str) -> DeviceState | None:
         """Whether a device is heard in time by the city's clock; None if it is not known."""
