@@ -11,15 +11,18 @@ from dothi.web.mapdata import MapData
 from dothi.web.operations import Operations
 from dothi.web.panel import Panels
 from dothi.web.quarantine import QuarantinePages
+from dothi.web.wall import Wall
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
-    ground, panels = MapData(platform), Panels(platform)
+    ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
+        page("/wall", wall.page, action="operations.read"),
+        page("/wall/board", wall.board, action="operations.read"),
         page("/map/base/{name}.json", ground.base, action="city.read"),
         page("/map/layers/{layer}.json", ground.layer, action="entity.read"),
         page("/panel/{urn}/history.csv", panels.table, action="history.read"),

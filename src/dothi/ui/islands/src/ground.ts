@@ -16,7 +16,7 @@ function token(name: string): string {
 
 const wider = (...stops: number[]): ExpressionSpecification => ["interpolate", ["exponential", 1.5], ["zoom"], ...stops] as ExpressionSpecification;
 
-function layers(): LayerSpecification[] {
+function layers(scale = 1): LayerSpecification[] {
   const line = { "line-cap": "round", "line-join": "round" } as const;
   return [
     { id: "land", type: "background", paint: { "background-color": token("map-land") } },
@@ -30,12 +30,12 @@ function layers(): LayerSpecification[] {
     { id: "ward-chosen", type: "line", source: "wards", filter: ["==", ["get", "code"], ""], paint: { "line-color": token("jade"), "line-width": 2.5 } },
     {
       id: "road-name", type: "symbol", source: "roads-main", minzoom: 13.5,
-      layout: { "symbol-placement": "line", "text-field": ["coalesce", ["get", "name"], ""], "text-font": REGULAR, "text-size": 11, "symbol-spacing": 320 },
+      layout: { "symbol-placement": "line", "text-field": ["coalesce", ["get", "name"], ""], "text-font": REGULAR, "text-size": 11 * scale, "symbol-spacing": 320 },
       paint: { "text-color": token("second"), "text-halo-color": token("map-land"), "text-halo-width": 1.4 },
     },
     {
       id: "ward-name", type: "symbol", source: "ward-centres", minzoom: 10.5,
-      layout: { "text-field": ["get", "name"], "text-font": STRONG, "text-size": wider(10, 10, 14, 13), "text-max-width": 7, "text-padding": 4, "text-variable-anchor": ["center", "top", "bottom", "left", "right"], "text-radial-offset": 1.1 },
+      layout: { "text-field": ["get", "name"], "text-font": STRONG, "text-size": wider(10, 10 * scale, 14, 13 * scale), "text-max-width": 7, "text-padding": 4, "text-variable-anchor": ["center", "top", "bottom", "left", "right"], "text-radial-offset": 1.1 },
       paint: { "text-color": token("third"), "text-halo-color": token("map-ward"), "text-halo-width": 1.4 },
     },
     // Invisible, as large as the markers and above the names: names step aside for them.
@@ -51,11 +51,14 @@ function dark(): boolean {
 }
 
 /** Add the sources, still empty, and the layers above them. */
-export function lay(map: GlMap): void {
+export function lay(map: GlMap, scale: number): void {
   map.addSource("wards", { type: "geojson", data: EMPTY, promoteId: "code" });
-  for (const [size, width] of ROOMS) map.addImage(`room-${size}`, { width, height: 24, data: new Uint8Array(width * 24 * 4) });
+  for (const [size, narrow] of ROOMS) {
+    const [width, height] = [Math.round(narrow * scale), Math.round(24 * scale)];
+    map.addImage(`room-${size}`, { width, height, data: new Uint8Array(width * height * 4) });
+  }
   for (const name of [...GROUND.slice(1), "ward-centres", "marker-room"]) map.addSource(name, { type: "geojson", data: EMPTY, tolerance: 0.4 });
-  for (const layer of layers()) map.addLayer(layer);
+  for (const layer of layers(scale)) map.addLayer(layer);
 }
 
 /** Tell the names where markers stand: [longitude, latitude, whether it is a group]. */

@@ -20,6 +20,8 @@ export interface MapOptions {
   moved: (place: Place) => void;
   note: (words: string) => void;
   thanks: (words: string) => void;
+  scale?: number; // how much larger than at a desk markers and names are: a wall is read from afar
+  fixed?: boolean; // nobody touches it, and it shows every point
 }
 
 const EDGE = { top: 20, bottom: 32, left: 20, right: 20 }; // around the whole city
@@ -47,6 +49,7 @@ export class CityMap {
       maxBounds: [[west - 1, south - 1], [east + 1, north + 1]],
       minZoom: 7,
       maxZoom: 18,
+      interactive: !options.fixed,
       attributionControl: false,
       // Where the page itself scrolls, one finger must go on scrolling it.
       cooperativeGestures: window.matchMedia("(max-width: 760px)").matches,
@@ -63,7 +66,7 @@ export class CityMap {
     });
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
-    this.#markers = new Markers(this.#map, options.box, options.words, options.choose);
+    this.#markers = new Markers(this.#map, options.box, options.words, options.choose, options.scale ?? 1);
     this.#map.on("moveend", () => {
       const { lng, lat } = this.#map.getCenter();
       options.moved({ zoom: this.#map.getZoom(), latitude: lat, longitude: lng });
@@ -72,7 +75,7 @@ export class CityMap {
     // Label glyphs are drawn once from the page's fonts and kept: they must be there first.
     const fonts = Promise.all(FONTS.map((font) => document.fonts.load(font, "Hà Nội Đống")));
     this.#laid = Promise.all([styled, fonts]).then(() => {
-      lay(this.#map);
+      lay(this.#map, options.scale ?? 1);
       this.#markers.arrange();
     });
     this.#laid

@@ -2,7 +2,7 @@
 import type { Map as GlMap } from "maplibre-gl";
 import { keepRoom } from "./ground";
 import { byRank, say, type Point, type Words } from "./model";
-import { place, type Placed } from "./place";
+import { HEIGHT, place, type Placed } from "./place";
 
 const NEAR = 80; // pixels beyond the edge that are still placed, so that panning shows no gaps
 
@@ -15,14 +15,16 @@ export class Markers {
   readonly #box: HTMLElement;
   readonly #lines: SVGSVGElement;
   readonly #choose: (id: string) => void;
+  readonly #scale: number;
   #points: Point[] = [];
   #byId = new Map<string, Point>();
   #shown = new Map<string, { element: HTMLButtonElement; line: SVGLineElement; dot: SVGCircleElement; placed: Placed }>();
   #chosen = "";
   #pending = 0;
 
-  constructor(map: GlMap, box: HTMLElement, words: Words, choose: (id: string) => void) {
+  constructor(map: GlMap, box: HTMLElement, words: Words, choose: (id: string) => void, scale: number) {
     this.#map = map;
+    this.#scale = scale;
     this.#words = words;
     this.#choose = choose;
     this.#box = document.createElement("div");
@@ -65,9 +67,10 @@ export class Markers {
     for (const point of order) {
       const { x, y } = this.#map.project([point.longitude, point.latitude]);
       if (x < -NEAR || y < -NEAR || x > clientWidth + NEAR || y > clientHeight + NEAR) continue;
-      spots.push({ id: point.id, x, y, width: 38 + 7 * point.label.length, wide: false });
+      spots.push({ id: point.id, x, y, width: (38 + 7 * point.label.length) * this.#scale, wide: false });
     }
-    let found = place(spots);
+    const height = HEIGHT * this.#scale;
+    let found = place(spots, height);
     // A group says how many it is, which is wider than one value: place again with the room that takes.
     for (let round = 0; round < ROUNDS; round++) {
       const groups = new Set(found.filter((one) => one.ids.length > 1).map((one) => one.ids[0]!));
@@ -75,7 +78,7 @@ export class Markers {
       if (!narrow.length) break;
       for (const spot of narrow) {
         spot.wide = true;
-        spot.width += COUNT;
+        spot.width += COUNT * this.#scale;
       }
       found = place(spots);
     }

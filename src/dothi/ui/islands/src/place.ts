@@ -14,7 +14,7 @@ export interface Placed {
   dy: number;
 }
 
-const HEIGHT = 22;
+export const HEIGHT = 22;
 const GAP = 3;
 const CELL = 96;
 
@@ -26,8 +26,8 @@ interface Box {
   owner: Placed;
 }
 
-/** Places `spots`, which come worst first. Every label is HEIGHT high and `width` wide, centred on its place. */
-export function place(spots: readonly Spot[]): Placed[] {
+/** Places `spots`, which come worst first. Every label is `height` high and `width` wide, centred on its place. */
+export function place(spots: readonly Spot[], height = HEIGHT): Placed[] {
   const grid = new Map<string, Box[]>();
   const result: Placed[] = [];
 
@@ -49,7 +49,7 @@ export function place(spots: readonly Spot[]): Placed[] {
 
   for (const spot of spots) {
     const wide = spot.width + GAP;
-    const high = HEIGHT + GAP;
+    const high = height + GAP;
     const aside: [number, number][] = [
       [0, 0], [0, -high], [0, high], [wide, 0], [-wide, 0],
       [wide * 0.7, -high], [-wide * 0.7, -high], [wide * 0.7, high], [-wide * 0.7, high],
