@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
-from city_world import PM, City, at, row, station, urn
+from city_world import NAME, PM, TYPE, City, at, row, station, urn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dothi.access.policy import STRANGER, SYSTEM, Clearance
 from dothi.data.batch import EntityChange
 from dothi.model.clock import to_micros
+from dothi.model.moment import Knowledge, Moment
 from dothi.model.reading import Grade, Origin, Reason
 
 
@@ -95,4 +97,51 @@ def test_datasets_are_series_of_their_own(tmp_path: Path) -> None:
     assert (rows.grades, rows.reasons, rows.origins) == ([Grade.GOOD], [Reason.NONE], [Origin.MEASURED])
     with pytest.raises(ValueError, match="time zone"):
         city.history.series(SYSTEM, urn(0), PM, at(0).replace(tzinfo=None), at(2))
+    city.close()
+
+
+def test_the_city_at_a_past_moment_as_known_now_and_as_known_then(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    city.write(row(0, 0, 1.0, heard=1), row(0, 30, 2.0, heard=31), row(1, 10, 5.0, heard=200))
+    city.write(row(0, 30, 3.0, heard=100), row(0, 40, 9.0, heard=41, reasons=Reason.FUTURE))
+
+    def known(minutes: float, known: Knowledge) -> list[Any]:
+        moment = Moment(at(minutes), known)
+        table = city.history.at(SYSTEM, moment, type=TYPE, attributes=(PM, NAME), lookback=timedelta(hours=2))
+        assert table.ids == [urn(0), urn(1), urn(2)]
+        return table.values[PM]
+
+    assert known(45, "then") == [2.0, None, None]
+    assert known(45, "now") == [3.0, 5.0, None]
+    assert known(29, "now") == [1.0, 5.0, None]
+    assert known(151, "now") == [None, None, None], "what was last heard too long before is not shown"
+    assert city.history.at(STRANGER, Moment(at(45)), attributes=(PM,)).ids == []
+    city.close()
+
+
+def test_windows_and_rows(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    city.write(*[row(number, minute, float(minute + number)) for number in (0, 1) for minute in range(0, 180, 30)])
+    city.write(row(1, 150, 1e6, grade=Grade.BAD, reasons=Reason.RANGE, heard=300), row(0, 170, "n/a"))
+    found = city.history.windows(
+        SYSTEM, PM, at(0), at(180), every=timedelta(hours=1), functions=("mean", "count", "last", "first"), urns=[urn(0)]
+    ).frame
+    assert found.rows() == [
+        (urn(0), to_micros(at(60 * hour)), 15 + 60 * hour, 2, 30 + 60 * hour, 60 * hour) for hour in range(3)
+    ]
+    found = city.history.windows(
+        SYSTEM, PM, at(0), at(180), every=timedelta(days=1), functions=("sum", "max"), by="city"
+    ).frame
+    assert found.rows() == [("", to_micros(at(-11 * 60)), 450.0 + 305.0, 150.0)], (
+        "midnight in Hanoi is 17:00 UTC"
+    )
+    [frame] = city.history.rows(SYSTEM, at(100), at(180))
+    assert frame.select("entity", "number", "other", "grade").rows() == [
+        (urn(0), 120.0, None, 0),
+        (urn(0), 150.0, None, 0),
+        (urn(0), None, '"n/a"', 0),
+        (urn(1), 121.0, None, 0),
+        (urn(1), 1e6, None, 2),
+    ]
+    assert list(city.history.rows(STRANGER, at(0), at(180))) == []
     city.close()

@@ -1,36 +1,46 @@
-"""What was observed: one series over time, or many by the hour. Every question says who asks."""
+"""What was observed: one series over time, many by the hour, the city at a past moment. Every question says who asks."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dothi.access.policy import Person, reach
+from dothi.data.aggregate import By, Function, last_values, named, table_of, windows
 from dothi.data.batch import join_value
-from dothi.data.trail import DAY, STANDS, TIMES, head_before
+from dothi.data.context import EntityTable
+from dothi.data.document import read_document
+from dothi.data.past import Span, recent
+from dothi.data.subjects import Subject, marks, pieces, series_of, subjects
+from dothi.data.trail import DAY, EVER, STANDS, TIMES, head_before, span_of
 from dothi.model.clock import from_micros, to_micros
+from dothi.model.moment import Moment
+from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.store.database import Database
+
+if TYPE_CHECKING:
+    import polars as pl
 
 HOUR = DAY // 24
 
 _SERIES = (
     "SELECT s.id FROM series s JOIN entity e ON e.num = s.entity WHERE e.id = ? AND e.clearance <= ? "
-    "AND s.attribute = (SELECT id FROM name WHERE iri = ?) "
-    "AND s.dataset = coalesce((SELECT id FROM name WHERE iri = ?), CASE WHEN ? IS NULL THEN 0 ELSE -1 END)"
+    "AND s.attribute = (SELECT id FROM name WHERE iri = ?) AND s.dataset = "
 )
 _ROWS = f"""
 WITH RECURSIVE {TIMES}
 SELECT r.observed_at, r.number, r.other, r.grade, r.reasons, r.origin, r.revision
-FROM times CROSS JOIN reading r ON r.observed_at = times.at AND r.series_id = :series
-WHERE {STANDS} ORDER BY r.observed_at DESC LIMIT :limit
+FROM times JOIN reading r ON r.observed_at = times.at AND r.series_id = ?
+WHERE {STANDS} ORDER BY r.observed_at DESC LIMIT ?
 """  # noqa: S608 - constants only
 _HOURS = f"""
 WITH RECURSIVE {TIMES}
 SELECT r.observed_at / {HOUR} * {HOUR}, avg(r.number)
-FROM times CROSS JOIN reading r ON r.observed_at = times.at AND r.series_id = :series
+FROM times JOIN reading r ON r.observed_at = times.at AND r.series_id = ?
 WHERE {STANDS} AND r.grade < {int(Grade.BAD)} AND r.number IS NOT NULL GROUP BY 1
 """  # noqa: S608 - constants only
 
@@ -51,8 +61,21 @@ class SeriesRows:
         return len(self.observed_at)
 
 
+@dataclass(slots=True)
+class Windows:
+    """Figures of equal stretches of time. ``frame`` has the columns ``key`` (an entity's URN, a ward's code, or "" for the
+    city), ``start`` (µs UTC) and one for each function asked for, sorted by key, then start. Stretches without any number
+    are absent.
+    """
+
+    frame: "pl.DataFrame"
+
+
 class History:
-    """Recent history of a city. Of each moment the highest revision is read; what was withdrawn is not."""
+    """What a city observed. Of each moment what was heard last is read; what was withdrawn is not.
+
+    ``heard_by`` (aware UTC) asks for what was known then: later corrections and late readings do not count.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,25 +90,26 @@ class History:
         *,
         dataset_id: str | None = None,
         limit: int = 10_000,
+        heard_by: datetime | None = None,
     ) -> SeriesRows:
         """Readings with ``start`` ≤ observed < ``end``, the newest ``limit`` of them.
 
         Empty for an entity that is not there or that ``asker`` may not read. Raises ValueError for a naive time.
         """
-        first, last = to_micros(start), to_micros(end)
+        first, last, heard = to_micros(start), to_micros(end), _heard(heard_by)
         result = SeriesRows()
         reached = reach(asker, "history.read")
         if reached is None:
             return result
         with self._database.reader() as db:
-            found = db.execute(_SERIES, (urn, int(reached), iri, dataset_id, dataset_id)).fetchone()
+            dataset = "0" if dataset_id is None else "(SELECT id FROM name WHERE iri = ?)"
+            named = () if dataset_id is None else (dataset_id,)
+            found = db.execute(_SERIES + dataset, (urn, int(reached), iri, *named)).fetchone()
             if found is None:
                 return result
             series = found[0]
-            rows = db.execute(
-                _ROWS,
-                {"head": head_before(db, series, last), "series": series, "start": first, "end": last, "limit": limit + 1},
-            ).fetchall()
+            span = span_of(head_before(db, series, last), series, first, last)
+            rows = db.execute(_ROWS, (*span, series, heard, heard, limit + 1)).fetchall()
         result.more = len(rows) > limit
         for at, number, other, grade, reasons, origin, revision in reversed(rows[:limit]):
             result.observed_at.append(at)
@@ -97,28 +121,141 @@ class History:
         return result
 
     def hourly(
-        self, asker: Person, urns: Sequence[str], iri: str, start: datetime, end: datetime
+        self,
+        asker: Person,
+        urns: Sequence[str],
+        iri: str,
+        start: datetime,
+        end: datetime,
+        *,
+        heard_by: datetime | None = None,
     ) -> dict[str, dict[datetime, float]]:
         """Mean of the numbers in each UTC hour that has any, by entity; the key is the hour's beginning.
 
         Only ``start`` ≤ observed < ``end``, only the default dataset, without what is graded bad. Entities that are not
         there, that ``asker`` may not read or that have no such series are absent. Raises ValueError for a naive time.
         """
-        first, last = to_micros(start), to_micros(end)
+        first, last, heard = to_micros(start), to_micros(end), _heard(heard_by)
         reached = reach(asker, "history.read")
         if reached is None:
             return {}
-        query = (
-            "SELECT e.id, s.id FROM json_each(?) u CROSS JOIN entity e ON e.id = u.value "
-            "CROSS JOIN series s ON s.entity = e.num "
-            "WHERE e.clearance <= ? AND s.attribute = (SELECT id FROM name WHERE iri = ?) AND s.dataset = 0"
-        )
         result: dict[str, dict[datetime, float]] = {}
         with self._database.reader() as db:
-            wanted = msgspec.json.encode(list(urns)).decode()
-            for urn, series in db.execute(query, (wanted, int(reached), iri)).fetchall():
-                span = {"head": head_before(db, series, last), "series": series, "start": first, "end": last}
-                means = {from_micros(hour): mean for hour, mean in db.execute(_HOURS, span)}
+            chosen = subjects(db, reached, urns=urns)
+            of_entity = {subject.num: subject.urn for subject in chosen}
+            for one in series_of(db, chosen, (iri,)):
+                span = span_of(head_before(db, one.id, last), one.id, first, last)
+                rows = db.execute(_HOURS, (*span, one.id, heard, heard))
+                means = {from_micros(hour): mean for hour, mean in rows}
                 if means:
-                    result[urn] = means
+                    result[of_entity[one.num]] = means
         return result
+
+    def at(
+        self,
+        asker: Person,
+        moment: Moment,
+        *,
+        type: str | None = None,
+        urns: Sequence[str] | None = None,
+        ward: str | None = None,
+        attributes: Sequence[str],
+        lookback: timedelta = timedelta(hours=24),
+    ) -> EntityTable:
+        """The city at a past moment: of each entity and attribute the last value that stands, observed at ``moment.at`` or
+        up to ``lookback`` before it, as ``moment.known`` has it.
+
+        ``type`` and ``attributes`` are IRIs; ``urns`` None asks for all entities. Like ``Context.table``: the default
+        dataset, and what is kept beside an entity (a name) where nothing was observed; places and wards are the present
+        ones. Values whose own clock was wrong are left out, as they are from the live state. Entities deleted by then are
+        absent. Raises ValueError for a naive time.
+        """
+        last = to_micros(moment.at) + 1
+        first = last - lookback // timedelta(microseconds=1)
+        reached = reach(asker, "history.read")
+        span = Span(first, last, _heard(moment.heard_by))
+        with self._database.reader() as db:
+            chosen = [] if reached is None else subjects(db, reached, type=type, urns=urns, ward=ward, alive_at=last - 1)
+            series = series_of(db, chosen, attributes)
+            values = last_values(recent(db, span, attributes).lazy())
+            table = table_of(chosen, series, attributes, values)
+            _fill_kept(db, table, chosen, attributes)
+        return table
+
+    def windows(
+        self,
+        asker: Person,
+        iri: str,
+        start: datetime,
+        end: datetime,
+        *,
+        every: timedelta,
+        functions: Sequence[Function],
+        type: str | None = None,
+        urns: Sequence[str] | None = None,
+        ward: str | None = None,
+        by: By = "entity",
+        heard_by: datetime | None = None,
+    ) -> Windows:
+        """Figures of attribute ``iri`` in stretches of ``every``, for each entity, each ward or the whole city.
+
+        Only ``start`` ≤ observed < ``end``, only numbers of the default dataset, without what is graded bad; every reading
+        counts once. Stretches of a day or longer begin at midnight in Asia/Ho_Chi_Minh (weeks on Monday), shorter ones are
+        counted from 1970-01-01T00:00Z, so that hours are UTC hours. Entities without a ward are left out by ward. Raises
+        Problem 400 for a question that makes no sense, ValueError for a naive time.
+        """
+        if every < timedelta(seconds=1):
+            raise bad_request("A window lasts a second at least.")
+        reached = reach(asker, "history.read")
+        span = Span(to_micros(start), to_micros(end), _heard(heard_by))
+        with self._database.reader() as db:
+            chosen = [] if reached is None else subjects(db, reached, type=type, urns=urns, ward=ward)
+            series = series_of(db, chosen, (iri,))
+            return Windows(windows(recent(db, span, (iri,)).lazy(), chosen, series, every, functions, by))
+
+    def rows(
+        self,
+        asker: Person,
+        start: datetime,
+        end: datetime,
+        *,
+        type: str | None = None,
+        urns: Sequence[str] | None = None,
+        attributes: Sequence[str] | None = None,
+        heard_by: datetime | None = None,
+    ) -> "Iterator[pl.DataFrame]":
+        """Every reading that stands with ``start`` ≤ observed < ``end``, in pieces of one UTC day at most, oldest first.
+
+        Columns: entity (URN), attribute (IRI), dataset (None for the default instance), unit (UN/CEFACT), observed_at (µs
+        UTC), number, other (JSON text where the value is no number), grade, reasons, origin (numbers of model.reading),
+        received_at (µs UTC), revision. Sorted by entity, attribute, dataset, observed_at. Raises ValueError if naive.
+        """
+        first, last, heard = to_micros(start), to_micros(end), _heard(heard_by)
+        reached = reach(asker, "history.read")
+        if reached is None:
+            return
+        for day in range(first // DAY, -(-last // DAY)):
+            span = Span(max(first, day * DAY), min(last, (day + 1) * DAY), heard)
+            with self._database.reader() as db:
+                chosen = subjects(db, reached, type=type, urns=urns)
+                series = series_of(db, chosen, attributes, all_datasets=True)
+                piece = named(recent(db, span, attributes).lazy(), chosen, series)
+            if len(piece):
+                yield piece
+
+
+def _heard(heard_by: datetime | None) -> int:
+    return EVER if heard_by is None else to_micros(heard_by)
+
+
+def _fill_kept(db: sqlite3.Connection, table: EntityTable, chosen: Sequence[Subject], attributes: Sequence[str]) -> None:
+    """What is kept beside entities where nothing was observed."""
+    places = {subject.num: place for place, subject in enumerate(chosen)}
+    for some in pieces(list(places)):
+        query = f"SELECT num, doc FROM entity WHERE num IN ({marks(some)})"  # noqa: S608 - placeholders only
+        for num, text in db.execute(query, some):
+            for iri in attributes:
+                if table.observed_at[iri][places[num]] is None and msgspec.json.encode(iri).decode() in text:
+                    kept = next((one for one in read_document(text).get(iri, ()) if one.get("d") is None), {})
+                    table.values[iri][places[num]] = kept.get("v")
+                    table.grades[iri][places[num]] = Grade(kept.get("g", 0)) if "v" in kept else None

@@ -5,26 +5,35 @@ from collections.abc import Iterator
 
 DAY = 86_400_000_000
 
-# A walk from :head down to :start, and the late readings in between. ``at`` is when; every revision of it is in ``reading``.
+# Moments at which a series was observed: a walk from a link down to a start, and what came late in between. Every revision
+# of a moment is in ``reading``. Its parameters are those of ``span_of``.
 TIMES = """
 walk(at) AS (
-  SELECT :head WHERE :head IS NOT NULL
+  SELECT CAST(? AS BIGINT)
   UNION ALL
-  SELECT (SELECT r.previous FROM reading r WHERE r.observed_at = walk.at AND r.series_id = :series AND r.revision = 0)
-  FROM walk WHERE walk.at >= :start
+  SELECT (SELECT r.previous FROM reading r WHERE r.observed_at = walk.at AND r.series_id = ? AND r.revision = 0)
+  FROM walk WHERE walk.at >= ?
 ),
 times(at) AS (
-  SELECT at FROM walk WHERE at >= :start AND at < :end
+  SELECT at FROM walk WHERE at >= ? AND at < ?
   UNION ALL
-  SELECT observed_at FROM late WHERE series_id = :series AND observed_at >= :start AND observed_at < :end
+  SELECT observed_at FROM late WHERE series_id = ? AND observed_at >= ? AND observed_at < ?
 )
 """
 
-# What is read of a key: its highest revision, unless that withdraws it.
+# What is read of a key: the row heard last, unless it withdraws the key. Of two heard at one moment, the later revision. Its
+# parameters are twice the moment (µs) after which nothing that was heard counts.
 STANDS = (
-    "r.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM reading h "
-    "WHERE h.observed_at = r.observed_at AND h.series_id = r.series_id AND h.revision > r.revision)"
+    "r.withdrawn = 0 AND r.received_at <= ? AND NOT EXISTS (SELECT 1 FROM reading h "
+    "WHERE h.observed_at = r.observed_at AND h.series_id = r.series_id AND h.received_at <= ? "
+    "AND (h.received_at, h.revision) > (r.received_at, r.revision))"
 )
+EVER = 2**63 - 1
+
+
+def span_of(head: int | None, series: int, start: int, end: int) -> tuple[int | None, ...]:
+    """The parameters of ``TIMES`` for ``start`` ≤ observed < ``end`` (µs); ``head`` starts the walk."""
+    return (head, series, start, start, end, series, start, end)
 
 
 def head_before(connection: sqlite3.Connection, series: int, end: int) -> int | None:
@@ -58,7 +67,7 @@ def newest_standing(
         if at is None or at >= before:
             continue
         row: tuple[int, float | None, str | None, int, int, int, int] | None
-        row = connection.execute(query, (at, series, skewed)).fetchone()
+        row = connection.execute(query, (at, series, EVER, EVER, skewed)).fetchone()
         if row is not None:
             return row
     return None
