@@ -43,6 +43,7 @@ from dothi.platform.figures import declare_metrics
 from dothi.platform.home import keep_present, locked, replay_start, secret_of
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
+from dothi.platform.runs import Runs
 from dothi.platform.sector import Feed, Period, Sector
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
@@ -159,6 +160,9 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             watch=Watch(journal, settings.home, settings.disk_floor, lambda: ingest.figures.lag_seconds),
             metrics=metrics,
         )
+        platform.runs = Runs(platform)
+        for process in (one for sector in sectors for one in sector.processes):
+            platform.runs.register(process)
         await journal.start()
         stack.push_async_callback(journal.stop)
         stack.push_async_callback(platform.tasks.stop)
@@ -196,6 +200,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("ingest", lambda _: platform.ingest.run())
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
+    tasks.start("runs", platform.runs.run)
     tasks.start("basemap", partial(_prepare_basemap, platform, cache))
     if isinstance(platform.clock, ReplayClock):
         tasks.start("replay-clock", partial(_keep_present, platform.writer, platform.clock))

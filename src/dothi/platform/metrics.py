@@ -10,7 +10,10 @@ _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class Metrics:
-    """The city's own figures. ``sse_clients`` counts open live streams: whoever serves one moves it up and down."""
+    """The city's own figures. ``sse_clients`` counts open live streams: whoever serves one moves it up and down.
+
+    ``runs`` hears of every run that ends.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -19,6 +22,13 @@ class Metrics:
             "Seconds until a request was answered.",
             ("method", "route", "status"),
             buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.runs = Histogram(
+            "dothi_run_seconds",
+            "Seconds that finished runs took, by how they ended.",
+            ("process", "state"),
+            buckets=(0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0),
             registry=self.registry,
         )
         self.sse_clients = Gauge("dothi_sse_clients", "Browsers with an open live stream.", registry=self.registry)

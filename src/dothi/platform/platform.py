@@ -9,6 +9,7 @@ from dothi.model.clock import Clock
 from dothi.model.schema import EntityType
 from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
+from dothi.platform.runs import Runs
 from dothi.platform.sector import Sector
 from dothi.platform.tasks import Supervisor
 from dothi.platform.watch import Watch
@@ -77,3 +78,4 @@ class Platform:
     metrics: Metrics = field(default_factory=Metrics)
     memo: Memo = field(default_factory=Memo)
     tasks: Supervisor = field(default_factory=Supervisor)
+    runs: Runs = field(init=False)  # made last: processes are handed the platform

@@ -219,7 +219,7 @@ class RunContext(Protocol):
     seed: int
 
     def progress(self, fraction: float) -> None:
-        """Say how far the run is, from 0 to 1. Raises Cancelled if nobody waits for it any more."""
+        """Say how far the run is, from 0 to 1. Call it as often as you like: five a second are passed on."""
         ...
 
 
@@ -231,6 +231,7 @@ class Process:
     returns are JSON values. ``gather(platform, options)`` turns what was asked for (``options``, JSON, empty for a scheduled
     run) into inputs; it reads history as of the city's clock. ``keep(platform, run_id, inputs, outputs)`` writes results
     back, modelled, through the one writer. ``every`` schedules it in city time; ``time_limit`` is of the machine's time.
+    ``by_hand`` says whether people find it among what they may start.
     """
 
     id: str
@@ -242,6 +243,7 @@ class Process:
     every: timedelta | None = None
     time_limit: timedelta = timedelta(minutes=2)
     purpose: Text | None = None
+    by_hand: bool = True
 
 
 @dataclass(frozen=True, slots=True)

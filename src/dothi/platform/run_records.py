@@ -1,0 +1,197 @@
+"""Runs as rows: what is kept of each execution of a process, how it changes state, and how long it stays."""
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from dothi.model.clock import SystemClock, from_micros, to_micros
+from dothi.model.text import Text
+
+RunState = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+STATES: tuple[RunState, ...] = ("queued", "running", "done", "failed", "cancelled", "expired")
+OPEN: tuple[RunState, ...] = ("queued", "running")
+KEEP_DAYS = 90  # days, by the city's clock, that a run is kept
+KEEP_RUNS = 2_000  # runs kept of each process
+KEEP_BIG = 24  # runs of each process whose inputs and outputs are kept however big they are
+BIG = 65_536  # letters from which inputs or outputs are let go after that
+_CLEAN = 20  # rows that one run's end may let go, so that no commit gets long
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+ERRORS: dict[str, Text] = {
+    "city-stopped": Text("Thành phố dừng giữa chừng", "The city stopped halfway"),
+    "time-limit": Text("Quá thời gian cho phép", "It took longer than it may"),
+    "worker-died": Text("Tiến trình chạy bị chết giữa chừng", "The process that ran it died halfway"),
+    "process-error": Text("Phép tính báo lỗi", "The computation failed"),
+    "gather-failed": Text("Không chuẩn bị được đầu vào", "The inputs could not be gathered"),
+    "keep-failed": Text("Không ghi được kết quả", "The results could not be kept"),
+    "bad-inputs": Text("Đầu vào không phải JSON hoặc quá lớn", "The inputs are no JSON, or too large"),
+    "bad-outputs": Text("Kết quả không phải JSON hoặc quá lớn", "The outputs are no JSON, or too large"),
+    "no-process": Text("Phép tính này không còn trong thành phố", "This process is no longer part of the city"),
+}
+"""Every reason for which a run comes to nothing, in words; ``Run.error`` begins with one of these keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a process. Times are aware UTC by the city's clock; ``seconds`` of the machine's it took.
+
+    ``error`` is empty or ``code: detail`` (see ``ERRORS``). ``options``, ``inputs`` and ``outputs`` are JSON texts; inputs
+    and outputs are empty in lists, before there are any and once they were let go (their SHA-256 in hex stays). ``repeats``
+    is the run whose inputs and seed this one took again; ``ended_by`` who cancelled it.
+    """
+
+    id: str
+    process: str
+    version: str
+    seed: int
+    state: RunState
+    requested_by: str
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    seconds: float | None
+    progress: float
+    error: str
+    repeats: str | None
+    ended_by: str
+    inputs_digest: str
+    outputs_digest: str
+    options: str = "{}"
+    inputs: str = ""
+    outputs: str = ""
+
+    @property
+    def over(self) -> bool:
+        """True once nothing more comes of it."""
+        return self.state not in OPEN
+
+
+_SHORT = (
+    "id, process, version, seed, state, requested_by, requested_at, started_at, ended_at, seconds, progress, error, "
+    "repeats, ended_by, inputs_digest, outputs_digest"
+)
+_WHOLE = f"{_SHORT}, options, inputs, outputs"
+# Statements below are put together from constants only; whatever anybody asked for is bound.
+_NEWEST = "ORDER BY requested_at DESC, id DESC"
+_ENDED = "SELECT id FROM run WHERE process = ? AND state NOT IN ('queued', 'running')"
+_SURPLUS = f"{_ENDED} {_NEWEST} LIMIT {_CLEAN} OFFSET ?"
+_OLD = f"{_ENDED} AND requested_at < ? ORDER BY requested_at LIMIT {_CLEAN}"
+_LAST = (
+    "SELECT requested_at FROM run WHERE process = ? AND requested_by = ? AND NOT (state = 'failed' AND error = ?) "
+    "ORDER BY requested_at DESC, id DESC LIMIT 1"
+)
+
+
+def new_id() -> str:
+    """An id that sorts by the machine's time at which it was given out."""
+    number = to_micros(SystemClock().now()) // 1000 << 20 | secrets.randbits(20)
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(60, -1, -5))
+
+
+def digest(text: bytes) -> str:
+    """SHA-256 in hex: what stays to compare with when a text is let go."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def insert(db: sqlite3.Connection, run: Run) -> None:
+    """Write a run that was just asked for."""
+    db.execute(
+        f"INSERT INTO run ({_WHOLE}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
+        (
+            run.id,
+            run.process,
+            run.version,
+            run.seed,
+            run.state,
+            run.requested_by,
+            to_micros(run.requested_at),
+            None,
+            None,
+            None,
+            0.0,
+            "",
+            run.repeats,
+            "",
+            "",
+            "",
+            run.options,
+            "",
+            "",
+        ),
+    )
+
+
+def change(db: sqlite3.Connection, run_id: str, **values: Any) -> None:
+    """Set columns of one run that is not over."""
+    names = ", ".join(f"{name} = ?" for name in values)
+    query = f"UPDATE run SET {names} WHERE id = ? AND state IN ('queued', 'running')"  # noqa: S608 - names are keywords of ours
+    db.execute(query, (*values.values(), run_id))
+
+
+def fetch(db: sqlite3.Connection, run_id: str) -> Run | None:
+    """One run with everything; None if there is none."""
+    row = db.execute(f"SELECT {_WHOLE} FROM run WHERE id = ?", (run_id,)).fetchone()  # noqa: S608 - constants
+    return _run(row) if row else None
+
+
+def fetch_open(db: sqlite3.Connection) -> list[Run]:
+    """Every run that is not over, in the order in which they were asked for."""
+    query = f"SELECT {_WHOLE} FROM run WHERE state IN ('queued', 'running') ORDER BY requested_at, id"  # noqa: S608 - constants
+    return [_run(row) for row in db.execute(query)]
+
+
+def fetch_page(
+    db: sqlite3.Connection, processes: Collection[str] | None, state: str | None, text: str, limit: int, offset: int
+) -> tuple[list[Run], int]:
+    """Runs newest first, without inputs and outputs, and how many match.
+
+    ``processes`` (ids) and ``state`` narrow; ``text`` (small letters, no accents) is part of an id or of who asked.
+    """
+    where, values = ["1 = 1"], list[Any]()
+    if processes is not None:
+        where.append(f"process IN ({','.join('?' * len(processes))})" if processes else "1 = 0")
+        values += processes
+    if state is not None:
+        where.append("state = ?")
+        values.append(state)
+    if text:
+        like = "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+        where.append("(id LIKE ? ESCAPE '!' OR lower(requested_by) LIKE ? ESCAPE '!')")
+        values += (like, like)
+    narrowed = " AND ".join(where)
+    total = db.execute(f"SELECT count(*) FROM run WHERE {narrowed}", values).fetchone()[0]  # noqa: S608 - parts above
+    query = f"SELECT {_SHORT} FROM run WHERE {narrowed} {_NEWEST} LIMIT ? OFFSET ?"  # noqa: S608 - parts above
+    return [_run(row) for row in db.execute(query, (*values, limit, offset))], total
+
+
+def count_states(db: sqlite3.Connection) -> dict[str, int]:
+    """How many runs are in each state, those with none included."""
+    return dict.fromkeys(STATES, 0) | dict(db.execute("SELECT state, count(*) FROM run GROUP BY state"))
+
+
+def last_scheduled(db: sqlite3.Connection, process: str, by: str) -> int | None:
+    """When (µs UTC) ``by`` last asked for ``process`` in a run that the city's own end did not cut short."""
+    row = db.execute(_LAST, (process, by, "city-stopped")).fetchone()
+    return row[0] if row else None
+
+
+def let_go(db: sqlite3.Connection, process: str, now: datetime) -> None:
+    """Destroy what is past ``KEEP_RUNS`` or ``KEEP_DAYS`` of one process, and big texts past ``KEEP_BIG``.
+
+    A few rows at a time: it runs at the end of every run.
+    """
+    rows = db.execute(_SURPLUS, (process, KEEP_RUNS)).fetchall()
+    rows += db.execute(_OLD, (process, to_micros(now - timedelta(days=KEEP_DAYS)))).fetchall()
+    db.executemany("DELETE FROM run WHERE id = ?", rows)
+    rows = db.execute(_SURPLUS, (process, KEEP_BIG)).fetchall()
+    db.executemany("UPDATE run SET inputs = '' WHERE id = ? AND length(inputs) > ?", [(one, BIG) for (one,) in rows])
+    db.executemany("UPDATE run SET outputs = '' WHERE id = ? AND length(outputs) > ?", [(one, BIG) for (one,) in rows])
+
+
+def _run(row: Sequence[Any]) -> Run:
+    moments: list[Any] = [None if moment is None else from_micros(moment) for moment in row[6:9]]
+    return Run(*[*row[:6], *moments, *row[9:]])
