@@ -14,7 +14,7 @@ from dothi.data.writer import Writer
 from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
-from dothi.store.database import Database, copy_database, migrate, open_database
+from dothi.store.database import Database, migrate, open_database
 
 NOW = datetime(2026, 5, 14, 4, 0, tzinfo=UTC)
 TYPE = "https://example.org/Station"
@@ -48,7 +48,7 @@ def empty_database() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(Path(folder), "template")
         migrate(database)
-        path = copy_database(database, Path(folder) / "copy.db")
+        path = database.copy(Path(folder) / "copy.db")
         database.close()
         return path.read_bytes()
 

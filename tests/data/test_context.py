@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER, SYSTEM, Clearance, Person, may
 from dothi.data.batch import EntityChange, ReadingRow
 from dothi.data.context import EntityQuery, Filter
-from dothi.data.shape import box_around, metres
+from dothi.data.shape import box_around
 from dothi.model.entity import LOCATION, Attribute, Entity
+from dothi.model.ground import metres
 from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Origin, Reason
 

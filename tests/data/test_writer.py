@@ -29,6 +29,7 @@ from dothi.model.entity import LOCATION, Attribute
 from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.store.audit import Act, verify
+from dothi.store.connection import Conflict, Connection
 
 
 @pytest.fixture
@@ -225,7 +226,7 @@ def test_a_failed_commit_changes_nothing_at_all(city: City) -> None:
     with closing(sqlite3.connect(city.database.path)) as other:
         # The outbox is the last thing a commit writes.
         other.execute("CREATE TRIGGER broken BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
-    for more, error in (([], sqlite3.IntegrityError), ([EntityChange("merge", station(7))], Problem)):
+    for more, error in (([], Conflict), ([EntityChange("merge", station(7))], Problem)):
         with pytest.raises(error):
             city.write(row(0, 2, 6.0), row(1, 2, 6.0), row(0, 1, 4.0, heard=5), entities=changes + more, quarantine=[held])
         assert city.dump() == before
@@ -302,17 +303,17 @@ def test_who_may_write(city: City) -> None:
 
 
 def test_other_work_shares_the_writer_and_its_audit(city: City) -> None:
-    def admit(connection: sqlite3.Connection) -> int:
+    def admit(connection: Connection) -> int:
         connection.execute("INSERT INTO meta VALUES ('k', 'v')")
         return 7
 
     async def scenario() -> None:
         assert await city.writer.run(SYSTEM, NOW, admit, [Act("an", "device.write", "d-1")]) == 7
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(Conflict):
             await city.writer.run(SYSTEM, NOW, admit, [Act("an", "device.write", "d-2")])
         with pytest.raises(Problem):
             await city.writer.run(STRANGER, NOW, admit)
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(Conflict):
             await city.writer.save(SYSTEM, "create", station(8), at=NOW, also=lambda db: [admit(db), None][1])
         await city.writer.save(SYSTEM, "upsert", station(8), at=NOW, acts=[Act("an", "device.write", "d-3")])
         assert (await city.writer.write(Batch(SYSTEM, "t", "c", NOW, readings=readings_of([row(8, 1, 2.0)])))).stored == 1

@@ -1,7 +1,6 @@
 """The registry: who is admitted and how, who is heard in time, and what waits in the lobby."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from dothi.model.problem import Problem
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.store.audit import verify
+from dothi.store.connection import Connection, Unavailable
 from dothi.store.database import Database, migrate, open_database
 from dothi.store.journal import Message
 from dothi.testing.clock import FixedClock
@@ -363,10 +363,10 @@ def test_a_thing_that_was_there_before_keeps_its_name_and_place(tmp_path: Path) 
 def test_when_the_commit_fails_nothing_is_decided(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         def fail(*_: object, **__: object) -> None:
-            raise sqlite3.OperationalError("disk I/O error")
+            raise Unavailable("disk I/O error")
 
         world.writer.save = fail  # type: ignore[method-assign, assignment] # a disk cannot be made to fail here
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(Unavailable):
             await world.registry.register(LOCAL_OPERATOR, spec())
         assert world.registry.lookup("a") is None
 
@@ -377,7 +377,7 @@ def test_the_lobby_is_bounded(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         lobby = Lobby(world.database, bound=3)
 
-        async def transact(work: Callable[[sqlite3.Connection], None]) -> None:
+        async def transact(work: Callable[[Connection], None]) -> None:
             await world.writer.run(LOCAL_OPERATOR, world.clock.now(), work)
 
         assert await lobby.hear([heard(f"d{number}") for number in range(5)], 1, transact) == 2

@@ -1,6 +1,5 @@
 """The audit log: append-only, and any tampering shows."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from dothi.store.audit import GENESIS, Act, last_seal, record, verify
+from dothi.store.connection import Conflict, Connection
 from dothi.store.database import migrate, open_database
 
 ACTS = [Act(f"person-{n}", "device.write", f"d-{n}", "done", "c-1", "duyệt") for n in range(5)]
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def log(tmp_path: Path) -> Iterator[Connection]:
     database = open_database(tmp_path, "hanoi")
     migrate(database)
     with closing(database.connect_writer()) as connection:
@@ -24,14 +24,14 @@ def log(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     database.close()
 
 
-def test_a_whole_log_verifies(log: sqlite3.Connection) -> None:
+def test_a_whole_log_verifies(log: Connection) -> None:
     verdict = verify(log)
     assert (verdict.rows, verdict.intact, verdict.head) == (5, True, last_seal(log)[1])
 
 
-def test_rows_cannot_be_changed_or_removed(log: sqlite3.Connection) -> None:
+def test_rows_cannot_be_changed_or_removed(log: Connection) -> None:
     for statement in ("UPDATE audit SET person_id = 'x' WHERE seq = 3", "DELETE FROM audit WHERE seq = 3"):
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        with pytest.raises(Conflict, match="append-only"), log.transaction():
             log.execute(statement)
 
 
@@ -45,14 +45,14 @@ def test_rows_cannot_be_changed_or_removed(log: sqlite3.Connection) -> None:
         "DELETE FROM audit WHERE seq = 3",
     ],
 )
-def test_who_gets_past_the_locks_is_seen(log: sqlite3.Connection, statement: str) -> None:
+def test_who_gets_past_the_locks_is_seen(log: Connection, statement: str) -> None:
     log.execute("DROP TRIGGER audit_no_update")
     log.execute("DROP TRIGGER audit_no_delete")
     log.execute(statement)
     assert verify(log).broken_at in (3, 4)
 
 
-def test_a_log_cut_short_differs_from_the_head_that_was_noted(log: sqlite3.Connection) -> None:
+def test_a_log_cut_short_differs_from_the_head_that_was_noted(log: Connection) -> None:
     noted = verify(log).head
     log.execute("DROP TRIGGER audit_no_delete")
     log.execute("DELETE FROM audit WHERE seq = 5")

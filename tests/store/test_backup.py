@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import sqlite3
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 from dothi.model.problem import Problem
 from dothi.store.audit import GENESIS, Act, last_seal, record
 from dothi.store.backup import backup, restore
+from dothi.store.connection import DatabaseError
 from dothi.store.database import Database, migrate, open_database, revision, tenant_folder
 
 
@@ -149,6 +149,6 @@ def test_a_broken_database_is_not_called_a_backup(city: Database, tmp_path: Path
     whole = city.path.read_bytes()
     for broken in (b"this is no database" * 100, whole[:8192] + bytes(len(whole) - 8192)):
         city.path.write_bytes(broken)
-        with pytest.raises((sqlite3.DatabaseError, Problem)):
+        with pytest.raises((DatabaseError, Problem)):
             backup(city, tmp_path / "city.tar.gz")
         assert list(tmp_path.iterdir()) == [tmp_path / "home"]

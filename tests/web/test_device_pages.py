@@ -1,7 +1,6 @@
 """Devices, lobby and quarantine as forms: everything works without a script, nothing without its token."""
 
 import re
-import sqlite3
 from html import unescape
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 from dothi.access.policy import SYSTEM
 from dothi.data.news import News
 from dothi.model.clock import to_micros
+from dothi.store.connection import Connection
 from dothi.testing.city import RunningCity, wait_until
 
 
@@ -125,7 +125,7 @@ def test_quarantine_shows_why_and_what_and_sends_again(client: httpx.Client) -> 
 def _park(city: RunningCity, handler: str) -> None:
     changes = News(1, 0).encode()
 
-    def park(connection: sqlite3.Connection) -> None:
+    def park(connection: Connection) -> None:
         connection.execute(
             "INSERT INTO parked (handler, seq, at, error, attempts, payload) VALUES (?, 1, ?, 'TimeoutError: <slow>', 6, ?)",
             (handler, to_micros(city.platform.clock.now()), changes),

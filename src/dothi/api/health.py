@@ -1,7 +1,6 @@
 """Seen from outside: does the process serve, does the city work, what does it count."""
 
 import asyncio
-import sqlite3
 from typing import Any
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from dothi.access.routes import page, person_of
 from dothi.api.encoding import instant, json_response
 from dothi.platform.platform import Platform
 from dothi.platform.tasks import TaskState
+from dothi.store.connection import DatabaseError
 
 _PATIENCE = 2.0
 _WELL = {"description": "It works.", "content": {"application/json": {"schema": {"type": "object"}}}}
@@ -80,7 +80,7 @@ async def _database_answers(platform: Platform) -> bool:
 
     try:
         return await asyncio.wait_for(asyncio.to_thread(ask), _PATIENCE)
-    except (sqlite3.Error, TimeoutError):
+    except (DatabaseError, TimeoutError):
         return False
 
 

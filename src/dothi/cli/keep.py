@@ -13,14 +13,13 @@ def backup(target: Annotated[Path, typer.Argument(help="The file to write, or a 
     """Copy the city's database and files into one archive with checksums; the city may go on running."""
     from dothi.app import tenant_of, with_found_data  # imports that other commands need not wait for
     from dothi.store.backup import backup as write_backup
-    from dothi.store.database import Database, tenant_folder
+    from dothi.store.database import open_database
 
     settings = with_found_data(load_settings())
-    folder = tenant_folder(settings.home, tenant_of(settings))
-    if not (folder / "city.db").is_file():
-        raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
-    database = Database(folder)
+    database = open_database(settings.home, tenant_of(settings))
     try:
+        if not database.exists():
+            raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
         with err.status("Copying the city…"):
             written = write_backup(database, target)
     finally:

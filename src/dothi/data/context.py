@@ -1,6 +1,5 @@
 """What the city is now: entities with their live values, by id, type, value and place. Every question says who asks."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,31 +11,34 @@ from dothi.access.policy import Person, reach
 from dothi.data.batch import join_value
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document
 from dothi.data.question import EntityQuery, Filter, Question, compile_query
-from dothi.data.shape import metres
 from dothi.model.clock import from_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
+from dothi.store.connection import Connection
 from dothi.store.database import Database
 
 __all__ = ["Context", "EntityPage", "EntityQuery", "Filter"]
 
 _COLUMNS = "e.num, e.id, e.type, e.ward, e.owner, e.created_at, e.modified_at, e.doc"
-_ENTITIES = f"SELECT {_COLUMNS} FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value"  # noqa: S608 - constants only
+# Over the numbers of a page, which come first: then each entity is looked up by its key.
+_ENTITIES = f"SELECT {_COLUMNS} FROM {{numbers}} w CROSS JOIN entity e WHERE e.num = w.value"  # noqa: S608 - constants only
 _LIVE = (
     "SELECT s.entity, s.attribute, s.dataset, s.unit, l.observed_at, l.number, l.other, l.grade, l.reasons, l.origin, "
-    "l.received_at FROM json_each(?) w CROSS JOIN series s ON s.entity = w.value CROSS JOIN live l ON l.series_id = s.id "
-    "WHERE l.hidden = 0"
+    "l.received_at FROM {numbers} w CROSS JOIN series s CROSS JOIN live l "
+    "WHERE s.entity = w.value AND l.series_id = s.id AND l.hidden = 0"
 )
+_OF_ATTRIBUTES = " AND s.attribute IN (SELECT id FROM name WHERE iri IN (SELECT value FROM {texts} a))"
 _ROWS = (
     "SELECT e.num, e.id, e.type, e.ward, (e.west + e.east) / 2, (e.south + e.north) / 2 "
-    "FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value"
+    "FROM {numbers} w CROSS JOIN entity e WHERE e.num = w.value"
 )
-_KEPT = "SELECT e.num, e.doc FROM json_each(?) w CROSS JOIN entity e ON e.num = w.value WHERE instr(e.doc, ?) > 0"
+_KEPT = "SELECT e.num, e.doc FROM {numbers} w CROSS JOIN entity e WHERE e.num = w.value AND {holds}"
+_NAMES = "SELECT id, iri FROM name WHERE iri IN (SELECT value FROM {texts} a)"
 _LIVE_DEFAULT = (
-    "SELECT s.entity, s.attribute, l.observed_at, l.number, l.other, l.grade, l.reasons FROM json_each(?) w "
-    "CROSS JOIN json_each(?) a CROSS JOIN series s ON s.entity = w.value AND s.attribute = a.value AND s.dataset = 0 "
-    "CROSS JOIN live l ON l.series_id = s.id WHERE l.hidden = 0"
+    "SELECT s.entity, s.attribute, l.observed_at, l.number, l.other, l.grade, l.reasons FROM {numbers} w "
+    "CROSS JOIN {numbers} a CROSS JOIN series s CROSS JOIN live l WHERE s.entity = w.value AND s.attribute = a.value "
+    "AND s.dataset = 0 AND l.series_id = s.id AND l.hidden = 0"
 )
 _GRADES = tuple(Grade)
 _ORIGINS = tuple(Origin)
@@ -103,7 +105,7 @@ class Context:
         with self._database.reader() as db:
             nums, total = self._find(db, asker, query, count)
             page = _json(nums)
-            rows = db.execute(_ROWS, (page,)).fetchall()
+            rows = db.execute(db.dialect.fill(_ROWS), (page,)).fetchall()
             table = EntityTable(
                 [row[1] for row in rows],
                 [self._iri(db, row[2]) for row in rows],
@@ -115,15 +117,13 @@ class Context:
                 {iri: [None] * len(rows) for iri in wanted},
                 total,
             )
-            names = dict(
-                db.execute("SELECT id, iri FROM name WHERE iri IN (SELECT value FROM json_each(?))", (_json(wanted),))
-            )
+            names = dict(db.execute(db.dialect.fill(_NAMES), (_json(wanted),)))
             places = {row[0]: place for place, row in enumerate(rows)}
             for iri in wanted:
-                for num, text in db.execute(_KEPT, (page, _json(iri))):
-                    _fill_kept(table, places[num], iri, text)
+                for num, text in db.execute(db.dialect.fill(_KEPT), (page, _json(iri))):
+                    fill_kept(table, places[num], iri, text)
             for num, name, observed_at, number, other, grade, reasons in db.execute(
-                _LIVE_DEFAULT, (page, _json(list(names)))
+                db.dialect.fill(_LIVE_DEFAULT), (page, _json(list(names)))
             ):
                 iri, place = names[name], places[num]
                 table.values[iri][place] = number if other is None else join_value(number, other)
@@ -132,14 +132,12 @@ class Context:
                 table.reasons[iri][place] = reasons
             return table
 
-    def _find(self, db: sqlite3.Connection, asker: Person, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
+    def _find(self, db: Connection, asker: Person, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
         """Numbers of the entities on the page asked for, in order, and the total if it is asked for."""
         reached = reach(asker, "entity.read")
         if reached is None:
             return [], 0 if count else None
-        question = compile_query(query, reached)
-        if query.near is not None:
-            db.create_function("metres", 6, _metres, deterministic=True)
+        question = compile_query(query, reached, db.dialect)
         if query.id_pattern is not None:
             nums = _matching(db, question, query.id_pattern)
             return nums[query.offset : query.offset + query.limit], len(nums) if count else None
@@ -148,13 +146,13 @@ class Context:
         rows = db.execute(statement, [*question.values, query.limit, query.offset])
         return [num for (num,) in rows], total
 
-    def _build(self, db: sqlite3.Connection, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
+    def _build(self, db: Connection, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
         """Entities with kept and live attributes joined."""
         entities: dict[int, Entity] = {}
         documents: dict[int, Document] = {}
         moments = _Moments()
         page = _json(nums)
-        for num, urn, type_id, ward, owner, created, modified, text in db.execute(_ENTITIES, (page,)):
+        for num, urn, type_id, ward, owner, created, modified, text in db.execute(db.dialect.fill(_ENTITIES), (page,)):
             document = read_document(text)
             if attributes is not None:
                 document = {iri: instances for iri, instances in document.items() if iri in attributes}
@@ -166,9 +164,9 @@ class Context:
                     kept[iri] = valued
             type_iri = self._iri(db, type_id)
             entities[num] = Entity(urn, type_iri, kept, ward, owner, moments[created], moments[modified])
-        statement, values = _LIVE, [page]
+        statement, values = db.dialect.fill(_LIVE), [page]
         if attributes is not None:
-            statement += " AND s.attribute IN (SELECT id FROM name WHERE iri IN (SELECT value FROM json_each(?)))"
+            statement += db.dialect.fill(_OF_ATTRIBUTES)
             values.append(_json(attributes))
         reasons_of = {0: Reason.NONE}
         for num, name, dataset, unit, observed, number, other, grade, reasons, origin, received in db.execute(
@@ -196,7 +194,7 @@ class Context:
             _put(entities[num].attributes, iri, live)
         return list(entities.values())
 
-    def _iri(self, db: sqlite3.Connection, name_id: int) -> str:
+    def _iri(self, db: Connection, name_id: int) -> str:
         iri = self._iris.get(name_id)
         if iri is None:
             iri = self._iris[name_id] = db.execute("SELECT iri FROM name WHERE id = ?", (name_id,)).fetchone()[0]
@@ -233,22 +231,15 @@ def _put(attributes: dict[str, list[Attribute]], iri: str, live: Attribute) -> N
     instances.sort(key=by_dataset)
 
 
-def _fill_kept(table: EntityTable, place: int, iri: str, text: str) -> None:
+def fill_kept(table: EntityTable, place: int, iri: str, text: str) -> None:
+    """Put the kept value of attribute ``iri`` in document ``text``, if it has one, at ``place`` of the columns."""
     kept = _shell(read_document(text).get(iri, ()), None)
     if "v" in kept:
         table.values[iri][place] = kept["v"]
         table.grades[iri][place] = _GRADES[kept.get("g", 0)]
 
 
-def _metres(longitude: float, latitude: float, *box: float | None) -> float | None:
-    """``metres`` for SQL, where a thing without a place is at no distance."""
-    west, south, east, north = box
-    if west is None or south is None or east is None or north is None:
-        return None
-    return metres(longitude, latitude, west, south, east, north)
-
-
-def _matching(db: sqlite3.Connection, question: Question, pattern: str) -> list[int]:
+def _matching(db: Connection, question: Question, pattern: str) -> list[int]:
     # Polars' expressions take linear time whatever the pattern; Python's could be made to run for years.
     import polars as pl
 

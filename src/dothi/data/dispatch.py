@@ -1,7 +1,6 @@
 """Commit, then tell: the outbox reaches every handler at least once, each at its own pace, and open pages live."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dothi.data.writer import Writer
 from dothi.model.clock import Clock, from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.store.audit import Act
+from dothi.store.connection import Connection, Unavailable
 from dothi.store.database import Database
 
 ATTEMPTS = 6
@@ -109,7 +109,7 @@ class Dispatcher:
             self._writer.after_commit.remove(wake)
             for listener in self._listeners:
                 listener.close()
-            with suppress(sqlite3.OperationalError):
+            with suppress(Unavailable):
                 await asyncio.shield(self._save())
 
     async def listen(self) -> AsyncIterator[Changes]:
@@ -210,7 +210,7 @@ class Dispatcher:
         """Put what failed where an operator sees it, and the cursor behind it, in one transaction."""
         at = to_micros(self._clock.now())
 
-        def park(connection: sqlite3.Connection) -> None:
+        def park(connection: Connection) -> None:
             kept = news
             held = connection.execute(
                 "SELECT id, seq, at, payload FROM parked WHERE handler = ? ORDER BY id DESC LIMIT ?",
@@ -237,7 +237,7 @@ class Dispatcher:
     def _begin(self) -> None:
         with self._database.reader() as connection:
             oldest = connection.execute("SELECT coalesce(min(seq), 1) - 1 FROM outbox").fetchone()[0]
-            last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+            last = connection.execute(connection.dialect.last_outbox).fetchone()
             cursors = dict(connection.execute("SELECT handler, seq FROM dispatch_cursor"))
             waiting = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
         self._newest = last[0] if last else 0
@@ -290,7 +290,7 @@ class Dispatcher:
     async def _keep_saving(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_EVERY)
-            with suppress(sqlite3.OperationalError):  # a full or locked disk: ingest says so, cursors wait
+            with suppress(Unavailable):  # a full or locked disk: ingest says so, cursors wait
                 await self._save()
 
     async def _save(self) -> None:
@@ -300,7 +300,7 @@ class Dispatcher:
         if cursors == self._saved and passed <= self._pruned:
             return
 
-        def save(connection: sqlite3.Connection) -> None:
+        def save(connection: Connection) -> None:
             for name, seq in cursors.items():
                 _set_cursor(connection, name, seq)
             connection.execute("DELETE FROM outbox WHERE seq <= ?", (passed,))
@@ -334,8 +334,9 @@ class _Listener:
         return news
 
 
-def _set_cursor(connection: sqlite3.Connection, handler: str, seq: int) -> None:
+def _set_cursor(connection: Connection, handler: str, seq: int) -> None:
     connection.execute(
-        "INSERT INTO dispatch_cursor VALUES (?, ?) ON CONFLICT (handler) DO UPDATE SET seq = max(seq, excluded.seq)",
+        "INSERT INTO dispatch_cursor VALUES (?, ?) ON CONFLICT (handler) DO UPDATE SET seq = excluded.seq "
+        "WHERE excluded.seq > dispatch_cursor.seq",
         (handler, seq),
     )

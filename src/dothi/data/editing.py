@@ -1,6 +1,5 @@
 """Entity changes into tables: what is not observed is a document beside the entity, what is observed becomes readings."""
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from dothi.data.series import SeriesIndex
 from dothi.data.shape import Box, box_of
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.problem import Problem, not_found
+from dothi.store.connection import Connection
 
 Locate = Callable[[float, float], str | None]
 
@@ -49,7 +49,7 @@ class Edited:
 class Editor:
     """Writes entity changes on the writer's connection, inside its transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, index: SeriesIndex, locate: Locate) -> None:
+    def __init__(self, connection: Connection, index: SeriesIndex, locate: Locate) -> None:
         self._db, self._index, self._locate = connection, index, locate
 
     def edit(self, change: EntityChange, person: Person, at: int, done: Edited) -> None:
@@ -181,5 +181,4 @@ class Editor:
         if box is None:
             self._db.execute("DELETE FROM place WHERE num = ?", (num,))
         else:
-            west, south, east, north = box
-            self._db.execute("INSERT OR REPLACE INTO place VALUES (?,?,?,?,?)", (num, west, east, south, north))
+            self._db.execute(self._db.dialect.save_place, (num, *box))

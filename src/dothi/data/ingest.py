@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from dothi.devices.registry import Registry
 from dothi.model.clock import MICROSECONDS, Clock, SystemClock, to_micros
 from dothi.model.reading import Grade
 from dothi.model.schema import EntityType
+from dothi.store.connection import Unavailable
 from dothi.store.database import Database
 from dothi.store.journal import Journal, Message
 
@@ -186,7 +186,7 @@ class Ingest:
         self._unknown.clear()
         try:
             self._commit_all(messages)
-        except sqlite3.OperationalError:
+        except Unavailable:
             raise  # the database's trouble, not the messages'
         except Exception as error:
             _log.warning("a message cannot be stored, looking for it", messages=len(messages), exc_info=error)
@@ -234,7 +234,7 @@ class Ingest:
         for half in (messages[:middle], messages[middle:]):
             try:
                 self._commit_all(half)
-            except sqlite3.OperationalError:
+            except Unavailable:
                 raise
             except Exception as trouble:
                 self._isolate(half, trouble)

@@ -1,7 +1,6 @@
 """What came in and could not be taken: kept with its reason until somebody mends the cause and sends it on, or drops it."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from dothi.model.problem import Problem, not_found
 from dothi.model.reading import Origin
 from dothi.model.text import Text
 from dothi.store.audit import Act
+from dothi.store.connection import Connection
 from dothi.store.database import Database
 from dothi.store.journal import Journal
 
@@ -142,9 +142,9 @@ class Quarantine:
             return []
         keyed = {one.key: one for one in messages}
         wanted = msgspec.json.encode(list(keyed)).decode()
-        query = "SELECT q.key FROM json_each(?) w CROSS JOIN quarantine q ON q.key = w.value"
+        query = "SELECT q.key FROM {texts} w CROSS JOIN quarantine q WHERE q.key = w.value"
         with self._database.reader() as connection:
-            for (key,) in connection.execute(query, (wanted,)):
+            for (key,) in connection.execute(connection.dialect.fill(query), (wanted,)):
                 del keyed[key]
         return [*keyed.items()]
 
@@ -240,15 +240,15 @@ class Quarantine:
         """Mark rows and let go of their bodies; only the newest marks are kept."""
         now = self._clock.now()
 
-        def resolve(connection: sqlite3.Connection) -> dict[int, int]:
+        def resolve(connection: Connection) -> dict[int, int]:
             done = {}
             for number in ids:
                 query = "SELECT length(body) FROM quarantine WHERE id = ? AND state = 'held'"
                 row = connection.execute(query, (number,)).fetchone()
                 if row is not None:
                     connection.execute(
-                        "UPDATE quarantine SET state = ?, replayed_at = ?, body = x'' WHERE id = ?",
-                        (state, to_micros(now), number),
+                        "UPDATE quarantine SET state = ?, replayed_at = ?, body = ? WHERE id = ?",
+                        (state, to_micros(now), b"", number),
                     )
                     done[number] = row[0]
             connection.execute(

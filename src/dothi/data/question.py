@@ -8,6 +8,7 @@ import msgspec
 from dothi.access.policy import Clearance
 from dothi.data.shape import Box, box_around
 from dothi.model.problem import bad_request
+from dothi.store.dialect import Dialect
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "exists"]
 MOST = 10_000
@@ -18,7 +19,7 @@ _SHOWN = (
     "FROM series s CROSS JOIN live l ON l.series_id = s.id "
     "WHERE s.entity = e.num AND s.attribute = (SELECT n.id FROM name n WHERE n.iri = ?) AND l.hidden = 0"
 )
-_DATASET = "coalesce((SELECT d.id FROM name d WHERE d.iri = json_extract(i.value, '$.d')), 0)"
+_DATASET = "coalesce((SELECT d.id FROM name d WHERE d.iri = {instance_dataset}), 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,22 @@ class Question:
         self.parameters.extend(parameters)
 
 
-def compile_query(query: EntityQuery, reached: Clearance) -> Question:
+def compile_query(query: EntityQuery, reached: Clearance, dialect: Dialect) -> Question:
     """The question ``query`` asks on behalf of somebody who reaches ``reached``.
 
-    Raises Problem 400 for limits, boxes, distances, patterns or comparisons that make no sense. Needs the SQL function
-    ``metres`` where ``near`` is set; ``id_pattern`` is left to the caller.
+    Raises Problem 400 for limits, boxes, distances, patterns or comparisons that make no sense. ``id_pattern`` is left to
+    the caller.
     """
     if not (0 <= query.limit <= MOST and query.offset >= 0):
         raise bad_request(f"The limit must lie between 0 and {MOST}, the offset must not be negative.")
     if query.id_pattern is not None and len(query.id_pattern) > LONGEST_PATTERN:
         raise bad_request(f"An id pattern may have {LONGEST_PATTERN} characters.", "Shorten it, or ask by id.")
-    question = _sources(query)
+    question = _sources(query, dialect)
     question.add("e.deleted_at IS NULL AND e.clearance <= ?", int(reached))
     if query.type is not None:
         types = [query.type] if isinstance(query.type, str) else list(query.type)
-        question.add("e.type IN (SELECT id FROM name WHERE iri IN (SELECT value FROM json_each(?)))", _json(types))
+        wanted = dialect.fill("e.type IN (SELECT id FROM name WHERE iri IN (SELECT value FROM {texts} t))")
+        question.add(wanted, _json(types))
     if query.ward is not None:
         question.add("e.ward = ?", query.ward)
     if query.bbox is not None:
@@ -102,11 +104,11 @@ def compile_query(query: EntityQuery, reached: Clearance) -> Question:
     if query.near is not None:
         question.add("metres(?, ?, e.west, e.south, e.east, e.north) <= ?", *query.near)
     for one in query.filters:
-        _add_filter(question, one)
+        _add_filter(question, one, dialect)
     return question
 
 
-def _sources(query: EntityQuery) -> Question:
+def _sources(query: EntityQuery, dialect: Dialect) -> Question:
     boxes = []
     if query.bbox is not None:
         west, south, east, north = query.bbox
@@ -119,43 +121,41 @@ def _sources(query: EntityQuery) -> Question:
             raise bad_request("This circle is not on Earth.", "Give longitude, latitude and a distance in metres.")
         boxes.append(box_around(longitude, latitude, distance))
     if query.ids:
-        return Question(
-            "json_each(?) wanted CROSS JOIN entity e ON e.id = wanted.value", before=[_json(sorted(set(query.ids)))]
-        )
+        sources = f"{dialect.texts} wanted CROSS JOIN entity e"
+        return Question(sources, ["e.id = wanted.value"], before=[_json(sorted(set(query.ids)))])
     if not boxes:
         return Question("entity e")
-    question = Question("place p CROSS JOIN entity e ON e.num = p.num")
-    for west, south, east, north in boxes:
-        # The R*Tree keeps 32-bit floats, rounded outwards: it may offer a neighbour too many, never one too few.
-        question.add("p.west <= ? AND p.east >= ? AND p.south <= ? AND p.north >= ?", east, west, north, south)
+    question = Question("place p CROSS JOIN entity e", ["e.num = p.num"])
+    for box in boxes:
+        question.add(dialect.touches, *box)
     return question
 
 
-def _add_filter(question: Question, one: Filter) -> None:
-    live, kept, parameters = _comparison(one)
+def _add_filter(question: Question, one: Filter, dialect: Dialect) -> None:
+    live, kept, parameters = _comparison(one, dialect)
     # Either the live value meets it, or a kept one that no live value stands in front of. The look for the name in the
     # text saves taking most documents apart. Only constants are put together; every value is a parameter.
     shown = f"EXISTS (SELECT 1 {_SHOWN} AND {live})"
-    covered = f"EXISTS (SELECT 1 {_SHOWN} AND s.dataset = {_DATASET})"
-    held = f"SELECT 1 FROM json_each(e.doc, ?) i WHERE {kept} AND NOT {covered}"  # noqa: S608 - constants only
-    standing = f"instr(e.doc, ?) > 0 AND EXISTS ({held})"
+    covered = f"EXISTS (SELECT 1 {_SHOWN} AND s.dataset = {dialect.fill(_DATASET)})"
+    held = f"SELECT 1 FROM {dialect.instances} WHERE {kept} AND NOT {covered}"  # noqa: S608 - constants only
+    standing = f"{dialect.holds} AND EXISTS ({held})"
     question.add(
         f"({shown} OR {standing})",
         one.attribute,
         *parameters,
         _json(one.attribute),
-        f"$.{_json(one.attribute)}",
+        one.attribute,
         *parameters,
         one.attribute,
     )
 
 
-def _comparison(one: Filter) -> tuple[str, str, tuple[Any, ...]]:
+def _comparison(one: Filter, dialect: Dialect) -> tuple[str, str, tuple[Any, ...]]:
     """Conditions on a live and on a kept value, and the parameters of either."""
     if '"' in one.attribute or "\\" in one.attribute:
         raise bad_request(f"{one.attribute!r} cannot name an attribute.")
     if one.op == "exists":
-        return "1", "json_type(i.value, '$.v') IS NOT NULL", ()
+        return "1 = 1", dialect.instance_exists, ()
     operator = _SQL_OPERATORS.get(one.op)
     if operator is None:
         raise bad_request(f"There is no comparison {one.op!r}.", f"Use one of {', '.join(_SQL_OPERATORS)} or exists.")
@@ -164,22 +164,18 @@ def _comparison(one: Filter) -> tuple[str, str, tuple[Any, ...]]:
             raise bad_request("True and false have no order.", "Compare them with == or !=.")
         return (
             f"l.other IN ('true', 'false') AND l.other {operator} ?",
-            f"json_type(i.value, '$.v') IN ('true', 'false') AND json_type(i.value, '$.v') {operator} ?",
+            dialect.instance_is_bool.replace("{op}", operator),
             ("true" if one.value else "false",),
         )
     if isinstance(one.value, str):
         return (
-            f"l.number IS NULL AND json_type(l.other) = 'text' AND json_extract(l.other, '$') {operator} ?",
-            f"json_type(i.value, '$.v') = 'text' AND json_extract(i.value, '$.v') {operator} ?",
+            f"l.number IS NULL AND {dialect.live_is_text.replace('{op}', operator)}",
+            dialect.instance_is_text.replace("{op}", operator),
             (one.value,),
         )
     if one.value is None:
         raise bad_request(f"The comparison of {one.attribute} needs a value.")
-    return (
-        f"l.number {operator} ?",
-        f"json_type(i.value, '$.v') IN ('integer', 'real') AND json_extract(i.value, '$.v') {operator} ?",
-        (float(one.value),),
-    )
+    return f"l.number {operator} ?", dialect.instance_is_number.replace("{op}", operator), (float(one.value),)
 
 
 def _json(value: Any) -> str:

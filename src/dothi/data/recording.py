@@ -5,7 +5,6 @@ the highest revision is read; a withdrawal is a revision. What was heard earlier
 that a journal which hands out a message again, or two journals out of step, change nothing.
 """
 
-import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +13,16 @@ from dothi.data.batch import HEARD_NOW, IntArray, Readings
 from dothi.data.series import NEVER, SeriesIndex
 from dothi.data.trail import DAY, newest_standing
 from dothi.model.reading import Reason
+from dothi.store.connection import Connection
 
 SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)
 
 _INSERT = "INSERT INTO reading VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-_LIVE = (
-    "INSERT OR REPLACE INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?)"
+_SHOW = (
+    "INSERT INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (series_id) DO UPDATE SET head = excluded.head, "
+    "observed_at = excluded.observed_at, number = excluded.number, other = excluded.other, grade = excluded.grade, "
+    "reasons = excluded.reasons, origin = excluded.origin, received_at = excluded.received_at, hidden = excluded.hidden"
 )
 _CORRECT = (
     "UPDATE live SET number = ?, other = ?, grade = ?, reasons = ?, origin = ?, received_at = ? "
@@ -53,7 +55,7 @@ class Recorder:
     ``undo`` takes both back to what they were at the last ``settle``.
     """
 
-    def __init__(self, connection: sqlite3.Connection, index: SeriesIndex) -> None:
+    def __init__(self, connection: Connection, index: SeriesIndex) -> None:
         self._db, self._index = connection, index
         self._undo: list[tuple[IntArray, IntArray, IntArray]] = []
         self._shown: list[int] = []
@@ -72,7 +74,7 @@ class Recorder:
         """Store ``readings``; ``heard`` (µs) stands for HEARD_NOW.
 
         Without ``careful``, a reading newer than all others of its series is taken to be new without looking; if one is not,
-        sqlite3.IntegrityError is raised and the caller rolls back and tries again carefully.
+        Conflict is raised and the caller rolls back and tries again carefully.
         """
         series, at = readings.series, readings.observed_at
         received = np.where(readings.received_at == HEARD_NOW, heard, readings.received_at)
@@ -125,52 +127,45 @@ class Recorder:
         if readings.other is not None:
             other = [readings.other[row] for row in rows.tolist()]
         if new_day.any():
-            days = zip(series[new_day].tolist(), (at[new_day] // DAY).tolist(), at[new_day].tolist(), strict=True)
-            self._db.executemany("INSERT INTO anchor VALUES (?,?,?)", days)
+            self._db.append("anchor", (series[new_day], at[new_day] // DAY, at[new_day]))
         # The tree is filled at its end when rows come in its own order.
         order = np.lexsort((series, at))
         nothing = [0] * len(rows)
-        links: list[int | None] = previous[order].tolist()
-        if not linked.all():
-            links = [None if link == NEVER else link for link in links]
-        self._db.executemany(
-            _INSERT,
-            zip(
-                at[order].tolist(),
-                series[order].tolist(),
+        self._db.append(
+            "reading",
+            (
+                at[order],
+                series[order],
                 nothing,
-                number[order].tolist(),  # NaN becomes NULL in SQLite
+                number[order],
                 [other[row] for row in order.tolist()] if readings.other is not None else other,
-                grade[order].tolist(),
-                reasons[order].tolist(),
-                origin[order].tolist(),
-                heard[order].tolist(),
+                grade[order],
+                reasons[order],
+                origin[order],
+                heard[order],
                 nothing,
-                links,
-                strict=True,
+                previous[order],
             ),
         )
         newest = last & (at > index.shown[series])
         moved = series[newest]
         index.head[series[last]] = at[last]
         index.shown[moved] = at[newest]
-        hidden = (~index.alive(moved)).astype(np.int64)
-        self._db.executemany(
-            _LIVE,
-            zip(
-                moved.tolist(),
-                at[newest].tolist(),
-                at[newest].tolist(),
-                number[newest].tolist(),
+        self._db.put(
+            "live",
+            (
+                moved,
+                at[newest],
+                at[newest],
+                number[newest],
                 [other[row] for row in np.flatnonzero(newest).tolist()]
                 if readings.other is not None
                 else other[: len(moved)],
-                grade[newest].tolist(),
-                reasons[newest].tolist(),
-                origin[newest].tolist(),
-                heard[newest].tolist(),
-                hidden.tolist(),
-                strict=True,
+                grade[newest],
+                reasons[newest],
+                origin[newest],
+                heard[newest],
+                (~index.alive(moved)).astype(np.int64),
             ),
         )
         passed = last & ~newest
@@ -213,7 +208,7 @@ class Recorder:
         number, other, *_, heard, gone = said
         if not known:
             self._db.execute(_INSERT, (at, series, 0, *said, None))
-            self._db.execute("INSERT OR IGNORE INTO late VALUES (?,?)", (series, at))
+            self._db.execute("INSERT INTO late VALUES (?,?) ON CONFLICT DO NOTHING", (series, at))
             done.stored += 1
             done.late += 1
             if not gone and not said[3] & SKEWED and at > self._index.shown[series]:
@@ -253,7 +248,7 @@ class Recorder:
     def _show(self, series: int, at: int, said: _Said) -> None:
         head = int(self._index.head[series])
         hidden = int(not self._index.alive(np.array([series]))[0])
-        self._db.execute(_LIVE, (series, None if head == NEVER else head, at, *said[:6], hidden))
+        self._db.execute(_SHOW, (series, None if head == NEVER else head, at, *said[:6], hidden))
         self._index.shown[series] = at
         self._shown.append(series)
 

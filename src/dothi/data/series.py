@@ -1,6 +1,5 @@
 """Small numbers for long names: entities, attributes and series by number, half a million of them in a few megabytes."""
 
-import sqlite3
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 from dothi.access.policy import Clearance
 from dothi.data.batch import IntArray, SeriesKey
 from dothi.model.problem import Problem
+from dothi.store.connection import NOTHING, Connection
 
-NEVER = int(np.iinfo(np.int64).min)
+NEVER = NOTHING  # an integer column that holds it holds NULL in the database
 _MOST_NAMES = 65_535
 _NO_KEYS: IntArray = np.empty(0, np.int64)
 
@@ -48,7 +48,7 @@ class SeriesIndex:
         self._undo: list[tuple[int, bool, int, int]] = []
 
     @classmethod
-    def load(cls, connection: sqlite3.Connection) -> "SeriesIndex":
+    def load(cls, connection: Connection) -> "SeriesIndex":
         """The index of everything the database holds."""
         index = cls()
         for number, iri in connection.execute("SELECT id, iri FROM name ORDER BY id"):
@@ -65,7 +65,7 @@ class SeriesIndex:
         index._load_series(connection)
         return index
 
-    def _load_series(self, connection: sqlite3.Connection) -> None:
+    def _load_series(self, connection: Connection) -> None:
         columns = np.dtype([(name, np.int64) for name in ("id", "entity", "attribute", "dataset", "head", "shown")])
         query = (
             "SELECT s.id, s.entity, s.attribute, s.dataset, coalesce(l.head, ?), coalesce(l.observed_at, ?) "

@@ -1,4 +1,4 @@
-"""Where things are, in numbers a query can use: the box of a geometry and distances on the ground."""
+"""Where things are, in numbers a query can use: the box of a geometry, and of a circle on the ground."""
 
 import math
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from typing import Any
 import shapely
 from shapely.geometry import shape
 
+from dothi.model.ground import EARTH_RADIUS
 from dothi.model.problem import bad_request
-
-EARTH_RADIUS = 6_371_008.8  # metres, mean radius (IUGG 1980)
 
 Box = tuple[float, float, float, float]
 
@@ -31,16 +30,6 @@ def box_of(geometry: Any) -> Box:
     if not (-180 <= box[0] <= box[2] <= 180 and -90 <= box[1] <= box[3] <= 90):
         raise bad_request("These coordinates are not on Earth.", "Longitude first (−180 to 180), then latitude (−90 to 90).")
     return box
-
-
-def metres(longitude: float, latitude: float, west: float, south: float, east: float, north: float) -> float:
-    """Great-circle metres (haversine) from a point to the nearest point of a box, all EPSG:4326."""
-    other_longitude = min(max(longitude, west), east)
-    other_latitude = min(max(latitude, south), north)
-    here, there = math.radians(latitude), math.radians(other_latitude)
-    across = math.sin((there - here) / 2) ** 2
-    along = math.cos(here) * math.cos(there) * math.sin(math.radians(other_longitude - longitude) / 2) ** 2
-    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, across + along)))
 
 
 def box_around(longitude: float, latitude: float, distance: float) -> Box:

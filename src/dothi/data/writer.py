@@ -1,7 +1,6 @@
 """The one way in: every change of a city goes through ``apply``, in one transaction, on one thread."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,15 +29,17 @@ from dothi.model.clock import to_micros
 from dothi.model.entity import LOCATION, Entity
 from dothi.model.problem import Problem
 from dothi.store.audit import Act, last_seal, record
+from dothi.store.connection import Conflict, Connection
 from dothi.store.database import Database
 
 T = TypeVar("T")
-Also = Callable[[sqlite3.Connection], None]
+Also = Callable[[Connection], None]
 
 _QUARANTINE = (
     "INSERT INTO quarantine (key, at, source, device, reason, detail, body, content_type, correlation, received_at, origin) "
     "VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO NOTHING"
 )
+_OUTBOX = "INSERT INTO outbox (at, payload) VALUES (?,?) RETURNING seq"
 _SERIES = (
     "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
     "ON CONFLICT (entity, attribute, dataset) DO UPDATE SET unit = excluded.unit"
@@ -71,12 +72,12 @@ class Writer:
 
         Blocks until it is on disk. Raises Problem (403 not allowed, 404 or 409 for an entity, 400 for a place that is
         none), KeyError for readings of an entity that does not exist, ValueError for numbers that are not finite or
-        series that were not given out, sqlite3.OperationalError when the disk fails; nothing is changed then.
+        series that were not given out, Unavailable when the disk or the server fails; nothing is changed then.
         """
         with self._lock:
             try:
                 return self._commit(batch, careful=False)
-            except sqlite3.IntegrityError:
+            except Conflict:
                 # A reading taken to be new was not: a clock that runs ahead had told of that moment before.
                 return self._commit(batch, careful=True)
 
@@ -110,7 +111,7 @@ class Writer:
         self,
         person: Person,
         at: datetime,
-        work: Callable[[sqlite3.Connection], T],
+        work: Callable[[Connection], T],
         acts: Sequence[Act] = (),
         *,
         action: str = "entity.write",
@@ -128,20 +129,17 @@ class Writer:
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, transact)
 
-    def _work(self, work: Callable[[sqlite3.Connection], T], acts: Sequence[Act], at: int) -> T:
+    def _work(self, work: Callable[[Connection], T], acts: Sequence[Act], at: int) -> T:
         result = work(self._db)
         self._sealed = record(self._db, acts, at, self._sealed)
         return result
 
     def _transaction(self, work: Callable[[], T]) -> T:
         sealed = self._sealed
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            result = work()
-            self._db.execute("COMMIT")
+            with self._db.transaction():
+                result = work()
         except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             self._sealed = sealed
             self.index.undo()
             self._recorder.undo()
@@ -238,6 +236,5 @@ class Writer:
         if applied.stored or batch.entities:
             series = np.concatenate([one.series for one in recorded]) if recorded else np.empty(0, np.int64)
             changed = Changed(pack(series), pack(edited.changed), pack(edited.created), pack(edited.deleted))
-            row = self._db.execute("INSERT INTO outbox (at, payload) VALUES (?,?)", (at, changed.encode()))
-            applied.seq = row.lastrowid
+            ((applied.seq,),) = self._db.execute(_OUTBOX, (at, changed.encode())).fetchall()
         return applied

@@ -1,6 +1,5 @@
 """Where devices wait that nobody admitted yet: the last message and a count of each, and no more than a bound of them."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ import msgspec
 
 from dothi.devices.payload import DeviceMessage, encode
 from dothi.model.clock import from_micros
+from dothi.store.connection import Connection
 from dothi.store.database import Database
 from dothi.store.journal import Message
 
@@ -38,7 +38,7 @@ class LobbyView:
     keys: tuple[str, ...]
 
 
-Transact = Callable[[Callable[[sqlite3.Connection], None]], Awaitable[None]]
+Transact = Callable[[Callable[[Connection], None]], Awaitable[None]]
 
 
 class Lobby:
@@ -108,7 +108,7 @@ class Lobby:
         return _view(row) if row else None
 
 
-def _write(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def _write(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     connection.executemany(_HEARD, rows)
 
 

@@ -1,6 +1,5 @@
 """Devices in the database: rows out of decisions, and decisions out of rows."""
 
-import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,6 +7,7 @@ import msgspec
 
 from dothi.devices.specs import Device, MappingRule
 from dothi.model.text import fold
+from dothi.store.connection import Connection
 from dothi.store.database import Database
 
 _SAVE = """
@@ -38,7 +38,7 @@ class Mappings:
         return self._known.setdefault(frozenset(mapping.items()), mapping)
 
 
-def save_devices(connection: sqlite3.Connection, devices: Iterable[Device]) -> None:
+def save_devices(connection: Connection, devices: Iterable[Device]) -> None:
     """Write devices down, and take them out of the lobby."""
     listed = list(devices)
     connection.executemany(
@@ -66,7 +66,7 @@ def save_devices(connection: sqlite3.Connection, devices: Iterable[Device]) -> N
     connection.executemany("DELETE FROM lobby WHERE device = ?", [(one.id,) for one in listed])
 
 
-def save_seen(connection: sqlite3.Connection, rows: Sequence[tuple[int, str]]) -> None:
+def save_seen(connection: Connection, rows: Sequence[tuple[int, str]]) -> None:
     """Write down when devices were heard: (µs UTC, device)."""
     connection.executemany("UPDATE device SET last_seen = ? WHERE id = ?", rows)
 

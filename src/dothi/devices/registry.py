@@ -1,7 +1,6 @@
 """Which devices the city knows: what they report on and where, who owns them, and whether they are heard in time."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.schema import EntityType
 from dothi.store.audit import Act
+from dothi.store.connection import Connection, DatabaseError
 from dothi.store.database import Database
 from dothi.store.journal import Message
 
@@ -48,7 +48,7 @@ class Writes(Protocol):
         at: datetime,
         correlation: str = "",
         acts: Sequence[Act] = (),
-        also: Callable[[sqlite3.Connection], None] | None = None,
+        also: Callable[[Connection], None] | None = None,
     ) -> None:
         """Write entities and, in the same transaction, whatever ``also`` does."""
         ...
@@ -57,7 +57,7 @@ class Writes(Protocol):
         self,
         person: Person,
         at: datetime,
-        work: Callable[[sqlite3.Connection], T],
+        work: Callable[[Connection], T],
         acts: Sequence[Act] = (),
         *,
         action: str = ...,
@@ -141,7 +141,7 @@ class Registry:
                 await asyncio.sleep(_FLUSH_EVERY)
                 await self.flush()
         finally:
-            with suppress(sqlite3.Error):
+            with suppress(DatabaseError):
                 await self.flush()
 
     async def flush(self) -> None:

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from dothi.data.writer import Writer
 from dothi.model.clock import Anchor, ReplayClock, from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.platform.sector import Period
+from dothi.store.connection import Connection
 from dothi.store.database import Database
 from dothi.store.tables import audit, meta
 
@@ -110,7 +110,7 @@ async def keep_present(writer: Writer, clock: ReplayClock, ahead: timedelta = ti
     if clock.end is not None:
         stood.present = min(stood.present, to_micros(clock.end))
 
-    def work(connection: sqlite3.Connection) -> None:
+    def work(connection: Connection) -> None:
         connection.execute(
             "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (_REPLAY, msgspec.json.encode(stood).decode()),

@@ -1,11 +1,12 @@
 """Who did what, provably: append-only rows, each sealed by the hash of the one before it."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import msgspec
+
+from dothi.store.connection import Connection
 
 GENESIS = bytes(32)
 
@@ -42,13 +43,13 @@ def seal(previous: bytes, seq: int, at: int, act: Act) -> bytes:
     return sha256(previous + row).digest()
 
 
-def last_seal(connection: sqlite3.Connection) -> tuple[int, bytes]:
+def last_seal(connection: Connection) -> tuple[int, bytes]:
     """Number and hash of the newest row; (0, ``GENESIS``) of an empty log."""
     row = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     return (row[0], row[1]) if row else (0, GENESIS)
 
 
-def record(connection: sqlite3.Connection, acts: Sequence[Act], at: int, last: tuple[int, bytes]) -> tuple[int, bytes]:
+def record(connection: Connection, acts: Sequence[Act], at: int, last: tuple[int, bytes]) -> tuple[int, bytes]:
     """Append ``acts`` after ``last`` inside the caller's transaction; returns the new last number and hash."""
     seq, previous = last
     rows = []
@@ -60,7 +61,7 @@ def record(connection: sqlite3.Connection, acts: Sequence[Act], at: int, last: t
     return seq, previous
 
 
-def verify(connection: sqlite3.Connection) -> Verdict:
+def verify(connection: Connection) -> Verdict:
     """Walk the whole chain. A log cut off at its end still verifies: compare ``head`` with a copy kept elsewhere."""
     count, previous = 0, GENESIS
     rows = connection.execute(

@@ -16,7 +16,9 @@ import msgspec
 from dothi.model.clock import SystemClock
 from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import last_seal
-from dothi.store.database import Database, copy_database, revision, tenant_folder
+from dothi.store.connection import Database
+from dothi.store.database import revision, tenant_folder
+from dothi.store.sqlite import SqliteConnection, translated
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -42,7 +44,7 @@ def backup(database: Database, target: Path) -> Path:
 
     ``target`` is the file, or a folder for it. The database in it is of one moment; files that appear meanwhile may be
     missing. What the journal still holds is not in it: it is heard again or belongs to the next backup. Appears under its
-    name only when complete. Raises Problem 409 if the target exists, Problem 500 or sqlite3.DatabaseError if the database is
+    name only when complete. Raises Problem 409 if the target exists, Problem 500 or DatabaseError if the database is
     damaged, OSError if the archive cannot be written.
     """
     now = SystemClock().now()  # a backup is dated by the machine it is made on, also of a replayed city
@@ -53,8 +55,8 @@ def backup(database: Database, target: Path) -> Path:
         raise Problem(409, "already-exists", f"{target} exists already.", "Choose another name, or remove it first.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".dothi-backup-", dir=target.parent) as temporary:
-        copy = copy_database(database, Path(temporary) / "city.db")
-        with closing(sqlite3.connect(copy)) as connection:
+        copy = database.copy(Path(temporary) / "city.db")
+        with translated(), closing(sqlite3.connect(copy, factory=SqliteConnection)) as connection:
             health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if health != "ok":
                 raise Problem(500, "database-damaged", f"The database is damaged: {health}", "Restore the last good backup.")

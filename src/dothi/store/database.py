@@ -1,13 +1,7 @@
-"""One tenant's database on one machine: SQLite with one writer, many readers, and one migration tree."""
+"""One tenant's database, whichever home it has: where it lies, and the one migration tree."""
 
-import queue
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -15,103 +9,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dothi.model.problem import bad_request
+from dothi.store.connection import Connection, Database
+from dothi.store.sqlite import SqliteDatabase
 from dothi.store.tables import METADATA
 
+__all__ = ["Connection", "Database", "differences", "migrate", "open_database", "revision", "tenant_folder"]
+
 MIGRATIONS = Path(__file__).parent / "migrations"
-READERS = 6
-_WAIT = 30.0
-
-
-class Database:
-    """A tenant's database file and the connections to it. Thread-safe; ``close`` it when the city stops."""
-
-    def __init__(self, folder: Path, readers: int = READERS) -> None:
-        self.folder = folder
-        self.path = folder / "city.db"
-        self._pool: queue.LifoQueue[sqlite3.Connection | None] = queue.LifoQueue()
-        for _ in range(readers):
-            self._pool.put(None)  # opened when first asked for
-
-    def connect_writer(self) -> sqlite3.Connection:
-        """A connection that may write: WAL, fsync at every commit, transactions by hand (``isolation_level`` None).
-
-        The caller owns and closes it, and may hand it to one other thread at a time.
-        """
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        _prepare(connection)
-        # 64 MB: enough that the live table and the ends of the other trees stay in memory under load.
-        connection.execute("PRAGMA cache_size=-65536")
-        return connection
-
-    @contextmanager
-    def reader(self) -> Iterator[sqlite3.Connection]:
-        """A pooled read-only connection, seeing one moment: all statements in the block read the same commit.
-
-        Raises TimeoutError if every reader is busy for half a minute.
-        """
-        try:
-            pooled = self._pool.get(timeout=_WAIT)
-        except queue.Empty:
-            raise TimeoutError("every database reader is busy") from None
-        connection = None
-        try:
-            connection = pooled or self._connect_reader()
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.rollback()
-        finally:
-            self._pool.put(connection)
-
-    @cached_property
-    def engine(self) -> sa.Engine:
-        """SQLAlchemy engine for Core statements that are not hot. Its transactions begin where SQLAlchemy says so."""
-        engine = sa.create_engine(f"sqlite:///{self.path}", connect_args={"check_same_thread": False})
-
-        @sa.event.listens_for(engine, "connect")
-        def on_connect(connection: sqlite3.Connection, _record: object) -> None:
-            connection.isolation_level = None
-            _prepare(connection)
-
-        @sa.event.listens_for(engine, "begin")
-        def on_begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("BEGIN")
-
-        return engine
-
-    def close(self) -> None:
-        """Close the pooled readers and the engine; a reader in use is closed by nobody, so stop the readers first."""
-        while True:
-            try:
-                connection = self._pool.get_nowait()
-            except queue.Empty:
-                break
-            if connection is not None:
-                connection.close()
-        if "engine" in self.__dict__:
-            self.engine.dispose()
-
-    def _connect_reader(self) -> sqlite3.Connection:
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
-        connection.execute("PRAGMA busy_timeout=10000")
-        connection.execute("PRAGMA query_only=ON")
-        # 8 MB each; more was not faster. Memory mapping was, by a fifth, but counts as resident memory of each reader.
-        connection.execute("PRAGMA cache_size=-8192")
-        return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA busy_timeout=10000")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    # Overwrite what is deleted only where that costs no further write.
-    connection.execute("PRAGMA secure_delete=FAST")
-    # Checkpoints every 64 MB of log: fewer, and each page copied once however often it changed.
-    connection.execute("PRAGMA wal_autocheckpoint=16384")
 
 
 def tenant_folder(home: Path, tenant: str) -> Path:
@@ -126,7 +30,7 @@ def open_database(home: Path, tenant: str) -> Database:
     folder = tenant_folder(home, tenant)
     for part in ("lake", "files", "journal", "backups"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    return Database(folder)
+    return SqliteDatabase(folder)
 
 
 def migrate(database: Database) -> Path | None:
@@ -148,26 +52,11 @@ def migrate(database: Database) -> Path | None:
         )
     saved = None
     if current is not None:
-        saved = copy_database(database, _unused(database.folder / "backups" / f"city-before-{head}-from-{current}.db"))
+        saved = database.copy(_unused(database.folder / "backups" / f"city-before-{head}-from-{current}.db"))
     with database.engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return saved
-
-
-def copy_database(database: Database, target: Path) -> Path:
-    """A consistent copy of the database while it is in use, by SQLite's online backup. Overwrites ``target``."""
-    target.unlink(missing_ok=True)
-    source = sqlite3.connect(database.path)
-    copy = sqlite3.connect(target)
-    try:
-        source.backup(copy)
-        # A copy is one file: no log beside it that could be forgotten.
-        copy.execute("PRAGMA journal_mode=DELETE")
-    finally:
-        copy.close()
-        source.close()
-    return target
 
 
 def revision(database: Database) -> str | None:
