@@ -1,6 +1,5 @@
 """What was observed: one series over time, many by the hour, the city at a past moment. Every question says who asks."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from dothi.model.clock import from_micros, to_micros
 from dothi.model.moment import Moment
 from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
+from dothi.store.connection import Connection
 from dothi.store.database import Database
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _heard(heard_by: datetime | None) -> int:
     return EVER if heard_by is None else to_micros(heard_by)
 
 
-def _fill_kept(db: sqlite3.Connection, table: EntityTable, chosen: Sequence[Subject], attributes: Sequence[str]) -> None:
+def _fill_kept(db: Connection, table: EntityTable, chosen: Sequence[Subject], attributes: Sequence[str]) -> None:
     """What is kept beside entities where nothing was observed."""
     places = {subject.num: place for place, subject in enumerate(chosen)}
     for some in pieces(list(places)):

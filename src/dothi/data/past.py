@@ -1,11 +1,11 @@
 """What was said and what stands of it: statements of many series as columns, for questions too wide for a walk."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dothi.data.subjects import marks
+from dothi.store.connection import Connection
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +40,7 @@ def schema() -> "dict[str, Any]":
     }
 
 
-def recent(db: sqlite3.Connection, span: Span, attributes: Sequence[str] | None = None) -> "pl.DataFrame":
+def recent(db: Connection, span: Span, attributes: Sequence[str] | None = None) -> "pl.DataFrame":
     """Statements of the recent table; ``attributes`` (IRIs) None is all."""
     import polars as pl
 

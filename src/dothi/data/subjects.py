@@ -1,10 +1,10 @@
 """Which entities and series a question about the past is of, as whoever asks may know them."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from dothi.access.policy import Clearance
+from dothi.store.connection import Connection
 
 T = TypeVar("T")
 MOST_IN = 500  # values in one IN (…)
@@ -31,7 +31,7 @@ class SeriesOf(NamedTuple):
 
 
 def subjects(
-    db: sqlite3.Connection,
+    db: Connection,
     reached: Clearance,
     *,
     type: str | None = None,
@@ -66,7 +66,7 @@ def subjects(
 
 
 def series_of(
-    db: sqlite3.Connection, chosen: Sequence[Subject], attributes: Sequence[str] | None, *, all_datasets: bool = False
+    db: Connection, chosen: Sequence[Subject], attributes: Sequence[str] | None, *, all_datasets: bool = False
 ) -> list[SeriesOf]:
     """The series of these entities; ``attributes`` None is all. Without ``all_datasets`` only default instances."""
     query = (

@@ -1,7 +1,8 @@
 """The way back through one series: each reading knows the one before it, so a day is walked, not searched for."""
 
-import sqlite3
 from collections.abc import Iterator
+
+from dothi.store.connection import Connection
 
 DAY = 86_400_000_000
 
@@ -36,7 +37,7 @@ def span_of(head: int | None, series: int, start: int, end: int) -> tuple[int | 
     return (head, series, start, start, end, series, start, end)
 
 
-def head_before(connection: sqlite3.Connection, series: int, end: int) -> int | None:
+def head_before(connection: Connection, series: int, end: int) -> int | None:
     """Where a walk to what lies before ``end`` (µs) may start: the nearest known link after it, or the newest."""
     later = "SELECT observed_at FROM anchor WHERE series_id = ? AND day > ? ORDER BY day LIMIT 1"
     row = connection.execute(later, (series, end // DAY)).fetchone()
@@ -46,7 +47,7 @@ def head_before(connection: sqlite3.Connection, series: int, end: int) -> int | 
 
 
 def newest_standing(
-    connection: sqlite3.Connection, series: int, head: int | None, before: int, skewed: int
+    connection: Connection, series: int, head: int | None, before: int, skewed: int
 ) -> tuple[int, float | None, str | None, int, int, int, int] | None:
     """The newest reading of ``series`` observed before ``before`` that stands and has none of the reasons ``skewed``.
 
@@ -73,7 +74,7 @@ def newest_standing(
     return None
 
 
-def _chain(connection: sqlite3.Connection, series: int, head: int | None) -> Iterator[int]:
+def _chain(connection: Connection, series: int, head: int | None) -> Iterator[int]:
     query = "SELECT previous FROM reading WHERE observed_at = ? AND series_id = ? AND revision = 0"
     while head is not None:
         yield head
@@ -81,7 +82,7 @@ def _chain(connection: sqlite3.Connection, series: int, head: int | None) -> Ite
         head = row[0] if row else None
 
 
-def _belated(connection: sqlite3.Connection, series: int, before: int) -> Iterator[int]:
+def _belated(connection: Connection, series: int, before: int) -> Iterator[int]:
     query = "SELECT observed_at FROM late WHERE series_id = ? AND observed_at < ? ORDER BY observed_at DESC"
     for (at,) in connection.execute(query, (series, before)):
         yield at

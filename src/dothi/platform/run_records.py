@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from dothi.model.clock import SystemClock, from_micros, to_micros
 from dothi.model.text import Text
+from dothi.store.connection import Connection
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
 STATES: tuple[RunState, ...] = ("queued", "running", "done", "failed", "cancelled", "expired")
@@ -97,7 +97,7 @@ def digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def insert(db: sqlite3.Connection, run: Run) -> None:
+def insert(db: Connection, run: Run) -> None:
     """Write a run that was just asked for."""
     db.execute(
         f"INSERT INTO run ({_WHOLE}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
@@ -125,27 +125,27 @@ def insert(db: sqlite3.Connection, run: Run) -> None:
     )
 
 
-def change(db: sqlite3.Connection, run_id: str, **values: Any) -> None:
+def change(db: Connection, run_id: str, **values: Any) -> None:
     """Set columns of one run that is not over."""
     names = ", ".join(f"{name} = ?" for name in values)
     query = f"UPDATE run SET {names} WHERE id = ? AND state IN ('queued', 'running')"  # noqa: S608 - names are keywords of ours
     db.execute(query, (*values.values(), run_id))
 
 
-def fetch(db: sqlite3.Connection, run_id: str) -> Run | None:
+def fetch(db: Connection, run_id: str) -> Run | None:
     """One run with everything; None if there is none."""
     row = db.execute(f"SELECT {_WHOLE} FROM run WHERE id = ?", (run_id,)).fetchone()  # noqa: S608 - constants
     return _run(row) if row else None
 
 
-def fetch_open(db: sqlite3.Connection) -> list[Run]:
+def fetch_open(db: Connection) -> list[Run]:
     """Every run that is not over, in the order in which they were asked for."""
     query = f"SELECT {_WHOLE} FROM run WHERE state IN ('queued', 'running') ORDER BY requested_at, id"  # noqa: S608 - constants
     return [_run(row) for row in db.execute(query)]
 
 
 def fetch_page(
-    db: sqlite3.Connection, processes: Collection[str] | None, state: str | None, text: str, limit: int, offset: int
+    db: Connection, processes: Collection[str] | None, state: str | None, text: str, limit: int, offset: int
 ) -> tuple[list[Run], int]:
     """Runs newest first, without inputs and outputs, and how many match.
 
@@ -168,18 +168,18 @@ def fetch_page(
     return [_run(row) for row in db.execute(query, (*values, limit, offset))], total
 
 
-def count_states(db: sqlite3.Connection) -> dict[str, int]:
+def count_states(db: Connection) -> dict[str, int]:
     """How many runs are in each state, those with none included."""
     return dict.fromkeys(STATES, 0) | dict(db.execute("SELECT state, count(*) FROM run GROUP BY state"))
 
 
-def last_scheduled(db: sqlite3.Connection, process: str, by: str) -> int | None:
+def last_scheduled(db: Connection, process: str, by: str) -> int | None:
     """When (µs UTC) ``by`` last asked for ``process`` in a run that the city's own end did not cut short."""
     row = db.execute(_LAST, (process, by, "city-stopped")).fetchone()
     return row[0] if row else None
 
 
-def let_go(db: sqlite3.Connection, process: str, now: datetime) -> None:
+def let_go(db: Connection, process: str, now: datetime) -> None:
     """Destroy what is past ``KEEP_RUNS`` or ``KEEP_DAYS`` of one process, and big texts past ``KEEP_BIG``.
 
     A few rows at a time: it runs at the end of every run.

@@ -6,7 +6,6 @@ written back. Every change of state is one commit with an entry in the audit log
 
 import asyncio
 import secrets
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from dothi.platform.run_records import ERRORS, STATES, Run, RunState
 from dothi.platform.schedule import SCHEDULE, Schedule
 from dothi.platform.sector import Process
 from dothi.store.audit import Act
+from dothi.store.connection import Connection
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
@@ -293,7 +293,7 @@ class Runs:
         now = self._platform.clock.now()
         cut: list[str] = []
 
-        def mark(db: sqlite3.Connection) -> Sequence[Run]:
+        def mark(db: Connection) -> Sequence[Run]:
             found = records.fetch_open(db)
             for one in found:
                 if one.state == "running":
@@ -429,7 +429,7 @@ class Runs:
         """Write a change of state, with its act, in one transaction; at the end of a run old ones make room."""
         now = self._platform.clock.now()
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: Connection) -> None:
             records.change(db, ticket.id, state=state, **values)
             if state != "running":
                 records.let_go(db, ticket.process, now)
