@@ -80,6 +80,14 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def began(self, asker: Person) -> datetime | None:
+        """Where the record begins: the oldest observation. None where nothing is recorded or ``asker`` may read none."""
+        if reach(asker, "history.read") is None:
+            return None
+        with self._database.reader() as db:
+            (oldest,) = db.execute("SELECT min(observed_at) FROM reading").fetchone()
+        return None if oldest is None else from_micros(oldest)
+
     def series(
         self,
         asker: Person,

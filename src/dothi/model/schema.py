@@ -15,7 +15,8 @@ class AttributeType:
 
     ``name`` is the short term, ``iri`` its expanded form. ``unit`` (UN/CEFACT) is the unit values are stored in;
     ``minimum``/``maximum`` bound what is physically possible, in that unit; ``max_change_per_hour`` is the fastest
-    believable change; a value that stays exactly the same for ``stuck_after`` is suspect.
+    believable change; a value that stays exactly the same for ``stuck_after`` is suspect. A value ``speaks_for`` the
+    stretch of time that begins when it is observed and that it is made of (an hour's index): it is known when that is over.
     """
 
     name: str
@@ -28,6 +29,7 @@ class AttributeType:
     max_change_per_hour: float | None = None
     stuck_after: timedelta | None = None
     decimals: int = 1
+    speaks_for: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

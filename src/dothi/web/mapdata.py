@@ -1,4 +1,4 @@
-"""What the map draws: the city's own ground as prepared GeoJSON, and each layer's points and areas."""
+"""What the map draws: the city's own ground as prepared GeoJSON, each layer now or at a past moment, the bar's hours."""
 
 import gzip
 import hashlib
@@ -10,15 +10,20 @@ from starlette.responses import Response
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem, not_found
 from dothi.platform.platform import BaseLayers, Platform
+from dothi.platform.sector import MapLayer
 from dothi.ui.language import language_of
-from dothi.web import view
+from dothi.web import moments, view
+from dothi.web.moments import moment_of
 
 GROUND = ("wards", "roads-main", "roads-minor", "water")
 _NOTHING = gzip.compress(b'{"type":"FeatureCollection","features":[]}', mtime=0)
 
 
 class MapData:
-    """Serves ``/map/base/{name}.json`` and ``/map/layers/{layer}.json``."""
+    """Serves ``/map/…``: the ground, the layers, the tiles, and the hours behind the time bar.
+
+    What changes with time takes ``at`` and ``known`` (``web.moments.moment_of``).
+    """
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -57,18 +62,46 @@ class MapData:
         return Response(body, headers=headers, media_type="application/geo+json")
 
     def layer(self, request: Request) -> Response:
-        """All points, areas and hours of one layer, as JSON. Raises Problem 404."""
+        """All points and areas of one layer, as JSON. Raises Problem 404, 400 for a wrong moment."""
+        layer, moment = self._layer(request), moment_of(request, self.platform)
+        person, language = person_of(request), language_of(request)
+        found = {
+            "points": view.points(self.platform, person, language, layer, None, moment),
+            "areas": view.areas(self.platform, person, language, layer, moment),
+            "at": self.platform.clock.now() if moment is None else moment.at,
+        }
+        return _json(msgspec.json.encode(found), moments.freshness(moment, self.platform))
+
+    def tiles(self, request: Request) -> Response:
+        """The five tiles, as JSON. Raises Problem 400 for a wrong moment."""
+        moment = moment_of(request, self.platform)
+        found = view.tiles(self.platform, person_of(request), language_of(request), moment)
+        return _json(msgspec.json.encode(found), moments.freshness(moment, self.platform))
+
+    def hours(self, request: Request) -> Response:
+        """The time bar's window (``span``: 24h, 7d or 30d) around the moment asked for. Raises Problem 404, 400."""
+        layer, moment = self._layer(request), moment_of(request, self.platform)
+        span = request.query_params.get("span", "")
+        found = moments.bar(self.platform, person_of(request), language_of(request), [layer], moment, span)
+        return _json(msgspec.json.encode(found), "private, max-age=20")
+
+    def exceedance(self, request: Request) -> Response:
+        """Where the exceedance before (``way=back``) or after (``way=on``) a moment was worst: ``{"at": …}`` or null.
+
+        Raises Problem 404, 400.
+        """
+        layer, moment = self._layer(request), moment_of(request, self.platform)
+        way = moments.way_of(request.query_params.get("way", ""))
+        found = moments.over_the_limit(self.platform, person_of(request), language_of(request), [layer], moment, way)
+        return _json(msgspec.json.encode({"at": found.at if found else None}), "no-store")
+
+    def _layer(self, request: Request) -> MapLayer:
         layer = view.layers(self.platform).get(request.path_params["layer"])
         if layer is None:
             raise not_found("layer", request.path_params["layer"])
-        person, language = person_of(request), language_of(request)
-        found = {
-            "points": view.points(self.platform, person, language, layer),
-            "areas": view.areas(self.platform, person, language, layer),
-            "at": self.platform.clock.now(),
-        }
-        return _json(msgspec.json.encode(found))
+        return layer
 
 
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+def _json(body: bytes, keep: str = "no-store") -> Response:
+    headers = {"cache-control": keep, "vary": "accept-language, cookie"}
+    return Response(body, media_type="application/json", headers=headers)

@@ -1,6 +1,6 @@
 """The drawer: what is known about one entity, most important first, down to the readings themselves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,7 +14,8 @@ from dothi.access.policy import Person
 from dothi.access.routes import person_of
 from dothi.data.history import SeriesRows
 from dothi.model.clock import from_micros
-from dothi.model.entity import Entity
+from dothi.model.entity import Attribute, Entity
+from dothi.model.moment import Moment
 from dothi.model.problem import bad_request, not_found
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.model.unit import UNITS
@@ -24,11 +25,13 @@ from dothi.ui.formats import number, relative
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import fill
 from dothi.ui.tables import csv_response
-from dothi.web import words
+from dothi.web import moments, words
 from dothi.web.view import guarded
 
 TABLE_ROWS = 24
 LONGEST = 31 * 24
+_LOOKBACK = timedelta(hours=24)  # an older value says nothing about a moment
+_TICK = timedelta(microseconds=1)  # the end of a period is not part of it, the moment that is looked at is
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +70,24 @@ class Measured:
     origin: str
 
 
-def panel_context(platform: Platform, person: Person, language: str, urn: str) -> dict[str, Any] | None:
-    """What the drawer's template needs about ``urn``; None if the asker knows no such entity."""
+def panel_context(
+    platform: Platform, person: Person, language: str, urn: str, moment: Moment | None = None
+) -> dict[str, Any] | None:
+    """What the drawer's template needs about ``urn``, now or at ``moment``; None if the asker knows no such entity."""
     entity = platform.context.get(person, urn)
     if entity is None:
         return None
     now = platform.clock.now()
-    panel = _panel(platform, person, language, entity)
+    if moment is not None:
+        now, entity = moment.at, _as_it_was(platform, person, entity, moment)
+    panel = _panel(platform, person, language, entity, moment)
     return {
         "urn": urn,
         "panel": panel,
-        "charts": [_chart(platform, person, language, urn, chart) for chart in panel.charts],
+        "charts": [_chart(platform, person, language, urn, chart, moment) for chart in panel.charts],
         "measured": _measured(platform, language, entity),
-        "devices": platform.devices.of_entity(person, urn),
+        "devices": platform.devices.of_entity(person, urn) if moment is None else [],
+        "moment": moments.asked(moment),
         "relative": lambda moment: relative(moment, now, language),
         "state_words": partial(words.state_words, language=language),
         "flag_words": partial(words.flag_words, language=language),
@@ -93,21 +101,26 @@ class Panels:
         self.platform = platform
 
     def fragment(self, request: Request) -> Response:
-        """The drawer of one entity. Raises Problem 404."""
+        """The drawer of one entity, now or at a past moment. Raises Problem 404, 400 for a wrong moment."""
         urn, language = request.path_params["urn"], language_of(request)
-        context = panel_context(self.platform, person_of(request), language, urn)
+        moment = moments.moment_of(request, self.platform)
+        context = panel_context(self.platform, person_of(request), language, urn, moment)
         if context is None:
             raise not_found("entity", urn)
         return HTMLResponse(fill(language, "dothi.web:panel.html", context), headers={"cache-control": "no-store"})
 
     async def table(self, request: Request) -> Response:
-        """The readings of one attribute over the last ``hours`` as CSV (RFC 4180, UTF-8 with a mark for spreadsheets)."""
+        """The readings of one attribute over the last ``hours``, up to now or to a past moment, as CSV (RFC 4180, UTF-8 with
+        a mark for spreadsheets). Raises Problem 400 for wrong hours or a wrong moment."""
+        moment = moments.moment_of(request, self.platform)
         urn, iri = request.path_params["urn"], request.query_params.get("attribute", "")
         try:
             hours = min(max(int(request.query_params.get("hours", "24")), 1), LONGEST)
         except ValueError:
             raise bad_request("hours is not a number.", "Give whole hours, for example hours=24.") from None
-        rows = await run_in_threadpool(_readings, self.platform, person_of(request), urn, iri, hours)
+        rows = await run_in_threadpool(
+            _readings, self.platform, person_of(request), urn, iri, timedelta(hours=hours), moment
+        )
         name = urn.rsplit(":", 1)[-1] + "-" + iri.rsplit("/", 1)[-1]
         return csv_response(
             name,
@@ -127,7 +140,29 @@ class Panels:
         )
 
 
-def _panel(platform: Platform, person: Person, language: str, entity: Entity) -> Panel:
+def _as_it_was(platform: Platform, person: Person, entity: Entity, moment: Moment) -> Entity:
+    """``entity`` with the values of ``moment`` where it has observed ones; what was not heard for a day is left out."""
+    found: dict[str, list[Attribute]] = {}
+    for iri, instances in entity.attributes.items():
+        for one in instances:
+            if one.observed_at is None:
+                found.setdefault(iri, []).append(one)
+                continue
+            rows = _readings(platform, person, entity.id, iri, _LOOKBACK, moment, one.dataset_id, limit=1)
+            if len(rows):
+                value = replace(
+                    one,
+                    value=rows.values[-1],
+                    observed_at=from_micros(rows.observed_at[-1]),
+                    grade=rows.grades[-1],
+                    reasons=rows.reasons[-1],
+                    origin=rows.origins[-1],
+                )
+                found.setdefault(iri, []).append(value)
+    return replace(entity, attributes=found)
+
+
+def _panel(platform: Platform, person: Person, language: str, entity: Entity, moment: Moment | None) -> Panel:
     """What the entity's sector says about it; its bare name where no sector has words, or the sector fails."""
     kind = platform.types.get(entity.type)
     ward = platform.city.by_code.get(entity.ward or "")
@@ -139,18 +174,34 @@ def _panel(platform: Platform, person: Person, language: str, entity: Entity) ->
     )
     for sector in platform.sectors:
         if sector.panel is not None and any(one.iri == entity.type for one in sector.entity_types):
-            return guarded(partial(sector.panel, platform, person, language, entity), bare, f"panel of {sector.id}")
+            return guarded(partial(sector.panel, platform, person, language, entity, moment), bare, f"panel of {sector.id}")
     return bare
 
 
-def _readings(platform: Platform, person: Person, urn: str, iri: str, hours: int) -> SeriesRows:
-    now = platform.clock.now()
-    return platform.history.series(person, urn, iri, now - timedelta(hours=hours), now)
+def _readings(
+    platform: Platform,
+    person: Person,
+    urn: str,
+    iri: str,
+    length: timedelta,
+    moment: Moment | None,
+    dataset: str | None = None,
+    limit: int = 10_000,
+) -> SeriesRows:
+    """The readings of the time ``length`` up to now or to ``moment``, which is part of it."""
+    if moment is None:
+        now = platform.clock.now()
+        return platform.history.series(person, urn, iri, now - length, now, dataset_id=dataset, limit=limit)
+    end = moment.at + _TICK
+    start, heard_by = end - length, moment.heard_by
+    if moment.known == "now":
+        end -= next((one.speaks_for for kind in platform.types.values() if (one := kind.attribute(iri))), timedelta(0))
+    return platform.history.series(person, urn, iri, start, end, dataset_id=dataset, limit=limit, heard_by=heard_by)
 
 
-def _chart(platform: Platform, person: Person, language: str, urn: str, chart: Chart) -> ChartView:
-    rows = _readings(platform, person, urn, chart.attribute, chart.hours)
-    now = platform.clock.now()
+def _chart(platform: Platform, person: Person, language: str, urn: str, chart: Chart, moment: Moment | None) -> ChartView:
+    now = platform.clock.now() if moment is None else moment.at
+    rows = _readings(platform, person, urn, chart.attribute, timedelta(hours=chart.hours), moment)
     usable = [
         (at // 1_000_000, value)
         for at, value, grade in zip(rows.observed_at, rows.values, rows.grades, strict=True)

@@ -72,12 +72,20 @@ def believable(name: str, hours: Mapping[datetime, float]) -> dict[datetime, flo
 
 
 def hourly_means(
-    platform: "Platform", asker: Person, ids: Sequence[str], start: datetime, end: datetime
+    platform: "Platform",
+    asker: Person,
+    ids: Sequence[str],
+    start: datetime,
+    end: datetime,
+    heard_by: datetime | None = None,
 ) -> dict[str, dict[str, dict[datetime, float]]]:
-    """Hourly means of all pollutants by station, hours that start in [start, end); values graded bad are left out."""
+    """Hourly means of all pollutants by station, hours that start in [start, end); values graded bad are left out.
+
+    With ``heard_by`` only of what had been heard by then.
+    """
     means: dict[str, dict[str, dict[datetime, float]]] = {station: {} for station in ids}
     for name in POLLUTANTS:
-        for station, hours in platform.history.hourly(asker, ids, iri(name), start, end).items():
+        for station, hours in platform.history.hourly(asker, ids, iri(name), start, end, heard_by=heard_by).items():
             means[station][name] = believable(name, hours)
     return means
 

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
 from dothi.access.policy import Person, reach
 from dothi.data.context import EntityQuery, EntityTable
-from dothi.model.clock import from_micros
+from dothi.model.clock import from_micros, to_micros
+from dothi.model.moment import Moment
 from dothi.model.reading import Reason
 from dothi.model.urn import local_part
 from dothi.platform.sector import Freshness
@@ -24,7 +26,8 @@ DEFAULT_CADENCE = HOUR
 BEYOND_SCALE = "beyondScale"
 _PAGE = 1_000
 _OBSERVED = tuple(iri(name) for name in POLLUTANTS)
-_SHOWN = (NAME, INDEX, LEVEL, DOMINANT, *_OBSERVED)
+_MADE = (INDEX, LEVEL, DOMINANT)
+_SHOWN = (NAME, *_MADE, *_OBSERVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class WardAir:
 
 @dataclass(frozen=True, slots=True)
 class CityAir:
-    """All wards at one moment, the stations behind them, and how wrong the interpolation is right now."""
+    """All wards at one moment, the stations behind them, and how wrong the interpolation is then."""
 
     wards: dict[str, WardAir]
     stations: list[Station]
@@ -93,10 +96,22 @@ class CityAir:
         return int(median(known) + 0.5) if known else None
 
 
-def stations(platform: "Platform", asker: Person, ids: Sequence[str] | None = None) -> list[Station]:
-    """The stations the asker may see, all or those with these ids; one without a place on the map is left out."""
+def seen_at(platform: "Platform", moment: Moment | None) -> datetime:
+    """By which moment everything is judged: the city's now, or the past one that is looked at (UTC)."""
+    return platform.clock.now() if moment is None else moment.at
+
+
+def stations(
+    platform: "Platform", asker: Person, ids: Sequence[str] | None = None, moment: Moment | None = None
+) -> list[Station]:
+    """The stations the asker may see, all or those with these ids, as they stand now or stood at ``moment``.
+
+    One without a place on the map is left out; so is, at a past moment, one that the city did not have yet.
+    """
     if ids is not None and not ids:
         return []
+    if moment is not None:
+        return _stations_at(platform, asker, ids, moment)
     found: list[Station] = []
     offset = 0
     while True:
@@ -107,6 +122,25 @@ def stations(platform: "Platform", asker: Person, ids: Sequence[str] | None = No
         if len(table) < _PAGE:
             return found
         offset += _PAGE
+
+
+def _stations_at(platform: "Platform", asker: Person, ids: Sequence[str] | None, moment: Moment) -> list[Station]:
+    ask = partial(platform.history.at, asker, type=AIR_QUALITY_OBSERVED, urns=ids)
+    table = ask(moment, attributes=_SHOWN)
+    if moment.known == "now":
+        # An index is observed at the start of the hour that it is made of: hindsight must not show an hour before its end.
+        made = ask(Moment(moment.at - HOUR), attributes=_MADE)
+        rows = {one: row for row, one in enumerate(made.ids)}
+        for iri in _MADE:
+            for then, earlier in ((table.values, made.values), (table.observed_at, made.observed_at)):
+                then[iri] = [earlier[iri][rows[one]] if one in rows else None for one in table.ids]
+    found = [_station(platform, table, row, place, moment.at) for row, place in enumerate(table.points) if place]
+    return [station for station in found if station.heard is not None or _existed(platform, station, moment.at)]
+
+
+def _existed(platform: "Platform", station: Station, at: datetime) -> bool:
+    device = platform.devices.lookup(local_part(station.id))
+    return device is None or device.created_at <= to_micros(at)
 
 
 def _station(platform: "Platform", table: EntityTable, row: int, place: tuple[float, float], now: datetime) -> Station:
@@ -150,13 +184,14 @@ def freshness(now: datetime, heard: datetime | None, hour: datetime | None, cade
     return "fresh"
 
 
-def city_air(platform: "Platform", asker: Person) -> CityAir:
-    """Every ward's air now, from the stations whose index is current; worked out once for all who ask together."""
-    return platform.memo.answer(("air", reach(asker, "entity.read")), lambda: _city_air(platform, asker))
+def city_air(platform: "Platform", asker: Person, moment: Moment | None = None) -> CityAir:
+    """Every ward's air, now or at ``moment``, from the stations whose index is current; once for all who ask together."""
+    question = ("air", reach(asker, "entity.read"), reach(asker, "history.read"), moment)
+    return platform.memo.answer(question, lambda: _city_air(platform, asker, moment))
 
 
-def _city_air(platform: "Platform", asker: Person) -> CityAir:
-    every = stations(platform, asker)
+def _city_air(platform: "Platform", asker: Person, moment: Moment | None) -> CityAir:
+    every = stations(platform, asker, moment=moment)
     used = [station for station in every if station.current]
     places = [(station.longitude, station.latitude) for station in used]
     values = [float(station.index or 0) for station in used]

@@ -16,7 +16,7 @@ from dothi.services.air import qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
 from dothi.services.air.process import hourly_means, whole_hour
-from dothi.services.air.stations import HOUR, Station, city_air, stations
+from dothi.services.air.stations import HOUR, Station, city_air, seen_at, stations
 from dothi.ui import formats
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _SHOWN_LIMIT: dict[str, qcvn05.Averaging] = {"pm25": "24h", "pm10": "24h", "no2"
 
 def tile(platform: "Platform", asker: Person, language: str, moment: Moment | None = None) -> Tile:
     """The environment bottleneck: the stations' median VN_AQI and how many of them are poor or worse."""
-    air = city_air(platform, asker)
+    air = city_air(platform, asker, moment)
     every = air.stations
     if not every:
         return Tile(
@@ -61,8 +61,10 @@ def points(
     moment: Moment | None = None,
 ) -> list[MapPoint]:
     """The stations as markers: the index in its official colour, grey when it is late, silent or missing."""
-    now = platform.clock.now() if moment is None else moment.at
-    return [_point(station, now, language) for station in stations(platform, asker, ids)]
+    now = seen_at(platform, moment)
+    whole = moment is not None and ids is None  # its fills and its tile are asked for together with it
+    found = city_air(platform, asker, moment).stations if whole else stations(platform, asker, ids, moment)
+    return [_point(station, now, language) for station in found]
 
 
 def _point(station: Station, now: datetime, language: str) -> MapPoint:
@@ -87,7 +89,7 @@ def _point(station: Station, now: datetime, language: str) -> MapPoint:
 
 def areas(platform: "Platform", asker: Person, language: str, moment: Moment | None = None) -> list[MapArea]:
     """The wards in the official colours of their interpolated index; one too far from every station is left out."""
-    air = city_air(platform, asker)
+    air = city_air(platform, asker, moment)
     return [
         MapArea(
             ward.code,
@@ -115,10 +117,11 @@ def hours(
     platform: "Platform", asker: Person, language: str, moment: Moment | None = None, count: int = 24
 ) -> list[HourCell]:
     """The city's median VN_AQI of each of the last ``count`` finished hours, oldest first."""
-    end = whole_hour(platform.clock.now() if moment is None else moment.at)
+    end = whole_hour(seen_at(platform, moment))
     start = end - HOUR * count
     ids = [station.id for station in city_air(platform, asker).stations]
-    found = platform.history.hourly(asker, ids, INDEX, start, end) if ids else {}
+    heard_by = None if moment is None else moment.heard_by
+    found = platform.history.hourly(asker, ids, INDEX, start, end, heard_by=heard_by) if ids else {}
     by_hour: dict[datetime, list[float]] = {}
     for series in found.values():
         for at, value in series.items():
@@ -141,8 +144,8 @@ def _cell(at: datetime, values: Sequence[float] | None, language: str) -> HourCe
 
 def panel(platform: "Platform", asker: Person, language: str, entity: Entity, moment: Moment | None = None) -> Panel:
     """The drawer of one station: index, advice, every parameter with unit, time, grade and origin, method and source."""
-    station = next(iter(stations(platform, asker, [entity.id])), None)
-    now = platform.clock.now() if moment is None else moment.at
+    station = next(iter(stations(platform, asker, [entity.id], moment)), None)
+    now = seen_at(platform, moment)
     name = entity.first(NAME)
     title = str(name.value) if name is not None else entity.id
     ward = platform.city.by_code.get(entity.ward or "")
@@ -249,9 +252,10 @@ def _about_value(value: Attribute, language: str) -> list[str]:
 def _exceedances(
     platform: "Platform", asker: Person, station: Station, language: str, moment: Moment | None
 ) -> list[tuple[str, str]]:
-    end = whole_hour(platform.clock.now() if moment is None else moment.at)
+    end = whole_hour(seen_at(platform, moment))
     today = end.astimezone(formats.city_zone()).date()
-    means = hourly_means(platform, asker, [station.id], end - timedelta(hours=24), end)[station.id]
+    heard_by = None if moment is None else moment.heard_by
+    means = hourly_means(platform, asker, [station.id], end - timedelta(hours=24), end, heard_by)[station.id]
     facts = []
     for name, series in means.items():
         for verdict in qcvn05.judge(name, series, end, today):

@@ -1,0 +1,221 @@
+"""Which moment a page is asked to show: read from its address, bounded by what the city has recorded, said in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Literal
+
+from starlette.requests import Request
+
+from dothi.access.policy import Person
+from dothi.model.moment import Knowledge, Moment
+from dothi.model.problem import Problem
+from dothi.platform.platform import Platform
+from dothi.platform.sector import HourCell, MapLayer
+from dothi.ui import formats
+from dothi.web import view
+
+HOUR = timedelta(hours=1)
+SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours that the time bar shows
+OVER = 1  # the severity from which an hour counts as one over the limit
+_AHEAD = timedelta(minutes=1)  # a browser's clock may be this much before the city's
+_SETTLED = timedelta(minutes=10)  # nothing is heard any more as of a moment that lies this far back
+_SEARCH = SPANS["30d"]
+Way = Literal["back", "on"]
+
+
+def moment_of(request: Request, platform: Platform) -> Moment | None:
+    """The past moment in the address (``at``: RFC 3339 with an offset; ``known``: now or then), None for the present.
+
+    Raises Problem 400 for a time that cannot be read, has no offset or lies ahead, and for another ``known``.
+    """
+    query = request.query_params
+    known = _knowledge(query.get("known", ""))
+    text = query.get("at", "").strip()
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))  # a plus in an address reads as a blank
+    except ValueError:
+        raise _wrong(f"at={text[:40]!r} is no time.") from None
+    if at.tzinfo is None:
+        raise _wrong(f"at={text[:40]!r} does not say its zone.")
+    return Moment(_past(at, platform), known)
+
+
+def typed_moment(query: Mapping[str, str], platform: Platform) -> Moment:
+    """The moment of the form: ``day`` (2026-05-20) and ``time`` (14:00) in the city's zone, and ``known``. Problem 400."""
+    text = f"{query.get('day', '')}T{query.get('time') or '00:00'}"
+    try:
+        at = datetime.fromisoformat(text[:19]).replace(tzinfo=formats.city_zone())
+    except ValueError:
+        raise _wrong(f"{text[:19]!r} is no day and time.") from None
+    return Moment(_past(at, platform), _knowledge(query.get("known", "")))
+
+
+def _knowledge(text: str) -> Knowledge:
+    if text in ("", "now"):
+        return "now"
+    if text == "then":
+        return "then"
+    raise Problem(
+        400,
+        "bad-moment",
+        f"known={text[:20]!r} is neither now nor then.",
+        "Give known=now for what is known today, known=then for what had been heard by that moment.",
+    )
+
+
+def _past(at: datetime, platform: Platform) -> datetime:
+    try:
+        moment = at.astimezone(UTC)
+    except OverflowError:
+        raise _wrong("That time is beyond the calendar.") from None
+    now = platform.clock.now()
+    if moment > now + _AHEAD:
+        raise Problem(
+            400, "future-moment", "That moment lies ahead.", f"Ask for one up to the city's present, {address(now)}."
+        )
+    return min(moment, now)
+
+
+def _wrong(title: str) -> Problem:
+    return Problem(400, "bad-moment", title, "Give a date and time with its offset, for example at=2026-05-20T14:00:00Z.")
+
+
+def address(at: datetime) -> str:
+    """A moment as addresses write it: ``2026-05-20T07:00:00Z``."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def asked(moment: Moment | None) -> dict[str, str]:
+    """``moment`` as parameters of an address, both empty for the present."""
+    if moment is None:
+        return {"at": "", "known": ""}
+    return {"at": address(moment.at), "known": moment.known if moment.known == "then" else ""}
+
+
+def freshness(moment: Moment | None, platform: Platform) -> str:
+    """The Cache-Control of an answer about ``moment``: what was known long ago cannot change any more."""
+    if moment is None:
+        return "no-store"
+    if moment.known == "then" and platform.clock.now() - moment.at > _SETTLED:
+        return "private, max-age=3600, immutable"
+    return "private, max-age=20"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A time written under the bar: where (% of its width), the words, the moment, and whether a new day begins there."""
+
+    x: float
+    words: str
+    at: datetime
+    day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The time bar's window from ``start`` to ``end`` (UTC, whole hours), and where the record begins.
+
+    There are as many cells as hours, each an hour later than the hour it speaks for: a cell stands where its value was the
+    newest there was, so that what is under the playhead is what the map shows.
+    """
+
+    span: str
+    start: datetime
+    end: datetime
+    cells: list[HourCell]
+    labels: list[Label]
+    began: datetime | None
+
+    def place(self, at: datetime) -> float:
+        """Where a moment lies, in % of the bar's width, never outside it."""
+        return round(min(max((at - self.start) / (self.end - self.start), 0.0), 1.0) * 100, 3)
+
+
+def bar(
+    platform: Platform, person: Person, language: str, layers: Sequence[MapLayer], moment: Moment | None, span: str
+) -> Bar:
+    """The window that shows ``moment``: up to now where that is in it, else with the moment at two thirds.
+
+    A ``span`` that is none of ``SPANS`` is a day.
+    """
+    chosen = span if span in SPANS else "24h"
+    count = SPANS[chosen]
+    now = _whole(platform.clock.now()) + HOUR
+    end = now
+    if moment is not None and moment.at < now - HOUR * count:
+        end = min(now, _whole(moment.at) + HOUR * (count // 3))
+    start = end - HOUR * count
+    cells = view.hours(platform, person, language, layers, None if end == now else Moment(end - HOUR), count)
+    return Bar(chosen, start, end, cells, _labels(start, count), platform.history.began(person))
+
+
+def _labels(start: datetime, count: int) -> list[Label]:
+    """Every hour of a day, every midnight of a week, every third midnight of a month, in the city's zone."""
+    found, nights = [], 0
+    for number in range(count):
+        at = (start + HOUR * number).astimezone(formats.city_zone())
+        nights += at.hour == 0
+        midnight = at.hour == 0
+        if count > SPANS["24h"] and (not midnight or (count > SPANS["7d"] and nights % 3 != 1)):
+            continue
+        x = number / count * 100
+        found.append(Label(round(x, 3), f"{at:%d/%m}" if midnight else f"{at:%H}", at.astimezone(UTC), midnight))
+    return found
+
+
+def _whole(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def way_of(text: str) -> Way:
+    """``back`` or ``on``. Raises Problem 400 for anything else."""
+    if text == "back":
+        return "back"
+    if text == "on":
+        return "on"
+    raise Problem(400, "bad-moment", f"way={text[:20]!r} is neither back nor on.", "Give way=back or way=on.")
+
+
+def over_the_limit(
+    platform: Platform, person: Person, language: str, layers: Sequence[MapLayer], moment: Moment | None, way: Way
+) -> Moment | None:
+    """The end of the worst hour of the exceedance before or after ``moment``; None if there is none.
+
+    An exceedance is a run of hours in each of which the city's value or a place was over the limit. The one that ``moment``
+    lies in does not count. Hours are judged with what is known now, whatever knowledge the moment asks for.
+    """
+    now = platform.clock.now()
+    last = _whole(now)  # where the last finished hour ended
+    seen = last if moment is None else _whole(moment.at)
+    began = platform.history.began(person) or now
+    walked: list[HourCell] = []  # from the hour that is seen, outwards
+    edge = seen if way == "back" else seen - HOUR
+    while True:
+        if way == "back":
+            page = view.hours(platform, person, language, layers, Moment(edge), _SEARCH)[::-1]
+            edge -= HOUR * _SEARCH
+            ended = edge <= began
+        else:
+            count = min(_SEARCH, (last - edge) // HOUR)
+            edge += HOUR * count
+            page = view.hours(platform, person, language, layers, Moment(edge), count) if count else []
+            ended = edge >= last
+        walked += page
+        run = _next_run(walked)
+        if run and (run[-1] is not walked[-1] or ended):
+            worst = max(run, key=lambda cell: (cell.severity, int(cell.label or 0)))
+            return Moment(worst.at + HOUR, "now" if moment is None else moment.known)
+        if ended or not page:
+            return None
+
+
+def _next_run(walked: Sequence[HourCell]) -> list[HourCell]:
+    """The first run of hours over the limit after the one, if any, that the walk began in."""
+    runs = [list(run) for over, run in groupby(walked, lambda cell: cell.severity >= OVER) if over]
+    if runs and runs[0][0] is walked[0]:
+        del runs[0]
+    return runs[0] if runs else []
