@@ -22,6 +22,16 @@ from dothi.testing.processes import EVERY
 NOON = datetime(2026, 5, 14, 5, tzinfo=UTC)
 
 
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.005)
+
+
+def lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 class World:
     """What Runs needs of a platform, and short ways to ask it."""
 
@@ -40,9 +50,7 @@ class World:
         return await self.runs.submit(person, process.id, options, seed=7)
 
     async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.005)
+        await until(condition, seconds)
 
     def run(self, run_id: str) -> Run:
         found = self.runs.get(LOCAL_OPERATOR, run_id)
