@@ -291,6 +291,9 @@ forecast = sa.Table(
     sa.Column("issued_at", _BIG, primary_key=True, autoincrement=False),
     sa.Column("target_at", _BIG, primary_key=True, autoincrement=False),
     sa.Column("run", sa.Text, nullable=False),
+    # How it was made: "model", or why there is only a naive one; and whether it was made afterwards, for the past.
+    sa.Column("method", sa.Text, nullable=False, server_default="model"),
+    sa.Column("hindcast", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("low", sa.Double),
     sa.Column("high", sa.Double),

@@ -54,6 +54,8 @@ def upgrade() -> None:
         sa.Column("issued_at", BIG, primary_key=True, autoincrement=False),
         sa.Column("target_at", BIG, primary_key=True, autoincrement=False),
         sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False, server_default="model"),
+        sa.Column("hindcast", sa.SmallInteger(), nullable=False, server_default="0"),
         sa.Column("value", sa.Double(), nullable=False),
         sa.Column("low", sa.Double()),
         sa.Column("high", sa.Double()),
