@@ -287,11 +287,8 @@ async def _minute(_: Any, __: dict[str, Any]) -> Any:
     return {"seconds": 60}
 
 
-def _run(number: int, text: str = "{}") -> Run:
-    at = NOON - timedelta(minutes=number)
-    return Run(
-        f"r{number}", "test.echo", "1", 0, "queued", "me", at, None, None, None, 0.0, "", None, "", "", "", "{}", text, text
-    )
+def _run(number: int) -> Run:
+    return Run(f"r{number}", "test.echo", "1", 0, "queued", "me", NOON - timedelta(minutes=number))
 
 
 def test_old_runs_make_room_and_big_texts_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +323,7 @@ def test_old_runs_make_room_and_big_texts_go_first(tmp_path: Path, monkeypatch: 
     asyncio.run(scene())
 
 
-def test_lists_are_narrowed_by_process_state_and_text(tmp_path: Path) -> None:
+def test_lists_are_narrowed_and_searched_whatever_the_accents(tmp_path: Path) -> None:
     async def scene() -> None:
         async with world(tmp_path, working=False) as made:
             mine, other = await made.ask(ECHO), await made.ask(WALK, SECOND)
@@ -335,8 +332,10 @@ def test_lists_are_narrowed_by_process_state_and_text(tmp_path: Path) -> None:
                 return [one.id for one in made.runs.list(LOCAL_OPERATOR, **more)[0]]
 
             assert ids() == [other, mine], "newest first"
-            assert ids(process="test.walk") == ids(process=["test.walk"]) == ids(text="second-op") == [other]
-            assert ids(process=[]) == ids(text="%") == ids(state="done") == []
+            assert ids(process="test.walk") == ids(text="second-op") == [other]
+            assert ids(text="di dao") == ids(text="ĐI DẠO") == ids(text="random") == [other]
+            assert ids(text="vận hành tại máy") == [mine]
+            assert ids(process="test.nap") == ids(text="%") == ids(text="theo lich") == ids(state="done") == []
             assert ids(limit=1, offset=1) == ids(text=mine[-5:]) == [mine]
 
     asyncio.run(scene())

@@ -2,10 +2,10 @@
 
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dothi.model.clock import SystemClock, from_micros, to_micros
 from dothi.model.text import Text
@@ -34,6 +34,21 @@ ERRORS: dict[str, Text] = {
 }
 """Every reason for which a run comes to nothing, in words; ``Run.error`` begins with one of these keys."""
 
+ASKERS: dict[str, Text] = {
+    "schedule": Text("Theo lịch", "On schedule"),
+    "system": Text("Hệ thống", "The system"),
+    "local-operator": Text("Người vận hành tại máy", "The operator at this machine"),
+}
+"""Who asks for runs without being a person with a name, in words."""
+
+
+class Search(NamedTuple):
+    """What was searched for: ``text`` (folded) within a run's id or asker's id, or else one of these ids."""
+
+    text: str
+    processes: Sequence[str]
+    askers: Sequence[str]
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -51,15 +66,15 @@ class Run:
     state: RunState
     requested_by: str
     requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    seconds: float | None
-    progress: float
-    error: str
-    repeats: str | None
-    ended_by: str
-    inputs_digest: str
-    outputs_digest: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    progress: float = 0.0
+    error: str = ""
+    repeats: str | None = None
+    ended_by: str = ""
+    inputs_digest: str = ""
+    outputs_digest: str = ""
     options: str = "{}"
     inputs: str = ""
     outputs: str = ""
@@ -145,23 +160,23 @@ def fetch_open(db: Connection) -> list[Run]:
 
 
 def fetch_page(
-    db: Connection, processes: Collection[str] | None, state: str | None, text: str, limit: int, offset: int
+    db: Connection, process: str | None, state: str | None, search: Search | None, limit: int, offset: int
 ) -> tuple[list[Run], int]:
-    """Runs newest first, without inputs and outputs, and how many match.
-
-    ``processes`` (ids) and ``state`` narrow; ``text`` (small letters, no accents) is part of an id or of who asked.
-    """
+    """Runs newest first, without inputs and outputs, and how many match."""
     where, values = ["1 = 1"], list[Any]()
-    if processes is not None:
-        where.append(f"process IN ({','.join('?' * len(processes))})" if processes else "1 = 0")
-        values += processes
-    if state is not None:
-        where.append("state = ?")
-        values.append(state)
-    if text:
-        like = "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
-        where.append("(id LIKE ? ESCAPE '!' OR lower(requested_by) LIKE ? ESCAPE '!')")
+    for column, wanted in (("process", process), ("state", state)):
+        if wanted is not None:
+            where.append(f"{column} = ?")
+            values.append(wanted)
+    if search is not None:
+        like = "%" + search.text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+        either = ["id LIKE ? ESCAPE '!'", "lower(requested_by) LIKE ? ESCAPE '!'"]
         values += (like, like)
+        for column, ids in (("process", search.processes), ("requested_by", search.askers)):
+            if ids:
+                either.append(f"{column} IN ({','.join('?' * len(ids))})")
+                values += ids
+        where.append(f"({' OR '.join(either)})")
     narrowed = " AND ".join(where)
     total = db.execute(f"SELECT count(*) FROM run WHERE {narrowed}", values).fetchone()[0]  # noqa: S608 - parts above
     query = f"SELECT {_SHORT} FROM run WHERE {narrowed} {_NEWEST} LIMIT ? OFFSET ?"  # noqa: S608 - parts above

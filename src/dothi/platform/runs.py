@@ -19,9 +19,10 @@ import structlog
 from dothi.access.policy import Person, may
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.text import Text, fold
 from dothi.platform import run_records as records
 from dothi.platform.pool import MAX_JSON, Pool, RunError, name_of
-from dothi.platform.run_records import ERRORS, STATES, Run, RunState
+from dothi.platform.run_records import ASKERS, ERRORS, STATES, Run, RunState
 from dothi.platform.schedule import SCHEDULE, Schedule
 from dothi.platform.sector import Process
 from dothi.store.audit import Act
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
     from dothi.platform.tasks import TaskState
 
-__all__ = ["ERRORS", "STATES", "Run", "RunState", "Runs"]
+__all__ = ["ASKERS", "ERRORS", "STATES", "Run", "RunState", "Runs"]
 
 QUEUE = 64  # runs that may wait
 SHARE = QUEUE // 2  # of them, one asker's
@@ -167,15 +168,7 @@ class Runs:
             state="queued",
             requested_by=asker.id,
             requested_at=now,
-            started_at=None,
-            ended_at=None,
-            seconds=None,
-            progress=0.0,
-            error="",
             repeats=repeats,
-            ended_by="",
-            inputs_digest="",
-            outputs_digest="",
             options=options,
         )
         act = Act(asker.id, "run.start", f"run:{run.id}", "queued", correlation, process_id)
@@ -234,7 +227,7 @@ class Runs:
         self,
         asker: Person,
         *,
-        process: str | Sequence[str] | None = None,
+        process: str | None = None,
         state: str | None = None,
         text: str = "",
         limit: int = 50,
@@ -242,13 +235,16 @@ class Runs:
     ) -> tuple[Sequence[Run], int]:
         """Runs newest first, without inputs and outputs, and how many match; nothing for an asker who may not see them.
 
-        ``process`` is an id or several; ``text``, folded, is part of a run's id or of who asked.
+        ``text``, whatever its accents, is part of a run's id, of what its process is called in either language, or of who
+        asked.
         """
         if not may(asker, "run.read"):
             return [], 0
-        wanted = [process] if isinstance(process, str) else process
+        titles = {one.id: one.title for one in self.processes.values()}
+        folded = fold(text)
+        search = records.Search(folded, _named(titles, folded), _named(ASKERS, folded)) if folded else None
         with self._platform.database.reader() as connection:
-            found, total = records.fetch_page(connection, wanted, state, text, limit, offset)
+            found, total = records.fetch_page(connection, process, state, search, limit, offset)
         return [self._live(one) for one in found], total
 
     def counts(self, asker: Person) -> dict[str, int]:
@@ -438,6 +434,10 @@ class Runs:
         detail = f"{ticket.process} {values.get('error', '')}".rstrip()
         act = Act(asker.id, action, f"run:{ticket.id}", state, correlation, detail)
         await self._platform.writer.run(asker, now, work, [act], action=action)
+
+
+def _named(titles: Mapping[str, Text], folded: str) -> Sequence[str]:
+    return [one for one, words in titles.items() if folded in fold(words.vi) or folded in fold(words.en)]
 
 
 def _words(error: Exception) -> str:
