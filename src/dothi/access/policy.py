@@ -50,6 +50,8 @@ ACTIONS: dict[str, bool] = {
     "run.cancel": False,
     "reading.write": False,
     "entity.write": False,
+    "city.export": False,
+    "city.import": False,
 }
 
 

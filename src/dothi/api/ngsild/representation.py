@@ -11,7 +11,7 @@ from dothi.model.schema import EntityType
 CORE_CONTEXT = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 
 # How each kind of attribute names its value (clause 4.5.2 and following).
-_VALUE_KEYS = {
+VALUE_KEYS = {
     "Relationship": "object",
     "LanguageProperty": "languageMap",
     "JsonProperty": "json",
@@ -60,7 +60,7 @@ def normalizer(terms: Terms) -> Callable[[Entity], dict[str, Any]]:
 
 def _normal(attribute: Attribute) -> dict[str, Any]:
     kind = attribute.kind
-    shown: dict[str, Any] = {"type": kind, _VALUE_KEYS.get(kind, "value"): attribute.value}
+    shown: dict[str, Any] = {"type": kind, VALUE_KEYS.get(kind, "value"): attribute.value}
     if attribute.unit is not None:
         shown["unitCode"] = attribute.unit
     if attribute.dataset_id is not None:

@@ -1,0 +1,175 @@
+"""The city's other records (devices, lobby, quarantine …) as NDJSON, one row a line, and the audit log with its chain."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
+from dothi.store import tables
+from dothi.store.audit import GENESIS, Act, seal
+from dothi.store.connection import Connection
+
+PAGE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A table that leaves as it is. ``order`` are the columns that sort it; ``json`` hold JSON text; ``given`` are numbers
+    that a home gives out itself: they stay behind, and the order of the lines gives them again.
+    """
+
+    table: sa.Table
+    order: tuple[str, ...]
+    json: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """Its file in the folder."""
+        return f"{self.table.name}.ndjson"
+
+    @property
+    def columns(self) -> list[sa.Column[Any]]:
+        """What of it leaves."""
+        return [column for column in self.table.columns if column.name not in self.given]
+
+
+RECORDS = (
+    Record(tables.device, ("id",), ("mapping", "flags")),
+    Record(tables.lobby, ("device",)),
+    Record(tables.quarantine, ("id",), given=("id",)),
+    Record(tables.retention, ("dataset",)),
+    Record(tables.saved_query, ("id",), ("display",), given=("id",)),
+    Record(tables.run, ("requested_at", "id"), ("inputs", "outputs")),
+)
+# Everything else a city's database holds, and where it is in an export.
+ELSEWHERE = {
+    "entity": "entities.ndjson and entities-deleted.ndjson",
+    "reading": "readings/",
+    "series": "series.parquet",
+    "live": "series.parquet",
+    "name": "names are written out wherever they are used",
+    "forecast": "forecasts/",
+    "audit": "audit.ndjson",
+    "meta": "where a replay stood, in the manifest; the rest is of this home only",
+    "anchor": "made again from the readings",
+    "late": "made again from the readings",
+    "outbox": "what this home still has to tell its own pages and rules",
+    "dispatch_cursor": "what this home still has to tell its own pages and rules",
+    "parked": "what this home still has to tell its own pages and rules",
+    "dirty_day": "what this home's lake still has to take in",
+}
+
+
+def rows_of(db: Connection, record: Record) -> Iterator[dict[str, Any]]:
+    """Every row as it is written, in order; a page of them in memory at a time."""
+    columns = record.columns
+    wanted = dict.fromkeys([*(column.name for column in columns), *record.order])
+    after: tuple[Any, ...] | None = None
+    while True:
+        key = ", ".join(record.order)
+        where = "" if after is None else f"WHERE ({key}) > ({', '.join('?' * len(after))}) "
+        query = f"SELECT {', '.join(wanted)} FROM {record.table.name} {where}ORDER BY {key} LIMIT {PAGE}"  # noqa: S608 - ours
+        rows = db.execute(query, after or ()).fetchall()
+        for row in rows:
+            yield {column.name: _out(record, column, cell) for column, cell in zip(columns, row, strict=False)}
+        if len(rows) < PAGE:
+            return
+        places = list(wanted)
+        after = tuple(rows[-1][places.index(name)] for name in record.order)
+
+
+def values_of(record: Record, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The row to store of a line that ``rows_of`` wrote. Raises KeyError, TypeError or ValueError if it is not one."""
+    return tuple(_in(record, column, row[column.name]) for column in record.columns)
+
+
+def insert_of(record: Record) -> str:
+    """The statement that stores ``values_of``."""
+    names = [column.name for column in record.columns]
+    return f"INSERT INTO {record.table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - ours
+
+
+def lines(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
+    """The rows of an NDJSON file from line ``start`` on. Raises msgspec.DecodeError for a line that is no object."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream):
+            if number >= start:
+                yield msgspec.json.decode(line, type=dict[str, Any])
+
+
+_ACTS = "SELECT seq, at, person_id, action, thing, result, correlation, detail, hash FROM audit"
+
+
+def acts_of(db: Connection) -> Iterator[dict[str, Any]]:
+    """The audit log, oldest first, each act with its seal: SHA-256 over the seal before it and the act as a JSON array."""
+    last = 0
+    while True:
+        rows = db.execute(f"{_ACTS} WHERE seq > ? ORDER BY seq LIMIT {PAGE}", (last,)).fetchall()
+        for seq, at, person, action, thing, result, correlation, detail, sealed in rows:
+            yield {
+                "seq": seq,
+                "at": at,  # µs, as it is sealed
+                "person": person,
+                "action": action,
+                "thing": thing,
+                "result": result,
+                "correlation": correlation,
+                "detail": detail,
+                "hash": bytes(sealed).hex(),
+            }
+        if len(rows) < PAGE:
+            return
+        last = rows[-1][0]
+
+
+def verified_acts(folder: Path, head: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of an exported audit log. Raises Problem 400 at the first act that does not follow from the one before."""
+    previous = GENESIS
+    for count, row in enumerate(lines(folder / AUDIT), 1):
+        act = Act(*(row[name] for name in ("person", "action", "thing", "result", "correlation", "detail")))
+        previous = seal(previous, row["seq"], row["at"], act)
+        if row["seq"] != count or row["hash"] != previous.hex():
+            raise damaged(folder, f"act {count} of its audit log does not follow from the one before")
+        yield (
+            count,
+            row["at"],
+            act.person_id,
+            act.action,
+            act.thing,
+            act.result,
+            act.correlation,
+            act.detail,
+            previous,
+        )
+    if previous.hex() != head:
+        raise damaged(folder, "its audit log does not end where its manifest says")
+
+
+def _out(record: Record, column: sa.Column[Any], cell: Any) -> Any:
+    if cell is None:
+        return None
+    if isinstance(column.type, sa.LargeBinary):
+        return base64.b64encode(bytes(cell)).decode()
+    if _is_moment(column):
+        return moment_text(cell)
+    return msgspec.json.decode(cell) if column.name in record.json else cell
+
+
+def _in(record: Record, column: sa.Column[Any], said: Any) -> Any:
+    if column.name in record.json:
+        return msgspec.json.encode(said).decode()
+    if said is None:
+        return None
+    if isinstance(column.type, sa.LargeBinary):
+        return base64.b64decode(said, validate=True)
+    return moment_of(said) if _is_moment(column) else said
+
+
+def _is_moment(column: sa.Column[Any]) -> bool:
+    return column.name in ("at", "first_seen", "last_seen") or column.name.endswith("_at")
