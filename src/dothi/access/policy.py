@@ -45,6 +45,7 @@ ACTIONS: dict[str, bool] = {
     "device.write": False,
     "quarantine.read": False,
     "quarantine.write": False,
+    "forecast.read": True,
     "run.read": False,
     "run.start": False,
     "run.cancel": False,

@@ -136,13 +136,16 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of one attribute: its series comes from the history door."""
+    """A chart of one attribute: its series comes from the history door, the dashed hours after now from the process that
+    ``forecast`` names.
+    """
 
     attribute: str
     title: str
     unit: str
     thresholds: tuple[Threshold, ...] = ()
     hours: int = 24
+    forecast: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,23 @@ class RunContext(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What a process forecasts: hourly means of one attribute of every entity of a type, kept in ``platform.forecasts``.
+
+    ``believable`` says of an hourly mean whether it may count as what came. Where a city begins with a past of at least
+    ``hindcast_after``, forecasts are made for it afterwards, one every ``hindcast_every``: the process is then started with
+    the options ``from`` and ``to`` (ISO 8601, the first and last issue) and ``every_hours``, and may only use what was
+    observed before each issue.
+    """
+
+    entity_type: str
+    attribute: str
+    believable: Callable[[float], bool]
+    hindcast_after: timedelta = timedelta(days=2)
+    hindcast_every: timedelta = timedelta(hours=3)
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """A computation that takes long: pure, seeded, run in a process of its own and kept as a Run.
 
@@ -231,7 +251,7 @@ class Process:
     returns are JSON values. ``gather(platform, options)`` turns what was asked for (``options``, JSON, empty for a scheduled
     run) into inputs; it reads history as of the city's clock. ``keep(platform, run_id, inputs, outputs)`` writes results
     back, modelled, through the one writer. ``every`` schedules it in city time; ``time_limit`` is of the machine's time.
-    ``by_hand`` says whether people find it among what they may start.
+    ``by_hand`` says whether people find it among what they may start; ``target`` what it forecasts, if it does.
     """
 
     id: str
@@ -244,6 +264,7 @@ class Process:
     time_limit: timedelta = timedelta(minutes=2)
     purpose: Text | None = None
     by_hand: bool = True
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,7 +301,7 @@ forecast = sa.Table(
     sa.Column("yesterday", sa.Double),
     sa.Column("actual", sa.Double),
     sa.Column("scored_at", _BIG),
-    sa.Index("forecast_target", "process", "target_at"),
+    sa.Index("forecast_target", "process", "target_at", "series_id"),
 )
 
 # Questions in SQL that people keep (``data/sql``). ``display`` is JSON: how the answer is drawn.

@@ -64,7 +64,7 @@ def upgrade() -> None:
         sa.Column("actual", sa.Double()),
         sa.Column("scored_at", BIG),
     )
-    op.create_index("forecast_target", "forecast", ["process", "target_at"])
+    op.create_index("forecast_target", "forecast", ["process", "target_at", "series_id"])
     op.create_table(
         "saved_query",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
