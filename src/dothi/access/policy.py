@@ -49,6 +49,8 @@ ACTIONS: dict[str, bool] = {
     "run.read": False,
     "run.start": False,
     "run.cancel": False,
+    "sql.ask": False,
+    "sql.save": False,
     "reading.write": False,
     "entity.write": False,
     "city.export": False,

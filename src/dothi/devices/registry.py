@@ -24,7 +24,7 @@ from dothi.store.connection import Connection, DatabaseError
 from dothi.store.database import Database
 from dothi.store.journal import Message
 
-__all__ = ["Device", "DeviceSpec", "DeviceState", "DeviceView", "LobbyView", "MappingRule", "Registry"]
+__all__ = ["Device", "DeviceSpec", "DeviceState", "DeviceView", "LobbyView", "MappingRule", "Registry", "heard_state"]
 
 T = TypeVar("T")
 Devices = list[Device]  # named here: in Registry ``list`` is a method
@@ -339,13 +339,7 @@ class Registry:
     # --- the rest -------------------------------------------------------------------------------------------------
 
     def _state(self, device: Device, now: int) -> DeviceState:
-        if device.state == "refused":
-            return "refused"
-        seen = self._seen.get(device.id)
-        if seen is None:
-            return "never"
-        cadences = (now - seen) / 1e6 / device.cadence_s
-        return "live" if cadences <= LATE_AFTER else "late" if cadences <= SILENT_AFTER else "silent"
+        return heard_state(device.state, self._seen.get(device.id), device.cadence_s, now)
 
     def _view(self, device: Device, now: int) -> DeviceView:
         seen = self._seen.get(device.id)
@@ -365,6 +359,16 @@ class Registry:
             created_at=from_micros(device.created_at),
             flags=device.flags,
         )
+
+
+def heard_state(decided: str, seen: int | None, cadence_s: float, now: int) -> DeviceState:
+    """How a device is heard at ``now``: ``decided`` is admitted or refused, ``seen`` its newest message (µs), if any."""
+    if decided == "refused":
+        return "refused"
+    if seen is None:
+        return "never"
+    cadences = (now - seen) / 1e6 / cadence_s
+    return "live" if cadences <= LATE_AFTER else "late" if cadences <= SILENT_AFTER else "silent"
 
 
 def _allow(asker: Person, action: str) -> None:
