@@ -121,8 +121,7 @@ class _Export:
             span = self._span(db)
             self._entities(db, span)
             series = series_of(db, self._reached, span)
-            shown = series.select("series").join(shown_by(db), on="series", how="left")
-            written(shown, series).write_parquet(self._folder / layout.SERIES)
+            written(shown_by(db, series), series).write_parquet(self._folder / layout.SERIES)
             self._taken.counts["series"] = series.height
             self._records(db)
             for _, count in write_forecasts(db, self._folder / "forecasts", series, span.start, span.end):

@@ -85,8 +85,8 @@ def series_of(db: Connection, reached: Clearance, span: Span) -> "pl.DataFrame":
     return frame if span.types is None else frame.filter(pl.col("type").is_in(sorted(span.types)))
 
 
-def shown_by(db: Connection) -> "pl.DataFrame":
-    """What every series shows, and when that was heard; ``shown`` False where the entity does not show it any more."""
+def shown_by(db: Connection, series: "pl.DataFrame") -> "pl.DataFrame":
+    """What each of ``series`` shows, and when that was heard; ``shown`` False where its entity does not show it any more."""
     import polars as pl
 
     schema = {**columns(), "shown": pl.Boolean}
@@ -98,13 +98,15 @@ def shown_by(db: Connection) -> "pl.DataFrame":
         known: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
         known["shown"] = [not hidden for hidden in known["shown"]]
         frames.append(pl.DataFrame(known, schema={name: schema[name] for name in known}))
-    wanted = [name for name in schema if name not in ("revision", "withdrawn")]
-    if not frames:
-        return pl.DataFrame(schema={name: schema[name] for name in wanted})
+    wanted = {name: kind for name, kind in schema.items() if name not in ("revision", "withdrawn")}
+    live = pl.concat([pl.DataFrame(schema=wanted), *(frame.select(list(wanted)) for frame in frames)])
+    told = series.select("series").join(live, on="series", how="left")
     # Where everything was withdrawn, what is left in the row is of no moment.
-    empty = pl.col("observed_at").is_null()
-    told = ("number", "other", "grade", "reasons", "origin", "received_at")
-    return pl.concat(frames).select(wanted).with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in told)
+    any_value = pl.col("observed_at").is_not_null()
+    empty = pl.col("number", "other", "grade", "reasons", "origin", "received_at")
+    return told.with_columns(
+        pl.when(any_value).then(empty), (any_value & pl.col("shown")).fill_null(value=False).alias("shown")
+    )
 
 
 def stage(db: Connection, folder: Path, span: Span) -> dict[int, Path]:
