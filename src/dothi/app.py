@@ -40,10 +40,12 @@ from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
+from dothi.platform.forecasts import Forecasts
 from dothi.platform.home import keep_present, locked, replay_start, secret_of
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.runs import Runs
+from dothi.platform.scoring import Scoring
 from dothi.platform.sector import Feed, Period, Sector
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
@@ -160,6 +162,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             watch=Watch(journal, settings.home, settings.disk_floor, lambda: ingest.figures.lag_seconds),
             metrics=metrics,
         )
+        platform.forecasts = Forecasts(platform)
         platform.runs = Runs(platform)
         for process in (one for sector in sectors for one in sector.processes):
             platform.runs.register(process)
@@ -201,6 +204,9 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("runs", platform.runs.run)
+    scoring = Scoring(platform)
+    tasks.start("forecast-scores", scoring.run)
+    tasks.start("forecast-past", scoring.look_back)
     tasks.start("basemap", partial(_prepare_basemap, platform, cache))
     if isinstance(platform.clock, ReplayClock):
         tasks.start("replay-clock", partial(_keep_present, platform.writer, platform.clock))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from dothi.model.city import City
 from dothi.model.clock import Clock
 from dothi.model.schema import EntityType
+from dothi.platform.forecasts import Forecasts
 from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
 from dothi.platform.runs import Runs
@@ -78,4 +79,5 @@ class Platform:
     metrics: Metrics = field(default_factory=Metrics)
     memo: Memo = field(default_factory=Memo)
     tasks: Supervisor = field(default_factory=Supervisor)
+    forecasts: Forecasts = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform

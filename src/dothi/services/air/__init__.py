@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from dothi.model.text import Text
 from dothi.platform.sector import Derivation, MapLayer, Sector
-from dothi.services.air import feeds, pages, process, view, words
+from dothi.services.air import feeds, forecast_process, pages, process, view, words
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, AirQualityObserved
 
 SECTOR = Sector(
@@ -30,6 +30,7 @@ SECTOR = Sector(
         Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(seconds=2)),
         Derivation("air-index-again", AIR_QUALITY_OBSERVED, process.derive_again, every=timedelta(hours=1)),
     ),
+    processes=(forecast_process.PROCESS,),
     feeds=feeds.feeds,
     recorded=feeds.replay_period,
     pages=pages.routes,

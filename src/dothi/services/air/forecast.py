@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dothi.platform.sector import RunContext
 
 HORIZONS = 24
+PAST = 60 * 24  # hours it learns from
 FRESH = 6  # hours after which a last value is too old to start from
 NEEDED = 24  # hours of its own that a station needs before the model speaks for it
 CITY_NEEDED = 48  # hours of the whole city's past below which nothing is fitted
@@ -73,7 +74,8 @@ def run(inputs: Any, context: "RunContext") -> Any:
     issues = inputs["issues"]
     for number, issue in enumerate(issues):
         context.progress(number / len(issues))
-        for place, one in forecast(values[:, :issue], inputs["local_hour"]).items():
+        begin = max(0, issue - PAST)
+        for place, one in forecast(values[:, begin:issue], (inputs["local_hour"] + begin) % 24).items():
             found.append({"issue": issue, "entity": ids[place], **one})
     context.progress(1.0)
     return {"forecasts": found}
