@@ -88,14 +88,6 @@ class History:
             (oldest,) = db.execute("SELECT min(observed_at) FROM reading").fetchone()
         return None if oldest is None else from_micros(oldest)
 
-    def began(self, asker: Person) -> datetime | None:
-        """The moment (aware UTC) of the oldest reading there is; None without any, or if ``asker`` may read no history."""
-        if reach(asker, "history.read") is None:
-            return None
-        with self._database.reader() as db:
-            oldest = db.execute("SELECT min(observed_at) FROM reading").fetchone()[0]
-        return None if oldest is None else from_micros(oldest)
-
     def series(
         self,
         asker: Person,
