@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute
 from dothi import __version__
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.requests import Doorkeeper
+from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.routes import routes as api_routes
 from dothi.cities import load_city
 from dothi.cities.basemap import prepare_basemap
@@ -130,6 +131,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         database = await asyncio.to_thread(open_database, settings.home, tenant)
         stack.callback(database.close)
         await asyncio.to_thread(migrate, database)
+        refuse_unfinished(database)
         clock, replay = _clock(settings, period, database)
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
         writer = Writer(database, locate=partial(_ward_code, city))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dothi import __version__
-from dothi.cli import city, devices, doctor, keep, replay, run, status
+from dothi.cli import city, devices, doctor, exchange, keep, replay, run, status
 from dothi.cli.shared import FAILED, err, fail
 from dothi.model.problem import Problem
 
@@ -19,6 +19,8 @@ app.command(help="Say how the running city is doing.")(status.status)
 app.command(help="Check this machine and say what is missing.")(doctor.doctor)
 app.command(help="Copy the whole city into one file, also while it runs.")(keep.backup)
 app.command(help="Bring a city back from a backup.")(keep.restore)
+app.command(help="Write the whole city into a folder of open formats, also while it runs.")(exchange.export)
+app.command("import", help="Bring an exported city into an empty home.")(exchange.import_)
 app.add_typer(devices.app, name="devices")
 app.add_typer(city.app, name="city")
 

@@ -1,0 +1,167 @@
+"""``dothi export`` and ``dothi import``: the whole city as a folder of open formats, and back."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dothi.cli.client import Client
+from dothi.cli.shared import err, load_settings, out, progress_bar, table
+from dothi.model.clock import SystemClock, to_micros
+from dothi.model.problem import Problem, bad_request
+from dothi.settings import Settings
+from dothi.ui.formats import city_zone
+
+if TYPE_CHECKING:
+    from dothi.api.exchange.layout import Manifest, Progress
+    from dothi.store.connection import Database
+
+
+def export(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder to write.")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Only readings observed from here on: 2026-05-01, or with a time and offset."),
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Only readings observed before this moment.")] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Only these entity types, separated by commas, without the records of the whole city.")
+    ] = None,
+) -> None:
+    """Write the city into DIR in open formats, of one moment; it may go on running."""
+    from dothi.access.policy import LOCAL_OPERATOR  # imports that other commands need not wait for
+    from dothi.api.exchange.export import About, Wanted, export_city
+    from dothi.app import tenant_of, with_found_data
+    from dothi.cities import load_city
+    from dothi.store.database import open_database
+
+    names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
+    wanted = Wanted(_moment(start, "--from"), _moment(end, "--to"), names)
+    settings = with_found_data(load_settings())
+    tenant = tenant_of(settings)
+    database = open_database(settings.home, tenant)
+    try:
+        if not database.exists():
+            raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
+        moment = _announced(settings, database, f"{datasets or 'the whole city'} to {target}")
+        city = load_city(settings.city, settings.data, settings.boundaries, settings.home / "cache")
+        said = {"code": city.code, "id": city.slug, "vi": city.title.vi, "en": city.title.en}
+        about = About(tenant, said, (city.source,) if city.source else (), moment, SystemClock().now())
+        with _progress() as progress:
+            manifest = export_city(database, target, LOCAL_OPERATOR, about, wanted, progress)
+    finally:
+        database.close()
+    _tell(manifest)
+    out.print(f"Written: {target}. Bring it back into an empty city with: dothi import {target}")
+    if manifest.withheld:
+        err.print(f"{manifest.withheld:,} entities were left out: they are above your clearance.")
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that dothi export wrote.")],
+    home: Annotated[Path | None, typer.Option(help="Where the city is to live, instead of DOTHI_HOME.")] = None,
+) -> None:
+    """Bring an exported city into an empty home; one that was interrupted goes on when run again."""
+    from dothi.access.policy import LOCAL_OPERATOR
+    from dothi.api.exchange.importing import import_city
+    from dothi.api.exchange.layout import moment_of, read_manifest, verify
+    from dothi.app import tenant_of, with_found_data
+    from dothi.platform.home import locked
+    from dothi.store.database import migrate, open_database
+
+    settings = with_found_data(load_settings())
+    if home is not None:
+        settings = settings.model_copy(update={"home": home})
+    manifest = read_manifest(folder)
+    tenant = tenant_of(settings)
+    if manifest.tenant != tenant:
+        raise Problem(
+            409,
+            "another-city",
+            f"{folder} holds the city {manifest.tenant!r}, but these settings run {tenant!r}.",
+            "Set DOTHI_CITY and DOTHI_DATA as they were for that city.",
+        )
+    with locked(settings.home), _progress() as progress:
+        verify(folder, manifest, progress)
+        database = open_database(settings.home, tenant)
+        try:
+            migrate(database)
+            began = time.monotonic()
+            # A replay lives in its own time: what is done to it is done at the moment it stood at.
+            now = moment_of(manifest.moment) if manifest.replay is not None else None
+            import_city(
+                database, folder, manifest, LOCAL_OPERATOR, to_micros(SystemClock().now()) if now is None else now, progress
+            )
+            seconds = time.monotonic() - began
+        finally:
+            database.close()
+    _tell(manifest)
+    rate = manifest.counts.get("readings", 0) / max(seconds, 0.001)
+    out.print(f"Brought into {settings.home} in {seconds:,.0f} s ({rate:,.0f} readings a second). Start it with: dothi run")
+
+
+def _announced(settings: Settings, database: "Database", what: str) -> datetime:
+    """Record who takes the city along, by the running city itself if it runs; returns the city's time."""
+    from dothi.platform.home import locked
+
+    try:
+        with locked(settings.home):
+            return _recorded(settings, database, what)
+    except Problem as problem:
+        if problem.code != "home-in-use":
+            raise
+    answer = Client(settings).post("/api/v1/exports", {"what": what})
+    return datetime.fromisoformat(answer["time"])
+
+
+def _recorded(settings: Settings, database: "Database", what: str) -> datetime:
+    """The act in the audit log of a city that does not run, at the moment it stands at."""
+    from dothi.access.policy import LOCAL_OPERATOR
+    from dothi.app import installed_sectors, recorded_period
+    from dothi.data.writer import Writer
+    from dothi.platform.home import replay_start
+    from dothi.store.audit import Act
+    from dothi.store.database import migrate
+
+    migrate(database)
+    period = recorded_period(settings, installed_sectors(settings.sectors))
+    moment = SystemClock().now() if period is None else replay_start(database, period)[0]
+    writer = Writer(database, locate=lambda _longitude, _latitude: None)
+    try:
+        act = Act(LOCAL_OPERATOR.id, "city.export", database.folder.name, detail=what)
+        asyncio.run(writer.run(LOCAL_OPERATOR, moment, lambda _: None, [act], action="city.export"))
+    finally:
+        writer.close()
+    return moment
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    """The moment people wrote; without an offset it is the city's time. Raises Problem 400."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise bad_request(f"{option} {text!r} is no moment.", "Write 2026-05-01 or 2026-05-01T14:00+07:00.") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=city_zone())
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    """One bar that says what is under way."""
+    with progress_bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield tell
+
+
+def _tell(manifest: "Manifest") -> None:
+    out.print(table(("", ""), [(name.replace("_", " "), f"{count:,}") for name, count in manifest.counts.items() if count]))
