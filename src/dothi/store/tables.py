@@ -243,6 +243,15 @@ dirty_day = sa.Table(
     sa.Column("mark", _BIG, nullable=False),
 )
 
+# Keys that got a row after their hour was sealed: what the lake holds of them is not all until the next compaction.
+unsealed = sa.Table(
+    "unsealed",
+    METADATA,
+    sa.Column("observed_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 # How long a dataset is kept where a person chose other than its default; NULL days keeps it for ever.
 retention = sa.Table(
     "retention",

@@ -17,6 +17,12 @@ def upgrade() -> None:
         sa.Column("mark", BIG, nullable=False),
     )
     op.create_table(
+        "unsealed",
+        sa.Column("observed_at", BIG, primary_key=True, autoincrement=False),
+        sa.Column("series_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "retention",
         sa.Column("dataset", sa.Text(), primary_key=True),
         sa.Column("days", sa.Integer()),

@@ -1,0 +1,227 @@
+"""The lake: sealed readings as open Delta tables, one per entity type, a partition a day.
+
+The file names carry the SHA-256 of their content: a damaged file is told from a whole one without another book. Layout and
+how to read it with other tools: docs/reference/lake.md.
+"""
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dothi.model.problem import Problem
+from dothi.store.delta import ADVICE, COLUMNS, Dictionary, LakeFile, Table, damaged, date_of, digest_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+GRACE = timedelta(hours=1)  # how long a file that no version lists any more is kept for readers who hold an older list
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFigures:
+    """What the lake holds of one entity type (its IRI): rows and bytes of ``files`` files over ``days`` days (UTC).
+
+    ``oldest`` and ``newest`` are moments of observation, aware UTC.
+    """
+
+    type: str
+    rows: int
+    bytes: int
+    days: int
+    oldest: datetime
+    newest: datetime
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file that is not what it was when it was written."""
+
+    file: Path
+    day: date
+    what: str
+
+
+class Lake:
+    """A tenant's lake under ``folder``. Any number of threads and processes may read; one at a time may write."""
+
+    def __init__(self, folder: Path, tenant: str) -> None:
+        self.folder, self._tenant = folder, tenant
+        self._making = folder.parent / "making"  # beside the lake: what is not finished is in no backup
+        self._lock = threading.Lock()
+        self._tables: dict[str, Table] = {}
+        self._whole: dict[Path, tuple[int, int]] = {}
+        self._dictionary = Dictionary(folder / "series")
+
+    # Reading
+
+    def types(self) -> list[str]:
+        """The IRIs of the entity types that have a table."""
+        return sorted(self._found())
+
+    def types_of(self, series: Iterable[int]) -> set[str]:
+        """The types in whose tables these series lie; series that were never sealed have none."""
+        return self._dictionary.types_of(series)
+
+    def files(self, type: str, first: int, last: int) -> list[LakeFile]:
+        """Files with readings of ``first`` ≤ observed < ``last`` (µs UTC), as the newest version lists them.
+
+        Raises Problem 503 if the table is there but cannot be read.
+        """
+        table = self._found().get(type)
+        found = [] if table is None else table.files()
+        return [file for file in found if file.last >= first and file.first < last]
+
+    def read(
+        self, files: Sequence[LakeFile], question: "Callable[[pl.LazyFrame], pl.LazyFrame]", columns: Sequence[str] = COLUMNS
+    ) -> "pl.DataFrame":
+        """What ``question`` makes of the rows of ``files`` (at least one).
+
+        Raises Problem 503 ``lake-damaged``, naming file and day, if one of them is missing or not what was written.
+        """
+        import polars as pl
+
+        for file in files:
+            self._check(file)
+        rows = pl.scan_parquet([file.path for file in files], hive_partitioning=False, glob=False, cache=False)
+        try:
+            return question(rows.select(columns)).collect()
+        except (OSError, pl.exceptions.ComputeError) as error:
+            for file in files:
+                self._whole.pop(file.path, None)
+                self._check(file)
+            raise Problem(503, "lake-damaged", f"The lake cannot be read: {error}", ADVICE) from error
+
+    def figures(self) -> list[DatasetFigures]:
+        """What is stored, by entity type; from the tables' logs alone, no data is read. Raises Problem 503 as ``files``."""
+        result = []
+        for iri, table in sorted(self._found().items()):
+            if files := table.files():
+                oldest, newest = min(file.first for file in files), max(file.last for file in files)
+                result.append(
+                    DatasetFigures(
+                        iri,
+                        sum(file.rows for file in files),
+                        sum(file.size for file in files),
+                        len({file.day for file in files}),
+                        datetime.fromtimestamp(oldest / 1e6, UTC),
+                        datetime.fromtimestamp(newest / 1e6, UTC),
+                        len(files),
+                    )
+                )
+        return result
+
+    def damages(self) -> Iterator[Damage]:
+        """Every file that is missing or changed; reads them all. Raises Problem 503 as ``files``."""
+        for _, table in sorted(self._found().items()):
+            for file in table.files():
+                try:
+                    self._whole.pop(file.path, None)
+                    self._check(file)
+                except Problem as problem:
+                    yield Damage(file.path, date_of(file.day), problem.title)
+
+    # Writing: one at a time, by data/sealing.py and data/retention.py
+
+    def sealed(self, type: str) -> int:
+        """The hour (since 1970) up to which the table of ``type`` was appended to; 0 before the first."""
+        table = self._found().get(type)
+        return 0 if table is None else table.transaction(self._application(type))
+
+    def version(self, type: str) -> int:
+        """The table's version; -1 if there is none."""
+        table = self._found().get(type)
+        return -1 if table is None else table.version()
+
+    def append(self, type: str, hour: int, pieces: "Iterable[tuple[int, pl.DataFrame]]") -> bool:
+        """Add pieces of (day, rows) in one commit that carries ``hour`` as its application transaction.
+
+        False, and nothing is done, if the table has this hour or a later one already. Raises OSError if the disk fails.
+        """
+        table = self._open(type)
+        if table.transaction(self._application(type)) >= hour:
+            return False
+        with self._made(table, pieces) as actions:
+            table.append(actions, self._application(type), hour)
+        return True
+
+    def replace(self, type: str, days: Sequence[int], pieces: "Iterable[tuple[int, pl.DataFrame]]" = ()) -> None:
+        """Let pieces of (day, rows) stand in place of everything in the partitions of ``days``, in one commit."""
+        table = self._open(type)
+        with self._made(table, pieces) as actions:
+            table.replace(actions, [date_of(day).isoformat() for day in days])
+
+    def describe(self, rows: Sequence[tuple[int, str, str, str | None, str | None, str]]) -> dict[int, str]:
+        """Enter series into the dictionary (number, entity, attribute, dataset, unit, type); those known stay as they are.
+
+        Returns the type under which each of them is kept: a series stays in the table it was first sealed into, also when
+        its entity becomes another kind of thing.
+        """
+        return self._dictionary.describe(rows)
+
+    def tidy(self, grace: timedelta = GRACE) -> int:
+        """Remove files that no version has listed for ``grace``, and what a killed writer left; returns how many."""
+        shutil.rmtree(self._making, ignore_errors=True)
+        return self._dictionary.vacuum(grace) + sum(table.vacuum(grace) for table in self._found().values())
+
+    def _application(self, type: str) -> str:
+        return f"dothi:{self._tenant}:{type}"
+
+    def _found(self) -> "dict[str, Table]":
+        """Tables by type. The folder is looked through again when something was made in it."""
+        with self._lock:
+            known = {table.folder for table in self._tables.values()}
+            home = self.folder / "readings"
+            for folder in home.iterdir() if home.is_dir() else ():
+                if folder not in known and (folder / "_delta_log").is_dir():
+                    table = Table(folder)
+                    self._tables[table.iri] = table
+            return dict(self._tables)
+
+    def _open(self, type: str) -> "Table":
+        table = self._found().get(type)
+        if table is None:
+            name = re.sub(r"[^A-Za-z0-9]+", "-", re.split(r"[/#:]", type)[-1]).strip("-") or "Thing"
+            folder, count = self.folder / "readings" / name, 2
+            while folder.exists():
+                folder, count = self.folder / "readings" / f"{name}-{count}", count + 1
+            table = Table.make(folder, type)
+            with self._lock:
+                self._tables[type] = table
+        return table
+
+    @contextmanager
+    def _made(self, table: "Table", pieces: "Iterable[tuple[int, pl.DataFrame]]") -> Iterator[list[Any]]:
+        """Write pieces into files of the table's folder that nobody knows yet, and give the actions that make them known."""
+        made: list[Path] = []
+        try:
+            actions = []
+            for day, rows in pieces:
+                path, action = table.write(self._making, day, rows)
+                made.append(path)
+                actions.append(action)
+            yield actions
+        except BaseException:
+            for path in made:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _check(self, file: LakeFile) -> None:
+        try:
+            found = file.path.stat()
+            state = (found.st_size, found.st_mtime_ns)
+            if self._whole.get(file.path) == state:
+                return
+            if digest_of(file.path) != file.path.stem.rsplit("-", 1)[-1]:
+                raise damaged(file, "is not what was written")
+        except FileNotFoundError as error:
+            raise damaged(file, "is missing") from error
+        except OSError as error:
+            raise damaged(file, f"cannot be read ({error.strerror})") from error
+        self._whole[file.path] = state
