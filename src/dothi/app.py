@@ -34,6 +34,8 @@ from dothi.data.dispatch import Dispatcher
 from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
+from dothi.data.sql.questions import Questions
+from dothi.data.sql.saved import SavedQueries
 from dothi.data.writer import Writer
 from dothi.devices.registry import Registry
 from dothi.model.city import City
@@ -136,6 +138,8 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
         writer = Writer(database, locate=partial(_ward_code, city))
         stack.callback(writer.close)
+        questions = Questions(settings.home, tenant, cache, city, clock, types.values(), writer)
+        stack.push_async_callback(questions.close)
         if isinstance(clock, ReplayClock):
             await keep_present(writer, clock, _PROMISED)  # before anything is heard under this run
         dispatcher = Dispatcher(database, writer, clock)
@@ -156,6 +160,8 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             history=History(database),
             devices=devices,
             quarantine=quarantine,
+            questions=questions,
+            saved_queries=SavedQueries(database, writer, clock),
             ingest=ingest,
             dispatcher=dispatcher,
             sectors=sectors,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dothi.data.history import History
     from dothi.data.ingest import Ingest
     from dothi.data.quarantine import Quarantine
+    from dothi.data.sql.questions import Questions
+    from dothi.data.sql.saved import SavedQueries
     from dothi.data.writer import Writer
     from dothi.devices.registry import Registry
     from dothi.store.database import Database
@@ -69,6 +71,8 @@ class Platform:
     history: "History"
     devices: "Registry"
     quarantine: "Quarantine"
+    questions: "Questions"
+    saved_queries: "SavedQueries"
     ingest: "Ingest"
     dispatcher: "Dispatcher"
     sectors: tuple[Sector, ...]

@@ -67,9 +67,10 @@ class AnswerColumn(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, tag="answer"):
-    """What came back. ``more`` says that rows were left out; ``parquet`` holds the same rows where that was asked for."""
+    """What came back, ``count`` rows: as they are or, where that was asked for, in ``parquet``. ``more`` were left out."""
 
     columns: list[AnswerColumn]
+    count: int
     rows: list[list[Any]]
     more: bool = False
     parquet: bytes | None = None

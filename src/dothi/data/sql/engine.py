@@ -60,7 +60,7 @@ def answer(ask: Ask, temporary: Path) -> Answer | Refusal:
         if packed is not None and len(packed) > limits.answer * _MEGA:
             raise too_large(limits)
         spent = time.perf_counter() - began
-        return Answer(columns, [] if ask.form == "parquet" else rows, more, packed, spent)
+        return Answer(columns, len(rows), [] if ask.form == "parquet" else rows, more, packed, spent)
     except Exception as error:  # whatever it was, the asker hears of it in words
         return refusal_of(error, ask.text, limits, len(head.encode()))
 

@@ -49,17 +49,17 @@ format_bytes formatreadabledecimalsize formatreadablesize hamming instr jaccard 
 left left_grapheme len length length_grapheme levenshtein lower lpad ltrim md5 mismatches nfc_normalize octet_length ord
 overlay position prefix printf regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches
 regexp_replace regexp_split_to_array regexp_split_to_table repeat replace reverse right right_grapheme rpad rtrim sha256
-split split_part starts_with str_split str_split_regex string_split string_split_regex string_to_array strip_accents strlen strpos
-substr substring substring_grapheme suffix translate trim ucase unicode upper url_decode url_encode hash base64 from_base64
-to_base64 encode decode unhex from_hex
+split split_part starts_with str_split str_split_regex string_split string_split_regex string_to_array strip_accents strlen
+strpos substr substring substring_grapheme suffix translate trim ucase unicode upper url_decode url_encode hash base64
+from_base64 to_base64 encode decode unhex from_hex
 """
 _TIMES = """
 age century date_add date_diff date_part date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth
 dayofweek dayofyear days_in_month decade epoch epoch_ms epoch_ns epoch_us era hour isodow isoyear julian last_day make_date
 make_time make_timestamp make_timestamp_ms make_timestamptz microsecond millennium millisecond minute month monthname
 nanosecond normalized_interval quarter second strftime strptime time_bucket timezone timezone_hour timezone_minute
-to_centuries to_days to_decades to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds
-to_timestamp to_weeks to_years try_strptime week weekday weekofyear year yearweek
+to_centuries to_days to_decades to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters
+to_seconds to_timestamp to_weeks to_years try_strptime week weekday weekofyear year yearweek
 """
 _LISTS = """
 aggregate apply array_aggr array_aggregate array_append array_apply array_cat array_concat array_contains array_distinct

@@ -59,10 +59,15 @@ def check(connection: "duckdb.DuckDBPyConnection", text: str, visible: set[str])
     if "\0" in text:
         raise Refused(400, "sql-syntax", "The question holds a letter that no text has.", "Write it anew.")
     row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchone()
-    told: dict[str, Any] = msgspec.json.decode(row[0]) if row else {}
+    try:
+        told: dict[str, Any] = msgspec.json.decode(row[0]) if row else {}
+    except RecursionError:
+        raise too_deep() from None
     if told.get("error"):
         if told.get("error_type") == "not implemented":
             raise Refused(400, "sql-only-select", "Only questions can be asked here: this statement does something.", _ONE)
+        if told.get("error_type") != "parser" or "expression depth" in told.get("error_message", ""):
+            raise too_deep()
         place = told.get("position")
         raise Refused(
             400,
@@ -77,8 +82,16 @@ def check(connection: "duckdb.DuckDBPyConnection", text: str, visible: set[str])
     if len(statements) > 1:
         raise Refused(400, "sql-one-question", f"{len(statements)} questions were asked at once.", _ONE)
     walk = _Walk(text, visible, _system_names(connection))
-    walk.look(statements[0])
+    try:
+        walk.look(statements[0])
+    except RecursionError:
+        raise too_deep() from None
     return Statement(_without_end(text), walk.tables)
+
+
+def too_deep() -> Refused:
+    """The problem of a question nested deeper than it can be taken apart."""
+    return Refused(400, "sql-syntax", "The question is nested too deeply.", "Take parts of it out with WITH … AS.")
 
 
 def letter_at(text: str, byte: int) -> int:
