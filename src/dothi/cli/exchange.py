@@ -38,6 +38,7 @@ def export(
     from dothi.api.exchange.export import About, Wanted, export_city
     from dothi.app import tenant_of, with_found_data
     from dothi.cities import load_city
+    from dothi.platform.logs import configure
     from dothi.store.database import open_database
 
     names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
@@ -49,6 +50,7 @@ def export(
         if not database.exists():
             raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
         moment = _announced(settings, database, f"{datasets or 'the whole city'} to {target}")
+        configure("ERROR")  # what is rough about the boundaries was said when the city started
         city = load_city(settings.city, settings.data, settings.boundaries, settings.home / "cache")
         said = {"code": city.code, "id": city.slug, "vi": city.title.vi, "en": city.title.en}
         about = About(tenant, said, (city.source,) if city.source else (), moment, SystemClock().now())

@@ -45,7 +45,7 @@ RECORDS = (
     Record(tables.quarantine, ("id",), given=("id",)),
     Record(tables.retention, ("dataset",)),
     Record(tables.saved_query, ("id",), ("display",), given=("id",)),
-    Record(tables.run, ("requested_at", "id"), ("inputs", "outputs")),
+    Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs")),
 )
 # Everything else a city's database holds, and where it is in an export.
 ELSEWHERE = {
@@ -158,12 +158,13 @@ def _out(record: Record, column: sa.Column[Any], cell: Any) -> Any:
         return base64.b64encode(bytes(cell)).decode()
     if _is_moment(column):
         return moment_text(cell)
-    return msgspec.json.decode(cell) if column.name in record.json else cell
+    # Empty text stands for nothing there, and for nothing here.
+    return (msgspec.json.decode(cell) if cell else None) if column.name in record.json else cell
 
 
 def _in(record: Record, column: sa.Column[Any], said: Any) -> Any:
     if column.name in record.json:
-        return msgspec.json.encode(said).decode()
+        return "" if said is None else msgspec.json.encode(said).decode()
     if said is None:
         return None
     if isinstance(column.type, sa.LargeBinary):
