@@ -141,7 +141,7 @@ class Runs:
         Its results are compared, not written back. Raises Problem as ``submit``, 404 for an unknown run and 409 if its
         inputs are not kept (any more).
         """
-        earlier = self.get(asker, run_id)
+        earlier = await asyncio.to_thread(self.get, asker, run_id)
         if earlier is None:
             raise not_found("run", run_id)
         if not earlier.inputs:

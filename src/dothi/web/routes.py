@@ -11,6 +11,7 @@ from dothi.web.mapdata import MapData
 from dothi.web.operations import Operations
 from dothi.web.panel import Panels
 from dothi.web.quarantine import QuarantinePages
+from dothi.web.runs import RunPages
 from dothi.web.wall import Wall
 
 
@@ -18,6 +19,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
+    runs = RunPages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
@@ -39,6 +41,13 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/devices/quarantine", quarantine.index, action="quarantine.read"),
         page("/devices/quarantine", quarantine.decide, action="quarantine.write", methods=("POST",)),
         page("/devices/quarantine/parked", quarantine.resend, action="operations.write", methods=("POST",)),
+        page("/runs", runs.index, action="run.read"),
+        page("/runs", runs.start, action="run.start", methods=("POST",)),
+        page("/runs.csv", runs.table, action="run.read"),
+        page("/runs/{run}", runs.show, action="run.read"),
+        page("/runs/{run}/cancel", runs.cancel, action="run.cancel", methods=("POST",)),
+        page("/runs/{run}/repeat", runs.repeat, action="run.start", methods=("POST",)),
+        page("/runs/{run}/{part}.json", runs.download, action="run.read"),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),

@@ -34,6 +34,9 @@ QuarantineReader = Annotated[Person, Depends(requires("quarantine.read"))]
 QuarantineWriter = Annotated[Person, Depends(requires("quarantine.write"))]
 OperationsReader = Annotated[Person, Depends(requires("operations.read"))]
 OperationsWriter = Annotated[Person, Depends(requires("operations.write"))]
+RunReader = Annotated[Person, Depends(requires("run.read"))]
+RunStarter = Annotated[Person, Depends(requires("run.start"))]
+RunCanceller = Annotated[Person, Depends(requires("run.cancel"))]
 
 
 def new_router(tag: str) -> APIRouter:

@@ -1,4 +1,5 @@
 // What every work page does with a script: the clock runs, "/" goes to the search field.
+import "./refresh";
 import { zoned } from "./time";
 
 class Clock extends HTMLElement {

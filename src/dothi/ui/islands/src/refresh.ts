@@ -1,0 +1,58 @@
+// A part of a page that keeps itself up to date: it asks for its own page again and takes over what changed.
+// What holds the focus gets it back, opened details stay open, and a hidden tab asks for nothing.
+
+class Refresh extends HTMLElement {
+  #timer = 0;
+  #last = "";
+
+  connectedCallback(): void {
+    this.#wait();
+  }
+
+  disconnectedCallback(): void {
+    window.clearTimeout(this.#timer);
+  }
+
+  #wait(): void {
+    const every = Number(this.dataset["every"] ?? 0);
+    if (every > 0 && this.isConnected) this.#timer = window.setTimeout(() => void this.#look(), every);
+  }
+
+  async #look(): Promise<void> {
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+        if (!answer.ok) throw new Error(String(answer.status));
+        this.#take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        this.removeAttribute("data-late");
+      } catch {
+        this.setAttribute("data-late", "");
+      }
+    }
+    this.#wait();
+  }
+
+  #take(page: Document): void {
+    const fresh = page.querySelector<HTMLElement>("dt-refresh");
+    if (!fresh) return;
+    this.dataset["every"] = fresh.dataset["every"] ?? "0";
+    // Each page masks its form token anew; any of them is good, and with ours an unchanged page is unchanged.
+    const token = this.querySelector("input[name=csrf_token]")?.getAttribute("value");
+    if (token) for (const field of fresh.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", token);
+    const held = document.activeElement;
+    if (fresh.innerHTML === this.#last || (held?.matches("select, input") && this.contains(held))) return;
+    this.#last = fresh.innerHTML;
+    const back = held && this.contains(held) ? finder(held) : null;
+    const open = [...this.querySelectorAll("details")].map((one) => one.open);
+    this.replaceChildren(...[...fresh.childNodes].map((one) => document.adoptNode(one)));
+    this.querySelectorAll("details").forEach((one, place) => (one.open = open[place] ?? one.open));
+    if (back) this.querySelector<HTMLElement>(back)?.focus({ preventScroll: true });
+  }
+}
+customElements.define("dt-refresh", Refresh);
+
+/** A selector by which what has the focus is found again. */
+function finder(held: Element): string {
+  if (held.id) return `#${CSS.escape(held.id)}`;
+  return `${held.localName}[href="${CSS.escape(held.getAttribute("href") ?? "")}"]`;
+}
