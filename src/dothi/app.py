@@ -185,6 +185,29 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             await keep_present(writer, clock)
 
 
+@asynccontextmanager
+async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
+    """The record of a city that does not run, to be asked in SQL. Raises Problem if there is none or the city runs."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(settings.home))
+        sectors = installed_sectors(settings.sectors)
+        period, tenant = recorded_period(settings, sectors), tenant_of(settings)
+        cache = settings.home / "cache"
+        city = load_city(settings.city, settings.data, settings.boundaries, cache)
+        database = open_database(settings.home, tenant)
+        stack.callback(database.close)
+        if not database.exists():
+            raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
+        migrate(database)
+        clock, _replay = _clock(settings, period, database)
+        writer = Writer(database, locate=partial(_ward_code, city))
+        stack.callback(writer.close)
+        types = [one for sector in sectors for one in sector.entity_types]
+        questions = Questions(settings.home, tenant, cache, city, clock, types, writer)
+        stack.push_async_callback(questions.close)
+        yield questions
+
+
 def _clock(settings: Settings, period: Period | None, database: Database) -> tuple[Clock, ReplayInfo | None]:
     if period is None:
         return SystemClock(), None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dothi import __version__
-from dothi.cli import city, devices, doctor, exchange, keep, replay, run, status
+from dothi.cli import city, devices, doctor, exchange, keep, replay, run, sql, status
 from dothi.cli.shared import FAILED, err, fail
 from dothi.model.problem import Problem
 
@@ -21,6 +21,7 @@ app.command(help="Copy the whole city into one file, also while it runs.")(keep.
 app.command(help="Bring a city back from a backup.")(keep.restore)
 app.command(help="Write the whole city into a folder of open formats, also while it runs.")(exchange.export)
 app.command("import", help="Bring an exported city into an empty home.")(exchange.import_)
+app.command(help="Ask the city's record in SQL.")(sql.sql)
 app.add_typer(devices.app, name="devices")
 app.add_typer(city.app, name="city")
 

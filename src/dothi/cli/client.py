@@ -8,10 +8,12 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
 
+from dothi.data.sql.answer import Refused
 from dothi.model.problem import Problem
 from dothi.settings import Settings
 
 _TIMEOUT = 30.0
+_LONG = 90.0  # longer than the city lets any request take
 # The city is on this machine: a proxy set for the outside world must not come between.
 _open = build_opener(ProxyHandler({})).open
 
@@ -42,23 +44,45 @@ class Client:
         """What the city answers to ``body`` as it is; ``correlation`` is the id under which its logs will speak of it."""
         return self._ask("POST", path, body, content_type, correlation)
 
+    def fetch(self, path: str, body: Any) -> bytes:
+        """What the city answers to ``body``, sent as JSON, as it is: a file, perhaps."""
+        return self._bytes("POST", path, msgspec.json.encode(body), "application/json", None, "*/*", _LONG)
+
     def _ask(
         self, method: str, path: str, body: bytes | None, content_type: str = "", correlation: str | None = None
     ) -> Any:
-        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
+        try:
+            return msgspec.json.decode(self._bytes(method, path, body, content_type, correlation))
+        except msgspec.DecodeError as error:
+            raise self._silent() from error
+
+    def _bytes(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str,
+        correlation: str | None,
+        accept: str = "application/json",
+        timeout: float = _TIMEOUT,
+    ) -> bytes:
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         if correlation is not None:
             headers["X-Request-ID"] = correlation
         request = Request(self.url + path, body, headers, method=method)  # noqa: S310 - always http, see address_of
         try:
-            with _open(request, timeout=_TIMEOUT) as answer:
-                return msgspec.json.decode(answer.read())
+            with _open(request, timeout=timeout) as answer:
+                return bytes(answer.read())
         except HTTPError as error:
             told = _decoded(error)
             if path == "/health" and "works" in told:
                 raise _Unwell(told) from error
             raise _problem(error, told) from error
-        except (URLError, OSError, msgspec.DecodeError) as error:
-            raise Problem(503, "no-city", f"No city answers at {self.url}.", "Start one with: dothi run") from error
+        except (URLError, OSError) as error:
+            raise self._silent() from error
+
+    def _silent(self) -> Problem:
+        return Problem(503, "no-city", f"No city answers at {self.url}.", "Start one with: dothi run")
 
 
 def address_of(settings: Settings) -> str:
@@ -97,4 +121,5 @@ def _problem(error: HTTPError, told: dict[str, Any]) -> Problem:
     retry = error.headers.get("Retry-After", "")
     code = str(told.get("type", "")).rsplit(":", 1)[-1]
     wait = int(retry) if retry.isdigit() else None
-    return Problem(error.code, code, str(told["title"]), str(told.get("detail", "")), wait)
+    place = told.get("position")
+    return Refused(error.code, code, str(told["title"]), str(told.get("detail", "")), place, wait)

@@ -18,7 +18,7 @@ def csv_response(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) 
     """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(head)
+    writer.writerow([harmless(cell) for cell in head])
     writer.writerows([harmless(cell) for cell in row] for row in rows)
     safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "-" for letter in name)
     headers = {"content-disposition": f'attachment; filename="{safe}.csv"', "cache-control": "no-store"}
