@@ -44,17 +44,21 @@ def asset(entry: str) -> str | None:
 
 
 def styles(entry: str) -> list[str]:
-    """The style sheets that belong to a built script entry and to the chunks it is made of, each once."""
+    """The style sheets of a built script entry and of the chunks it is made of, each once, the entry's own last: it may
+    overrule what it shares."""
     found: dict[str, None] = {}
-    waiting, seen = [entry], set()
-    while waiting:
-        name = waiting.pop()
+    seen: set[str] = set()
+
+    def gather(name: str) -> None:
         if name in seen:
-            continue
+            return
         seen.add(name)
         part = _manifest().get(name, {})
+        for imported in part.get("imports", []):
+            gather(imported)
         found.update(dict.fromkeys(f"{PREFIX}/{sheet}" for sheet in part.get("css", [])))
-        waiting.extend(part.get("imports", []))
+
+    gather(entry)
     return list(found)
 
 

@@ -23,7 +23,7 @@ function layers(scale = 1): LayerSpecification[] {
     { id: "ward", type: "fill", source: "wards", paint: { "fill-color": token("map-ward") } },
     { id: "water", type: "fill", source: "water", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": token("map-water") } },
     { id: "stream", type: "line", source: "water", filter: ["==", ["geometry-type"], "LineString"], paint: { "line-color": token("map-water"), "line-width": wider(9, 0.6, 14, 4) } },
-    { id: "area", type: "fill", source: "wards", paint: { "fill-color": ["coalesce", ["feature-state", "colour"], "rgba(0,0,0,0)"], "fill-opacity": dark() ? 0.11 : 0.13 } },
+    { id: "area", type: "fill", source: "wards", paint: { "fill-color": ["coalesce", ["feature-state", "colour"], "rgba(0,0,0,0)"], "fill-opacity": (dark() ? 0.11 : 0.13) * Math.sqrt(scale) } },
     { id: "minor", type: "line", source: "roads-minor", minzoom: 12, layout: line, paint: { "line-color": token("map-minor"), "line-width": wider(12, 0.4, 16, 4) } },
     { id: "main", type: "line", source: "roads-main", layout: line, paint: { "line-color": token("map-main"), "line-width": wider(9, 0.5, 12, 1.4, 16, 9) } },
     { id: "edge", type: "line", source: "wards", paint: { "line-color": token("map-edge"), "line-width": wider(9, 0.6, 14, 1.6) } },
