@@ -13,6 +13,7 @@ from dothi.model.entity import Entity
 from dothi.model.moment import Moment
 from dothi.model.schema import EntityType
 from dothi.model.text import Text
+from dothi.model.ward import Ward
 
 Freshness = Literal["fresh", "late", "silent"]
 Bottleneck = Literal["traffic", "flooding", "environment", "order", "food"]
@@ -46,6 +47,7 @@ class MapArea:
     colour: str
     ink: str
     detail: str = ""
+    rank: float = 0.0  # the worst is the highest; lists sort by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,50 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """One line over time, ready to draw: moments (aware UTC, oldest first) and their values; ``basis`` says how it is known."""
+
+    title: str
+    unit: str
+    at: tuple[datetime, ...]
+    values: tuple[float, ...]
+    basis: str = ""
+    thresholds: tuple[Threshold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exceedance:
+    """A limit that was passed: when the stretch that is judged began (aware UTC), where, what, and by how much in words."""
+
+    at: datetime
+    place: str
+    what: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class WardView:
+    """What a sector says about one ward: now, over time, and what passed a limit; ``start`` ≤ observed < ``end``, aware UTC.
+
+    The panel's ``title`` names the subject, its ``subtitle`` says how the value is known: measured there, or how it was made.
+    """
+
+    panel: Callable[[Any, Person, str, Ward], Panel]
+    history: Callable[[Any, Person, str, Ward, datetime, datetime], Curve] | None = None
+    exceedances: Callable[[Any, Person, str, Ward, datetime, datetime], list[Exceedance]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Whom to thank for data: what it is, who made it, under which licence and where that can be read (an address)."""
+
+    title: str
+    provider: str
+    licence: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Period:
     """A stretch of recorded data, aware UTC: its first moment, where a replaying city's clock begins, its last moment."""
 
@@ -282,6 +328,8 @@ class Sector:
     tile: TileOf | None = None
     layers: tuple[MapLayer, ...] = ()
     panel: PanelOf | None = None
+    ward: WardView | None = None
+    credits: Callable[[Any, Person, str], Sequence[Credit]] | None = None
     derivations: tuple[Derivation, ...] = ()
     processes: tuple[Process, ...] = ()
     feeds: Callable[[Any], Sequence[Feed]] | None = None
