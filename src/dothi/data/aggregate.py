@@ -1,13 +1,14 @@
 """From statements to answers: figures of stretches of time, the last value of each entity, readings under their names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from dothi.data.batch import join_value
 from dothi.data.context import EntityTable
-from dothi.data.past import standing
 from dothi.data.subjects import SeriesOf, Subject
+from dothi.data.trail import DAY
+from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Reason
 
 if TYPE_CHECKING:
@@ -16,64 +17,85 @@ if TYPE_CHECKING:
 Function = Literal["mean", "min", "max", "count", "sum", "last", "first"]
 By = Literal["entity", "ward", "city"]
 
-DAY = 86_400_000_000
+MOST_WINDOWS = 3_000_000
+_ASK_FOR_LESS = "Ask for longer windows, a shorter time or fewer things, or for wards or the city instead of each thing."
 SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)
 # Midnight of a Monday (1970-01-05) in Asia/Ho_Chi_Minh, which has kept UTC+7 ever since.
 _LOCAL_MONDAY = 4 * DAY - 7 * DAY // 24
 
 
 def windows(
-    statements: "pl.LazyFrame",
+    pieces: "Iterable[pl.DataFrame]",
     subjects: Sequence[Subject],
     series: Sequence[SeriesOf],
     every: timedelta,
     functions: Sequence[Function],
     by: By,
 ) -> "pl.DataFrame":
-    """The frame of ``data.history.Windows``."""
+    """The frame of ``data.history.Windows`` from readings that stand. Raises Problem 413 for an answer beyond all bounds."""
     import polars as pl
 
-    number, length = pl.col("number"), every // timedelta(microseconds=1)
+    length = every // timedelta(microseconds=1)
     origin = _LOCAL_MONDAY if length >= DAY else 0
-    figures = {
-        "mean": number.mean(),
-        "min": number.min(),
-        "max": number.max(),
-        "count": pl.len(),
-        "sum": number.sum(),
-        "first": number.sort_by("observed_at", "series").first(),
-        "last": number.sort_by("observed_at", "series").last(),
-    }
-    keys = {subject.num: subject.urn if by == "entity" else subject.ward if by == "ward" else "" for subject in subjects}
-    known = pl.LazyFrame(
-        {"series": [one.id for one in series], "key": [keys[one.num] for one in series]},
-        schema={"series": pl.Int32, "key": pl.String},
-    )
-    return (
-        standing(statements)
-        .filter(number.is_not_null() & (pl.col("grade") < int(Grade.BAD)))
-        .join(known.filter(pl.col("key").is_not_null()), on="series")
-        .group_by("key", ((pl.col("observed_at") - origin) // length * length + origin).alias("start"))
-        .agg(**{name: figures[name] for name in dict.fromkeys(functions)})
-        .sort("key", "start")
-        .collect()
-    )
+    key_of = {subject.num: subject.urn if by == "entity" else subject.ward if by == "ward" else "" for subject in subjects}
+    keys = sorted({key for key in key_of.values() if key is not None})
+    codes = {key: code for code, key in enumerate(keys)}
+    chosen = [(one.id, codes[key]) for one in series if (key := key_of[one.num]) is not None]
+    known = pl.LazyFrame(chosen, schema={"series": pl.Int32, "code": pl.Int32}, orient="row")
+    of_readings, of_parts = _steps(functions)
+    parts: list[pl.DataFrame] = []
+    for piece in pieces:
+        rows = piece.lazy().filter(pl.col("number").is_not_null() & (pl.col("grade") < int(Grade.BAD)))
+        start = (pl.col("observed_at") - origin) // length * length + origin
+        parts.append(rows.join(known, on="series").group_by("code", start.alias("start")).agg(**of_readings).collect())
+        if sum(len(part) for part in parts) > 2 * MOST_WINDOWS:
+            parts = [pl.concat(parts).group_by("code", "start").agg(**of_parts)]
+            if len(parts[0]) > MOST_WINDOWS:
+                raise Problem(413, "too-large", f"The answer would have more than {MOST_WINDOWS} rows.", _ASK_FOR_LESS)
+    columns: list[str] = list(dict.fromkeys(functions))
+    if not parts:
+        figures = [(name, pl.Int64 if name == "count" else pl.Float64) for name in columns]
+        return pl.DataFrame(schema=[("key", pl.String), ("start", pl.Int64), *figures])
+    result = pl.concat(parts).group_by("code", "start").agg(**of_parts)
+    if "mean" in columns:
+        result = result.with_columns(mean=pl.col("sum") / pl.col("count"))
+    names = pl.DataFrame({"code": range(len(keys)), "key": keys}, schema={"code": pl.Int32, "key": pl.String})
+    return result.join(names, on="code").select("key", "start", *columns).sort("key", "start")
 
 
-def last_values(statements: "pl.LazyFrame") -> "pl.DataFrame":
-    """Of each series the last standing value that its own clock does not put into doubt."""
+def _steps(functions: Sequence[Function]) -> "tuple[dict[str, pl.Expr], dict[str, pl.Expr]]":
+    """What is worked out of readings, and how the parts are put together, for what ``functions`` need."""
     import polars as pl
 
-    rows = standing(statements).filter(pl.col("reasons") & SKEWED == 0)
-    return rows.sort("observed_at").unique("series", keep="last").collect()
+    number, order = pl.col("number"), ("observed_at", "series")
+    steps: dict[str, tuple[set[Function], pl.Expr, pl.Expr]] = {
+        "count": ({"count", "mean"}, pl.len().cast(pl.Int64), pl.col("count").sum()),
+        "sum": ({"sum", "mean"}, number.sum(), pl.col("sum").sum()),
+        "min": ({"min"}, number.min(), pl.col("min").min()),
+        "max": ({"max"}, number.max(), pl.col("max").max()),
+        "first": ({"first"}, number.sort_by(order).first(), pl.col("first").sort_by("first_at").first()),
+        "first_at": ({"first"}, pl.col("observed_at").min(), pl.col("first_at").min()),
+        "last": ({"last"}, number.sort_by(order).last(), pl.col("last").sort_by("last_at").last()),
+        "last_at": ({"last"}, pl.col("observed_at").max(), pl.col("last_at").max()),
+    }
+    wanted = {name: step for name, step in steps.items() if step[0].intersection(functions)}
+    return {name: step[1] for name, step in wanted.items()}, {name: step[2] for name, step in wanted.items()}
 
 
-def table_of(
-    subjects: Sequence[Subject], series: Sequence[SeriesOf], attributes: Sequence[str], values: "pl.DataFrame"
-) -> EntityTable:
-    """``values`` (one row a series) as a table of ``subjects``."""
+def newest(pieces: "Iterable[pl.DataFrame]") -> "pl.DataFrame":
+    """Of each series the newest reading that its own clock does not put into doubt."""
+    import polars as pl
+
+    parts = [
+        piece.filter(pl.col("reasons") & SKEWED == 0).sort("observed_at").unique("series", keep="last") for piece in pieces
+    ]
+    return pl.concat(parts).sort("observed_at").unique("series", keep="last") if parts else pl.DataFrame()
+
+
+def table_of(subjects: Sequence[Subject], attributes: Sequence[str]) -> EntityTable:
+    """A table of ``subjects`` without values."""
     count = len(subjects)
-    table = EntityTable(
+    return EntityTable(
         [subject.urn for subject in subjects],
         [subject.type for subject in subjects],
         [subject.ward for subject in subjects],
@@ -84,40 +106,33 @@ def table_of(
         {iri: [None] * count for iri in attributes},
         count,
     )
+
+
+def fill(
+    table: EntityTable, subjects: Sequence[Subject], series: Sequence[SeriesOf], values: "pl.DataFrame"
+) -> list[SeriesOf]:
+    """Put ``values`` (one row a series) into the table of ``subjects``; returns the series that got none."""
     places = {subject.num: place for place, subject in enumerate(subjects)}
     cells = {one.id: (one.attribute, places[one.num]) for one in series}
-    columns = ("series", "observed_at", "number", "other", "grade", "reasons")
-    for one, observed_at, number, other, grade, reasons in values.select(columns).iter_rows():
+    for one, observed_at, number, other, grade, reasons in values.iter_rows():
         if one in cells:
-            iri, place = cells[one]
+            iri, place = cells.pop(one)
             table.values[iri][place] = number if other is None else join_value(number, other)
             table.observed_at[iri][place] = observed_at
             table.grades[iri][place] = Grade(grade)
             table.reasons[iri][place] = reasons
-    return table
+    return [one for one in series if one.id in cells]
 
 
-def named(statements: "pl.LazyFrame", subjects: Sequence[Subject], series: Sequence[SeriesOf]) -> "pl.DataFrame":
-    """Standing readings with the names of what they are of, as ``History.rows`` gives them."""
+def named(rows: "pl.DataFrame", subjects: Sequence[Subject], series: Sequence[SeriesOf]) -> "pl.DataFrame":
+    """Readings with the names of what they are of, as ``History.rows`` gives them."""
     import polars as pl
 
     urns = {subject.num: subject.urn for subject in subjects}
-    names = pl.LazyFrame(
-        [(one.id, urns[one.num], one.attribute, one.dataset, one.unit) for one in series],
-        schema={
-            "series": pl.Int32,
-            "entity": pl.String,
-            "attribute": pl.String,
-            "dataset": pl.String,
-            "unit": pl.String,
-        },
-        orient="row",
+    kinds = {"series": pl.Int32} | dict.fromkeys(("entity", "attribute", "dataset", "unit"), pl.String)
+    names = pl.DataFrame(
+        [(one.id, urns[one.num], one.attribute, one.dataset, one.unit) for one in series], schema=kinds, orient="row"
     )
     values = ("observed_at", "number", "other", "grade", "reasons", "origin", "received_at", "revision")
-    return (
-        standing(statements)
-        .join(names, on="series")
-        .select("entity", "attribute", "dataset", "unit", *values)
-        .sort("entity", "attribute", "dataset", "observed_at")
-        .collect()
-    )
+    chosen = rows.join(names, on="series").select("entity", "attribute", "dataset", "unit", *values)
+    return chosen.sort("entity", "attribute", "dataset", "observed_at")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dothi.access.policy import Person, reach
-from dothi.data.aggregate import By, Function, last_values, named, table_of, windows
+from dothi.data.aggregate import By, Function, fill, named, newest, table_of, windows
 from dothi.data.batch import join_value
 from dothi.data.context import EntityTable
 from dothi.data.document import read_document
-from dothi.data.past import Span, recent
-from dothi.data.subjects import Subject, marks, pieces, series_of, subjects
+from dothi.data.past import Past, Wanted, marks_of
+from dothi.data.subjects import SeriesOf, Subject, marks, pieces, series_of, subjects
 from dothi.data.trail import DAY, EVER, STANDS, TIMES, head_before, span_of
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.moment import Moment
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 HOUR = DAY // 24
+_FEW = 2_000  # series up to this number are picked out of the lake; beyond, all of the attribute are read and joined
+_ALL = ("revision", "number", "other", "grade", "reasons", "origin", "received_at")
 
 _SERIES = (
     "SELECT s.id FROM series s JOIN entity e ON e.num = s.entity WHERE e.id = ? AND e.clearance <= ? "
@@ -78,15 +80,16 @@ class History:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._past = database, Past(database)
 
     def began(self, asker: Person) -> datetime | None:
         """Where the record begins: the oldest observation. None where nothing is recorded or ``asker`` may read none."""
         if reach(asker, "history.read") is None:
             return None
         with self._database.reader() as db:
-            (oldest,) = db.execute("SELECT min(observed_at) FROM reading").fetchone()
-        return None if oldest is None else from_micros(oldest)
+            (recent,) = db.execute("SELECT min(observed_at) FROM reading").fetchone()
+        found = [one for one in (recent, self._past.oldest()) if one is not None]
+        return from_micros(min(found)) if found else None
 
     def series(
         self,
@@ -115,9 +118,16 @@ class History:
             found = db.execute(_SERIES + dataset, (urn, int(reached), iri, *named)).fetchone()
             if found is None:
                 return result
-            series = found[0]
-            span = span_of(head_before(db, series, last), series, first, last)
-            rows = db.execute(_ROWS, (*span, series, heard, heard, limit + 1)).fetchall()
+            series, border = found[0], marks_of(db).recent_from
+            rows = []
+            if last > border:
+                span = span_of(head_before(db, series, last), series, max(first, border), last)
+                rows = db.execute(_ROWS, (*span, series, heard, heard, limit + 1)).fetchall()
+            columns = ("observed_at", "number", "other", "grade", "reasons", "origin", "revision")
+            for older in self._past.backwards(db, series, first, last, heard) if len(rows) <= limit else ():
+                rows += reversed(older.select(columns).rows())
+                if len(rows) > limit:
+                    break
         result.more = len(rows) > limit
         for at, number, other, grade, reasons, origin, revision in reversed(rows[:limit]):
             result.observed_at.append(at)
@@ -149,14 +159,21 @@ class History:
             return {}
         result: dict[str, dict[datetime, float]] = {}
         with self._database.reader() as db:
+            border = max(first, min(last, marks_of(db).recent_from))
             chosen = subjects(db, reached, urns=urns)
             of_entity = {subject.num: subject.urn for subject in chosen}
-            for one in series_of(db, chosen, (iri,)):
-                span = span_of(head_before(db, one.id, last), one.id, first, last)
+            series = series_of(db, chosen, (iri,))
+            for one in series if border < last else ():
+                span = span_of(head_before(db, one.id, last), one.id, border, last)
                 rows = db.execute(_HOURS, (*span, one.id, heard, heard))
                 means = {from_micros(hour): mean for hour, mean in rows}
                 if means:
                     result[of_entity[one.num]] = means
+        if first < border:
+            wanted = self._wanted(first, border, heard, (iri,), series, ("number", "grade"))
+            older = windows(self._past.pieces(wanted), chosen, series, timedelta(hours=1), ("mean",), "entity")
+            for urn, hour, mean in older.iter_rows():
+                result.setdefault(urn, {})[from_micros(hour)] = mean
         return result
 
     def at(
@@ -181,12 +198,19 @@ class History:
         last = to_micros(moment.at) + 1
         first = last - lookback // timedelta(microseconds=1)
         reached = reach(asker, "history.read")
-        span = Span(first, last, _heard(moment.heard_by))
         with self._database.reader() as db:
             chosen = [] if reached is None else subjects(db, reached, type=type, urns=urns, ward=ward, alive_at=last - 1)
             series = series_of(db, chosen, attributes)
-            values = last_values(recent(db, span, attributes).lazy())
-            table = table_of(chosen, series, attributes, values)
+        table = table_of(chosen, attributes)
+        columns = ("number", "other", "grade", "reasons")
+        for span in (HOUR, 6 * HOUR, last - first):  # most things spoke within the hour
+            start = max(first, last - span)
+            if not series or start == last:
+                break
+            wanted = self._wanted(start, last, _heard(moment.heard_by), tuple(attributes), series, columns)
+            series = fill(table, chosen, series, newest(self._past.pieces(wanted)))
+            last = start
+        with self._database.reader() as db:
             _fill_kept(db, table, chosen, attributes)
         return table
 
@@ -215,11 +239,12 @@ class History:
         if every < timedelta(seconds=1):
             raise bad_request("A window lasts a second at least.")
         reached = reach(asker, "history.read")
-        span = Span(to_micros(start), to_micros(end), _heard(heard_by))
+        first, last = to_micros(start), to_micros(end)
         with self._database.reader() as db:
             chosen = [] if reached is None else subjects(db, reached, type=type, urns=urns, ward=ward)
             series = series_of(db, chosen, (iri,))
-            return Windows(windows(recent(db, span, (iri,)).lazy(), chosen, series, every, functions, by))
+        wanted = self._wanted(first, last, _heard(heard_by), (iri,), series, ("number", "grade"))
+        return Windows(windows(self._past.pieces(wanted) if series else (), chosen, series, every, functions, by))
 
     def rows(
         self,
@@ -232,24 +257,40 @@ class History:
         attributes: Sequence[str] | None = None,
         heard_by: datetime | None = None,
     ) -> "Iterator[pl.DataFrame]":
-        """Every reading that stands with ``start`` ≤ observed < ``end``, in pieces of one UTC day at most, oldest first.
+        """Every reading that stands with ``start`` ≤ observed < ``end``, in pieces of one UTC day at most, oldest day first.
 
         Columns: entity (URN), attribute (IRI), dataset (None for the default instance), unit (UN/CEFACT), observed_at (µs
         UTC), number, other (JSON text where the value is no number), grade, reasons, origin (numbers of model.reading),
-        received_at (µs UTC), revision. Sorted by entity, attribute, dataset, observed_at. Raises ValueError if naive.
+        received_at (µs UTC), revision. A piece is sorted by entity, attribute, dataset, observed_at; a large day comes in
+        several. Raises ValueError for a naive time, Problem 503 where the lake is damaged.
         """
         first, last, heard = to_micros(start), to_micros(end), _heard(heard_by)
         reached = reach(asker, "history.read")
         if reached is None:
             return
-        for day in range(first // DAY, -(-last // DAY)):
-            span = Span(max(first, day * DAY), min(last, (day + 1) * DAY), heard)
-            with self._database.reader() as db:
-                chosen = subjects(db, reached, type=type, urns=urns)
-                series = series_of(db, chosen, attributes, all_datasets=True)
-                piece = named(recent(db, span, attributes).lazy(), chosen, series)
-            if len(piece):
-                yield piece
+        with self._database.reader() as db:
+            chosen = subjects(db, reached, type=type, urns=urns)
+            series = series_of(db, chosen, attributes, all_datasets=True)
+        names = None if attributes is None else tuple(attributes)
+        for day in self._past.days(first, last) if series else ():
+            wanted = self._wanted(max(first, day * DAY), min(last, (day + 1) * DAY), heard, names, series, _ALL)
+            for piece in self._past.pieces(wanted):
+                frame = named(piece, chosen, series)
+                if len(frame):
+                    yield frame
+
+    def _wanted(
+        self,
+        first: int,
+        last: int,
+        heard: int,
+        attributes: tuple[str, ...] | None,
+        series: Sequence[SeriesOf],
+        columns: tuple[str, ...],
+    ) -> Wanted:
+        numbers = tuple(one.id for one in series)
+        types = tuple(self._database.lake.types_of(numbers))
+        return Wanted(first, last, heard, attributes, numbers if len(numbers) <= _FEW else None, types, columns)
 
 
 def _heard(heard_by: datetime | None) -> int:
@@ -259,7 +300,8 @@ def _heard(heard_by: datetime | None) -> int:
 def _fill_kept(db: Connection, table: EntityTable, chosen: Sequence[Subject], attributes: Sequence[str]) -> None:
     """What is kept beside entities where nothing was observed."""
     places = {subject.num: place for place, subject in enumerate(chosen)}
-    for some in pieces(list(places)):
+    unseen = [num for num, place in places.items() if any(table.observed_at[iri][place] is None for iri in attributes)]
+    for some in pieces(unseen):
         query = f"SELECT num, doc FROM entity WHERE num IN ({marks(some)})"  # noqa: S608 - placeholders only
         for num, text in db.execute(query, some):
             for iri in attributes:

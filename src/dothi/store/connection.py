@@ -4,6 +4,7 @@ import queue
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from dothi.model.problem import Problem
 from dothi.store.dialect import Dialect
+from dothi.store.lake import Lake
 
 NOTHING = int(np.iinfo(np.int64).min)
 """Stands for NULL in the integer columns of ``append`` and ``put``; NaN does in columns of floats."""
@@ -141,6 +143,11 @@ class Database(ABC):
         self._pool: queue.LifoQueue[Connection | None] = queue.LifoQueue()
         for _ in range(readers):
             self._pool.put(None)  # opened when first asked for
+
+    @cached_property
+    def lake(self) -> Lake:
+        """What was sealed: the tenant's lake, in its folder whichever home the tables have."""
+        return Lake(self.folder)
 
     @abstractmethod
     def connect_writer(self) -> Connection:

@@ -49,15 +49,15 @@ class Damage:
 
 
 class Lake:
-    """A tenant's lake under ``folder``. Any number of threads and processes may read; one at a time may write."""
+    """The lake of the tenant whose files lie under ``folder``. Any number of threads and processes may read; one writes."""
 
-    def __init__(self, folder: Path, tenant: str) -> None:
-        self.folder, self._tenant = folder, tenant
-        self._making = folder.parent / "making"  # beside the lake: what is not finished is in no backup
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._tenant = folder / "lake", folder.name
+        self._making = folder / "making"  # beside the lake: what is not finished is in no backup
         self._lock = threading.Lock()
         self._tables: dict[str, Table] = {}
         self._whole: dict[Path, tuple[int, int]] = {}
-        self._dictionary = Dictionary(folder / "series")
+        self._dictionary = Dictionary(self.folder / "series")
 
     # Reading
 
