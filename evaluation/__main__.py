@@ -4,7 +4,7 @@ import sys
 
 from dothi.app import with_found_data
 from dothi.settings import Settings
-from evaluation import air_interpolation
+from evaluation import air_forecast, air_interpolation
 
 
 def main() -> int:
@@ -14,6 +14,7 @@ def main() -> int:
         print("No recorded data: set DOTHI_DATA to a folder of them.", file=sys.stderr)
         return 2
     air_interpolation.main(data)
+    air_forecast.main(data)
     return 0
 
 

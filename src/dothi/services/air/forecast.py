@@ -69,9 +69,9 @@ def run(inputs: Any, context: "RunContext") -> Any:
     and ``yesterday`` (24 each, µg/m³) and ``persistence``; a station not heard for ``FRESH`` hours gets none.
     """
     ids = list(inputs["stations"])
-    values = np.array([inputs["stations"][one] for one in ids], dtype=np.float64).reshape(len(ids), -1)
     found: list[dict[str, Any]] = []
-    issues = inputs["issues"]
+    issues = inputs["issues"] if ids else []
+    values = np.array([inputs["stations"][one] for one in ids], dtype=np.float64)
     for number, issue in enumerate(issues):
         context.progress(number / len(issues))
         begin = max(0, issue - PAST)
