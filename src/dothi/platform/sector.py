@@ -169,7 +169,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line over time, ready to draw: moments (aware UTC, oldest first) and their values; ``basis`` says how it is known."""
+    """One line over time: moments (aware UTC, oldest first) and their values. ``basis`` says how they are known."""
 
     title: str
     unit: str
@@ -193,7 +193,7 @@ class Exceedance:
 class WardView:
     """What a sector says about one ward: now, over time, and what passed a limit; ``start`` ≤ observed < ``end``, aware UTC.
 
-    The panel's ``title`` names the subject, its ``subtitle`` says how the value is known: measured there, or how it was made.
+    The panel's ``title`` names the subject, its ``subtitle`` says how the value is known: measured there, or how made.
     """
 
     panel: Callable[[Any, Person, str, Ward], Panel]
@@ -203,12 +203,10 @@ class WardView:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Whom to thank for data: what it is, who made it, under which licence and where that can be read (an address)."""
+    """Whose readings a city keeps: what they are and who provides them."""
 
     title: str
     provider: str
-    licence: str = ""
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.services.air.wards import FARTHEST_KM, MOST_LEFT_OUT, distances_km, interpolate, leave_one_out
+from dothi.services.air.wards import FARTHEST_KM, MOST_LEFT_OUT, distances_km, interpolate, leave_one_out, over_time
 
 HERE = (105.85, 21.03)
 KM_OF_LATITUDE = 6371.0088 * math.pi / 180
@@ -90,3 +90,22 @@ def test_the_error_over_many_places_costs_little_and_is_about_the_same() -> None
     assert many is not None
     assert many.places == MOST_LEFT_OUT
     assert many.interpolated < 2.0 < many.naive
+
+
+@given(st.lists(reading, min_size=1, max_size=12), spot, st.data())
+@settings(max_examples=60, deadline=None)
+def test_each_hour_of_the_past_is_made_as_the_present_is(
+    found: list[tuple[tuple[float, float], float]], place: tuple[float, float], data: st.DataObject
+) -> None:
+    places = [one for one, _ in found]
+    hours = data.draw(st.lists(st.lists(st.booleans(), min_size=len(found), max_size=len(found)), min_size=1, max_size=4))
+    values = np.array([[value if here else np.nan for here, (_, value) in zip(row, found, strict=True)] for row in hours])
+    told = over_time(places, values, place)
+    for row, one in zip(hours, told, strict=True):
+        there = [(where, value) for here, (where, value) in zip(row, found, strict=True) if here]
+        expected = interpolate([where for where, _ in there], [value for _, value in there], [place]).values[0]
+        assert one == pytest.approx(expected, nan_ok=True)
+
+
+def test_without_stations_the_past_is_empty_too() -> None:
+    assert np.isnan(over_time([], np.empty((3, 0)), HERE)).tolist() == [True] * 3

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from dothi.model.text import Text
-from dothi.platform.sector import Derivation, MapLayer, Sector
-from dothi.services.air import feeds, forecast_process, pages, process, view, words
+from dothi.platform.sector import Derivation, MapLayer, Sector, WardView
+from dothi.services.air import feeds, forecast_process, pages, process, view, ward, words
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, AirQualityObserved
 
 SECTOR = Sector(
@@ -26,6 +26,8 @@ SECTOR = Sector(
         ),
     ),
     panel=view.panel,
+    ward=WardView(ward.panel, ward.history, ward.exceedances),
+    credits=ward.credits,
     derivations=(
         Derivation("air-index", AIR_QUALITY_OBSERVED, process.derive, every=timedelta(seconds=2)),
         Derivation("air-index-again", AIR_QUALITY_OBSERVED, process.derive_again, every=timedelta(hours=1)),

@@ -97,6 +97,7 @@ def areas(platform: "Platform", asker: Person, language: str, moment: Moment | N
             ward.band.colour,
             ward.band.ink,
             distance_words(ward.nearest_km or 0.0, language),
+            float(ward.index),
         )
         for ward in air.wards.values()
         if ward.index is not None and ward.band is not None

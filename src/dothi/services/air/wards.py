@@ -65,6 +65,27 @@ def interpolate(
     return WardValues(np.where(nearest_km <= FARTHEST_KM, found, np.nan), nearest_km, first[nearest])
 
 
+def over_time(stations: Sequence[tuple[float, float]], values: Floats, place: tuple[float, float]) -> Floats:
+    """The value at one ``place`` at many moments, by the method of ``interpolate``: shape (moments,), NaN without a value.
+
+    ``values`` has the shape (moments, stations), NaN where a station has none; only stations with a value count.
+    """
+    if not stations:
+        return np.full(len(values), np.nan)
+    where = np.array(stations, dtype=np.float64).reshape(-1, 2)
+    sites, group = np.unique(where, axis=0, return_inverse=True)
+    alike = np.equal(group.reshape(-1, 1), np.arange(len(sites))).astype(np.float64)  # (stations, sites)
+    known = np.isfinite(values)
+    count = known @ alike
+    means = np.where(known, values, 0.0) @ alike / np.maximum(count, 1)
+    distance = distances_km(np.array([place]), sites)[0]
+    weights = np.maximum(distance, TOUCHING_KM) ** -POWER * (count > 0)
+    near = np.where(count > 0, distance, np.inf).min(axis=1) <= FARTHEST_KM
+    total = weights.sum(axis=1)
+    found = (weights * means).sum(axis=1) / np.where(near, total, 1.0)
+    return np.asarray(np.where(near, found, np.nan), dtype=np.float64)
+
+
 def leave_one_out(stations: Sequence[tuple[float, float]], values: Sequence[float]) -> InterpolationError | None:
     """How wrong the interpolation is right now: each place guessed from all others; None below three places.
 
