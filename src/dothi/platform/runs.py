@@ -411,7 +411,7 @@ class Runs:
         asker: Person = SCHEDULE,
         correlation: str = "",
     ) -> None:
-        seconds = time.monotonic() - ticket.began if ticket.began else 0.0
+        seconds = time.monotonic() - ticket.began if ticket.began else None
         values: dict[str, Any] = {"seconds": seconds, "progress": 1.0 if state == "done" else ticket.progress}
         if outputs:
             values |= {"outputs": outputs.decode(), "outputs_digest": records.digest(outputs)}
@@ -419,7 +419,7 @@ class Runs:
             values["ended_by"] = asker.id
         ended = to_micros(self._platform.clock.now())
         await self._write(ticket, state, asker, correlation, ended_at=ended, error=error, **values)
-        self._platform.metrics.runs.labels(ticket.process, state).observe(seconds)
+        self._platform.metrics.runs.labels(ticket.process, state).observe(seconds or 0.0)
 
     async def _write(self, ticket: _Ticket, state: RunState, asker: Person, correlation: str = "", **values: Any) -> None:
         """Write a change of state, with its act, in one transaction; at the end of a run old ones make room."""

@@ -213,8 +213,9 @@ def _readable(text: str, language: str) -> dict[str, Any] | None:
     value = msgspec.json.decode(text)
     pretty = msgspec.json.format(text, indent=2)
     fields = [(key, _summary(one, language)) for key, one in value.items()] if isinstance(value, dict) else []
+    size = len(text.encode())
     return {
-        "bytes": len(text.encode()),
+        "size": f"{number(size, language)} B" if size < 1000 else f"{number(size / 1000, language, 1)} kB",
         "fields": fields[:40] or [("", _summary(value, language))],
         "text": pretty[:SHOWN],
         "cut": len(pretty) > SHOWN,

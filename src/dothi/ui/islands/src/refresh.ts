@@ -42,16 +42,17 @@ class Refresh extends HTMLElement {
     const held = document.activeElement;
     if (fresh.innerHTML === this.#last || (held?.matches("select, input") && this.contains(held))) return;
     this.#last = fresh.innerHTML;
-    const back = held && this.contains(held) ? finder(held) : null;
+    const focused = held && this.contains(held) ? finder(held) : null;
+    const place = focused ? [...this.querySelectorAll(focused)].indexOf(held as Element) : 0;
     const open = [...this.querySelectorAll("details")].map((one) => one.open);
     this.replaceChildren(...[...fresh.childNodes].map((one) => document.adoptNode(one)));
-    this.querySelectorAll("details").forEach((one, place) => (one.open = open[place] ?? one.open));
-    if (back) this.querySelector<HTMLElement>(back)?.focus({ preventScroll: true });
+    this.querySelectorAll("details").forEach((one, number) => (one.open = open[number] ?? one.open));
+    if (focused) this.querySelectorAll<HTMLElement>(focused)[place]?.focus({ preventScroll: true });
   }
 }
 customElements.define("dt-refresh", Refresh);
 
-/** A selector by which what has the focus is found again. */
+/** A selector by which what has the focus is found again, perhaps among others. */
 function finder(held: Element): string {
   if (held.id) return `#${CSS.escape(held.id)}`;
   return `${held.localName}[href="${CSS.escape(held.getAttribute("href") ?? "")}"]`;
