@@ -44,7 +44,7 @@ def test_nothing_covers_a_marker(open_page: Opener, width: int, height: int, sch
             )
             assert apart, (one, other)
     (box,) = _boxes(page, "[data-part=map]")
-    for part in (".tiles", ".map-bar", ".strip"):
+    for part in (".tiles", ".map-bar", ".time"):
         (cover,) = _boxes(page, part)
         assert cover["bottom"] <= box["top"] + 0.5 or cover["top"] >= box["bottom"] - 0.5, part
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "no sideways scrolling"

@@ -116,17 +116,31 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A coloured piece of the bar from ``at`` on: place and width in % of the bar's width, and what it says."""
+
+    x: float
+    width: float
+    at: datetime
+    label: str | None
+    colour: str
+    ink: str
+    detail: str
+    severity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """The time bar's window from ``start`` to ``end`` (UTC, whole hours), and where the record begins.
 
-    There are as many cells as hours, each an hour later than the hour it speaks for: a cell stands where its value was the
-    newest there was, so that what is under the playhead is what the map shows.
+    A block stands where its value was the newest there was, an hour after the hour it speaks for: what is under the playhead
+    is what the map shows. Equal hours beside each other are one block where the window is longer than a day.
     """
 
     span: str
     start: datetime
     end: datetime
-    cells: list[HourCell]
+    blocks: list[Block]
     labels: list[Label]
     began: datetime | None
 
@@ -150,7 +164,19 @@ def bar(
         end = min(now, _whole(moment.at) + HOUR * (count // 3))
     start = end - HOUR * count
     cells = view.hours(platform, person, language, layers, None if end == now else Moment(end - HOUR), count)
-    return Bar(chosen, start, end, cells, _labels(start, count), platform.history.began(person))
+    blocks = _blocks(cells, count, merge=count > SPANS["24h"])
+    return Bar(chosen, start, end, blocks, _labels(start, count), platform.history.began(person))
+
+
+def _blocks(cells: Sequence[HourCell], count: int, merge: bool) -> list[Block]:
+    found = []
+    alike = groupby(enumerate(cells), lambda pair: (pair[1].colour, pair[1].severity) if merge else pair[0])
+    for _, run in alike:
+        (number, first), *more = run
+        worst = max((first, *(cell for _, cell in more)), key=lambda cell: int(cell.label or 0))
+        x, width = (round(hours / count * 100, 3) for hours in (number, 1 + len(more)))
+        found.append(Block(x, width, first.at + HOUR, worst.label, worst.colour, worst.ink, worst.detail, worst.severity))
+    return found
 
 
 def _labels(start: datetime, count: int) -> list[Label]:

@@ -1,38 +1,55 @@
 """The operations page: what is wrong, where, how bad. Complete without a script; the map and the stream mount over it."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from dothi.access.routes import person_of
+from dothi.model.moment import Moment
 from dothi.model.text import fold
 from dothi.platform.platform import Platform
+from dothi.platform.sector import MapPoint
+from dothi.ui import formats
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
-from dothi.web import view, words
+from dothi.web import moments, view, words
 from dothi.web.panel import panel_context
 
 
 class Operations:
-    """Serves ``/``. Its address holds every choice: ``q``, ``ward``, ``state``, ``layers``, ``chosen``, ``map``."""
+    """Serves ``/``. Its address holds every choice: ``q``, ``ward``, ``state``, ``layers``, ``chosen``, ``map``, and the
+    moment that is looked at: ``at``, ``known``, ``span`` (of the time bar).
+    """
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
     def page(self, request: Request) -> Response:
-        """The page, with the list filtered and the drawer open as the address says."""
+        """The page, with the list filtered and the drawer open as the address says, now or at a past moment.
+
+        ``day`` and ``time`` (the form of the time bar) and ``way`` (to the exceedance before or after) lead to an address
+        with ``at``. Raises Problem 400 for a wrong moment.
+        """
         platform, person, language = self.platform, person_of(request), language_of(request)
         query = request.query_params
+        asked = view.chosen_layers(platform, query.get("layers"))
+        if "day" in query:
+            return _to(request, moments.asked(moments.typed_moment(query, platform)))
+        moment = moments.moment_of(request, platform)
+        if "way" in query:
+            way = moments.way_of(query["way"])
+            found = moments.over_the_limit(platform, person, language, asked, moment, way)
+            return _to(request, {"missed": way} if found is None else moments.asked(found))
         state = query.get("state", "all")
         wanted = view.ListFilter(
             query.get("q", "")[:100], query.get("ward", ""), next((one for one in view.STATES if one == state), "all")
         )
-        chosen = view.chosen_layers(platform, query.get("layers"))
-        found = [point for layer in chosen for point in view.points(platform, person, language, layer)]
+        points = [point for layer in asked for point in view.points(platform, person, language, layer, None, moment)]
         names = view.ward_names(platform)
-        rows = [point for point in found if wanted.keeps(point, names.get(point.ward or "", ""))]
+        rows = [point for point in points if wanted.keeps(point, names.get(point.ward or "", ""))]
         rows.sort(key=lambda point: (-point.rank, fold(point.title)))
         urn = query.get("chosen", "")
         return render(
@@ -42,21 +59,50 @@ class Operations:
             q=wanted.text,
             wanted=wanted,
             layers=list(view.layers(platform).values()),
-            chosen_layers=chosen,
+            chosen_layers=asked,
             rows=rows[: view.LIST_LIMIT],
             total=len(rows),
-            counts=view.counts(found),
-            wards=[ward for ward in names.items() if any(point.ward == ward[0] for point in found)],
+            counts=view.counts(points),
+            wards=[ward for ward in names.items() if any(point.ward == ward[0] for point in points)],
             ward_names=names,
-            tiles=view.tiles(platform, person, language),
-            hours=view.hours(platform, person, language, chosen),
+            tiles=view.tiles(platform, person, language, moment),
+            moment=moment,
+            bar=(bar := moments.bar(platform, person, language, asked, moment, query.get("span", ""))),
+            bar_data=msgspec.json.encode(bar).decode(),
+            local=(platform.clock.now() if moment is None else moment.at).astimezone(formats.city_zone()),
+            address=moments.address,
+            spans=_spans(language),
+            note=_note(language, moment, bar, points, query.get("missed", "")),
             chosen=urn,
-            drawer=panel_context(platform, person, language, urn) if urn else None,
+            drawer=panel_context(platform, person, language, urn, moment) if urn else None,
             state_words=partial(words.state_words, language=language),
             link=lambda **changes: _link(request, changes),
             island_words=msgspec.json.encode(_words(language)).decode(),
             bounds=",".join(f"{edge:.5f}" for edge in platform.city.bounds),
         )
+
+
+def _to(request: Request, changes: dict[str, str]) -> Response:
+    """The same page at another moment, without the fields that asked for it."""
+    gone = dict.fromkeys(("day", "time", "way", "missed"))
+    return RedirectResponse(_link(request, {**gone, **changes}), 303)
+
+
+def _spans(language: str) -> list[tuple[str, str]]:
+    _ = translator(language)
+    return [("24h", _("24 giờ")), ("7d", _("7 ngày")), ("30d", _("30 ngày"))]
+
+
+def _note(language: str, moment: Moment | None, bar: moments.Bar, points: Sequence[MapPoint], missed: str) -> str:
+    """What must be said about the moment that is seen: nothing was recorded, heard or exceeded."""
+    words = _words(language)
+    if missed in ("back", "on"):
+        return words[f"missed_{missed}"]
+    if moment is None or any(point.freshness != "silent" for point in points):
+        return ""
+    if bar.began is None or moment.at < bar.began:
+        return words["before_record"].replace("{time}", formats.daytime(bar.began, language) if bar.began else "–")
+    return words["unheard"] if moment.known == "then" else words["unmeasured"]
 
 
 def _link(request: Request, changes: dict[str, str | None]) -> str:
@@ -90,4 +136,15 @@ def _words(language: str) -> dict[str, str]:
         "silent": _("mất tín hiệu"),
         "value": _("giá trị"),
         "no_data": _("không có số đo"),
+        "now": _("bây giờ"),
+        "play": _("Phát (phím cách)"),
+        "pause": _("Dừng (phím cách)"),
+        "moment_loading": _("Đang tải {time}"),
+        "moment_failed": _("Không tải được {time}; trang vẫn giữ {kept}."),
+        "ahead": _("Thời điểm này chưa tới"),
+        "before_record": _("Chưa có dữ liệu: số đo đầu tiên của thành phố là lúc {time}."),
+        "unheard": _("Lúc đó thành phố chưa nhận được số đo mới nào; số đo của lúc đó, nếu có, tới sau."),
+        "unmeasured": _("Vào thời điểm này không trạm nào có số đo mới."),
+        "missed_back": _("Không có lần vượt ngưỡng nào trước đó."),
+        "missed_on": _("Không có lần vượt ngưỡng nào sau đó."),
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -87,7 +88,7 @@ def panel_context(
         "charts": [_chart(platform, person, language, urn, chart, moment) for chart in panel.charts],
         "measured": _measured(platform, language, entity),
         "devices": platform.devices.of_entity(person, urn) if moment is None else [],
-        "moment": moments.asked(moment),
+        "asked": urlencode({name: value for name, value in moments.asked(moment).items() if value}),
         "relative": lambda moment: relative(moment, now, language),
         "state_words": partial(words.state_words, language=language),
         "flag_words": partial(words.flag_words, language=language),

@@ -1,5 +1,6 @@
 // The drawer: fetched as HTML for what is chosen, kept fresh while it is open.
 import { Chart } from "./chart";
+import { asked, type Seen } from "./frames";
 import { part } from "./list";
 import type { Words } from "./model";
 
@@ -14,6 +15,8 @@ export class Drawer {
   #urn = "";
   #fetched = 0;
   #timer = 0;
+  #seen: Seen | null = null;
+  #busy = false;
 
   constructor(root: HTMLElement, words: Words, close: () => void) {
     this.#root = part(root, "drawer");
@@ -21,7 +24,7 @@ export class Drawer {
     this.#words = words;
     this.#urn = this.#panel.querySelector<HTMLElement>(".panel")?.dataset["urn"] ?? "";
     window.setInterval(() => {
-      if (this.#urn && !document.hidden) this.refresh(this.#urn);
+      if (this.#urn && !this.#seen && !document.hidden) this.refresh(this.#urn);
     }, LOOK);
     part(this.#root, "close").addEventListener("click", (event) => {
       event.preventDefault();
@@ -54,6 +57,13 @@ export class Drawer {
     }
   }
 
+  /** Show what was known at a past moment, or the present again. While one answer is on its way, only the last wish waits. */
+  look(seen: Seen | null): void {
+    const same = seen?.at === this.#seen?.at && seen?.known === this.#seen?.known;
+    this.#seen = seen;
+    if (!same && this.#urn) void this.#renew(this.#urn);
+  }
+
   /** The chosen entity changed: fetch again, not more often than every few seconds. */
   refresh(urn: string): void {
     if (urn !== this.#urn || this.#timer) return;
@@ -65,8 +75,23 @@ export class Drawer {
   }
 
   async #renew(urn: string): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    const wish = this.#seen;
     const fresh = await this.#fetch(urn).catch(() => null); // the stream says so when the line is gone
-    if (!fresh || urn !== this.#urn) return;
+    this.#busy = false;
+    if (urn === this.#urn && fresh) this.#patch(fresh);
+    if (this.#urn && wish !== this.#seen) void this.#renew(this.#urn);
+  }
+
+  /** Take what changed; all of it where there are other parts than before. */
+  #patch(fresh: HTMLElement): void {
+    const parts = (root: ParentNode): string =>
+      [...root.querySelectorAll<HTMLElement>("[data-live], [data-chart]")].map((one) => one.dataset["live"] ?? one.dataset["chart"]).join();
+    if (parts(fresh) !== parts(this.#panel)) {
+      this.#panel.replaceChildren(fresh);
+      return;
+    }
     for (const [selector, key] of [["[data-live]", "live"], ["[data-chart]", "chart"]] as const) {
       for (const old of this.#panel.querySelectorAll<HTMLElement>(selector)) {
         const name = old.dataset[key]!;
@@ -78,14 +103,15 @@ export class Drawer {
         }
         const [chart, data] = [old.querySelector("dt-chart"), found.querySelector("dt-chart")];
         if (chart instanceof Chart && data) chart.update(data);
-        const [table, rows] = [old.querySelector("tbody"), found.querySelector("tbody")];
-        if (table && rows) table.replaceWith(rows);
+        const [table, rows] = [old.querySelector("details"), found.querySelector("details")];
+        if (table && rows) table.replaceChildren(...rows.childNodes);
+        old.lastElementChild!.replaceWith(found.lastElementChild!);
       }
     }
   }
 
   async #fetch(urn: string): Promise<HTMLElement> {
-    const answer = await fetch(`/panel/${encodeURIComponent(urn)}`);
+    const answer = await fetch(`/panel/${encodeURIComponent(urn)}${this.#seen ? `?${asked(this.#seen)}` : ""}`);
     if (!answer.ok) throw new Error(`panel of ${urn}: ${answer.status}`);
     this.#fetched = performance.now();
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");

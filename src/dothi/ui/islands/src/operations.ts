@@ -7,8 +7,10 @@ import { Drawer } from "./drawer";
 import { List, part, type ListFilter } from "./list";
 import { follow, type LiveMessage } from "./live";
 import type { CityMap, Place } from "./map";
-import { say, type Area, type HourCell, type LayerData, type Point, type TileView, type Words } from "./model";
+import type { Frame, Seen } from "./frames";
+import { say, type Area, type LayerData, type Point, type TileView, type Words } from "./model";
 import { zoned } from "./time";
+import { TimeBar } from "./timebar";
 
 class Operations extends HTMLElement {
   #words: Words = {};
@@ -20,12 +22,14 @@ class Operations extends HTMLElement {
   #showAreas = true;
   #list!: List;
   #drawer!: Drawer;
+  #time!: TimeBar;
   #map: CityMap | null = null;
   #unfollow: (() => void) | null = null;
   #loading: Promise<void> = Promise.resolve();
   #loads = 0;
   #meanwhile: (() => void)[] = []; // streamed while layers were loading: newer than what they bring
   #drawing = 0;
+  #hours = "";
 
   connectedCallback(): void {
     this.#words = JSON.parse(this.dataset["words"] ?? "{}") as Words;
@@ -34,8 +38,16 @@ class Operations extends HTMLElement {
     this.#readAddress();
     this.#list = new List(this, this.#words, wards);
     this.#drawer = new Drawer(this, this.#words, () => this.#choose(""));
+    this.#time = new TimeBar(part(this, "time"), part(this, "past"), {
+      language: this.dataset["language"] ?? "vi",
+      words: this.#words,
+      layers: () => this.#layers,
+      show: (frame, seen) => this.#lookBack(frame, seen),
+      live: () => void this.#comeBack(),
+      write: (changes, entry) => this.#writeAddress(changes, entry),
+    });
     this.#wire();
-    this.#listen();
+    if (!this.#time.read()) this.#listen();
     void this.#startMap();
     performance.mark("dothi-interactive"); // the server's rows, the search and the keys work from here on
   }
@@ -107,6 +119,7 @@ class Operations extends HTMLElement {
     });
     window.addEventListener("popstate", () => {
       this.#readAddress();
+      this.#time.read();
       this.#show();
     });
   }
@@ -136,7 +149,31 @@ class Operations extends HTMLElement {
     const pressed = [...this.querySelectorAll<HTMLElement>(".pill[data-layer][aria-pressed=true]")];
     this.#layers = pressed.map((one) => one.dataset["layer"]!);
     this.#writeAddress({ layers: this.#layers.join(",") || "none" });
+    if (!this.#time.seen) this.#listen();
+    this.#time.renew();
+  }
+
+  // What the city was
+
+  /** Show a past moment; what the stream says does not move it. */
+  #lookBack(frame: Frame, seen: Seen): void {
+    this.#unfollow?.();
+    this.#unfollow = null;
+    this.#points = new Map([...frame.layers].map(([layer, { points }]) => [layer, new Map(points.map((one) => [one.id, one]))]));
+    this.#areas = new Map([...frame.layers].map(([layer, { areas }]) => [layer, areas]));
+    this.#draw();
+    this.#drawAreas();
+    this.#drawTiles(frame.tiles);
+    this.#drawer.look(seen);
+    const { hour, day } = zoned(seen.at);
+    this.#line("past", `${hour} ${day}`);
+  }
+
+  async #comeBack(): Promise<void> {
+    this.#drawer.look(null);
     this.#listen();
+    const answer = await fetch(`/map/tiles.json?lang=${this.dataset["language"]}`).catch(() => null);
+    if (answer?.ok && !this.#time.seen) this.#drawTiles((await answer.json()) as TileView[]);
   }
 
   // What the city says
@@ -149,6 +186,7 @@ class Operations extends HTMLElement {
   }
 
   #hear(message: LiveMessage): void {
+    if (this.#time.seen) return;
     switch (message.kind) {
       case "hello": // what changed between loading and listening is in neither: load once more
       case "reload":
@@ -182,7 +220,7 @@ class Operations extends HTMLElement {
         for (const [layer, areas] of Object.entries(message.data.areas)) this.#areas.set(layer, areas);
         this.#drawAreas();
         this.#drawTiles(message.data.tiles);
-        this.#drawHours(message.data.hours);
+        if (this.#hours !== (this.#hours = JSON.stringify(message.data.hours))) this.#time.refresh();
         break;
     }
   }
@@ -202,6 +240,7 @@ class Operations extends HTMLElement {
         const answer = await fetch(`/map/layers/${encodeURIComponent(layer)}.json?lang=${this.dataset["language"]}`);
         if (!answer.ok) throw new Error(`layer ${layer}: ${answer.status}`);
         const { points, areas } = (await answer.json()) as LayerData;
+        if (this.#time.seen) return;
         this.#points.set(layer, new Map(points.map((point) => [point.id, point])));
         this.#areas.set(layer, areas);
       }),
@@ -260,35 +299,7 @@ class Operations extends HTMLElement {
     }
   }
 
-  #drawHours(hours: HourCell[]): void {
-    const cells = this.querySelectorAll<HTMLElement>("[data-part=hours] .cell");
-    if (cells.length !== hours.length) return; // the server draws the strip; it has as many cells as it has hours
-    hours.forEach((hour, place) => {
-      const cell = cells[place]!;
-      const moment = zoned(Date.parse(hour.at));
-      const label = hour.label ?? this.#words["no_data"] ?? "";
-      cell.title = [`${moment.hour} ${moment.day}: ${label}`, hour.detail].filter(Boolean).join(" · ");
-      cell.classList.toggle("cell-none", hour.label === null);
-      const make = (name: string, attributes: Record<string, string>): Element => {
-        const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-        for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-        return element;
-      };
-      const box = { width: "100%", height: "26", rx: "4" };
-      const shapes = [make("rect", hour.label === null ? { ...box, class: "cell-gap" } : { ...box, fill: hour.colour })];
-      if (hour.label !== null) {
-        const text = make("text", { x: "50%", y: "17.5", "text-anchor": "middle", fill: hour.ink });
-        text.textContent = hour.label;
-        shapes.push(text);
-      }
-      cell.querySelector("svg")?.replaceChildren(...shapes);
-      const [visible, spoken] = [cell.querySelector(".cell-hour"), cell.querySelector(".hidden")];
-      if (visible) visible.textContent = moment.hour.slice(0, 2);
-      if (spoken) spoken.textContent = `${moment.hour}: ${label}`;
-    });
-  }
-
-  #line(state: "live" | "lost", words: string): void {
+  #line(state: "live" | "lost" | "past", words: string): void {
     const line = part(this, "line");
     const text = part(this, "line-words");
     if (line.dataset["state"] === state && text.textContent === words) return;
