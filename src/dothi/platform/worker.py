@@ -5,6 +5,7 @@ pipes: one letter, four bytes of length (big endian), JSON. The city sends tasks
 at the end outputs (``o``), a failure of the function (``e``) or outputs that nobody can keep (``x``).
 """
 
+import ctypes
 import faulthandler
 import importlib
 import math
@@ -23,6 +24,7 @@ import msgspec
 
 PROGRESS_EVERY = 0.2  # seconds between two messages of progress
 _NICE = 10
+_PR_SET_PDEATHSIG = 1
 _WORDS = 500
 _TRACE = 8_000
 
@@ -107,8 +109,11 @@ def _serve(task: Task, out: BinaryIO) -> None:
 
 
 def _stand_back() -> None:
-    """Let ingest and pages come first, and be the one that the kernel ends when memory is short."""
+    """Let ingest and pages come first, end with the city, and be the one that the kernel ends when memory is short."""
     os.nice(_NICE)
+    if sys.platform == "linux":
+        # Where a function never lets another thread run, the end of the pipe is not heard.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Linux only. Not by pathlib: its import would weigh on every worker.
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - as said
         file.write("800")
