@@ -27,6 +27,7 @@ from dothi.ui.language import language_of, translator
 from dothi.ui.page import fill
 from dothi.ui.tables import csv_response
 from dothi.web import moments, words
+from dothi.web.ahead import Ahead, ahead
 from dothi.web.view import guarded
 
 TABLE_ROWS = 24
@@ -55,6 +56,7 @@ class ChartView:
     data: str
     rows: list[Row]
     total: int
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,9 @@ def _chart(platform: Platform, person: Person, language: str, urn: str, chart: C
         "thresholds": chart.thresholds,
         "language": language,
     }
+    coming = ahead(platform, person, language, urn, chart, moment)
+    if coming is not None and coming.points is not None:
+        data |= {"ahead": coming.points, "to": coming.points["t"][-1]}
     newest = range(len(rows.observed_at) - 1, max(-1, len(rows.observed_at) - 1 - TABLE_ROWS), -1)
     table = [
         Row(
@@ -231,7 +236,8 @@ def _chart(platform: Platform, person: Person, language: str, urn: str, chart: C
         for place in newest
     ]
     # "<" would end the script element that carries the data.
-    return ChartView(chart, msgspec.json.encode(data).decode().replace("<", "\\u003c"), table, len(rows.observed_at))
+    encoded = msgspec.json.encode(data).decode().replace("<", "\\u003c")
+    return ChartView(chart, encoded, table, len(rows.observed_at), coming)
 
 
 def _measured(platform: Platform, language: str, entity: Entity) -> list[Measured]:

@@ -12,7 +12,7 @@ from dothi.model.schema import AttributeType
 from dothi.model.unit import UNITS
 from dothi.platform.sector import Band as LegendBand
 from dothi.platform.sector import Chart, HourCell, MapArea, MapPoint, Panel, Threshold, Tile
-from dothi.services.air import qcvn05, words
+from dothi.services.air import forecast_process, qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
 from dothi.services.air.process import hourly_means, whole_hour
@@ -279,5 +279,6 @@ def _charts(now: datetime, language: str, entity: Entity) -> tuple[Chart, ...]:
             continue
         limits = [limit for limit in qcvn05.limits(name, today) if limit.averaging == _SHOWN_LIMIT[name]]
         lines = tuple(Threshold(limit.value, words.limit_words(limit.averaging, language)) for limit in limits)
-        charts.append(Chart(iri(name), POLLUTANT_TITLES[name].in_language(language), "µg/m³", lines))
+        foreseen = forecast_process.ID if iri(name) == forecast_process.PM25 else ""
+        charts.append(Chart(iri(name), POLLUTANT_TITLES[name].in_language(language), "µg/m³", lines, forecast=foreseen))
     return tuple(charts)

@@ -1,4 +1,5 @@
-// A chart of one series: the line, its thresholds, and the value under the pointer. The table behind it is the server's.
+// A chart of one series: the line, its thresholds, the dashed hours to come with their band, and the value under the pointer.
+// The tables behind it are the server's.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { zoned } from "./time";
@@ -10,7 +11,17 @@ interface Threshold {
   ink: string;
 }
 
+interface Ahead {
+  t: number[];
+  v: number[];
+  low: (number | null)[];
+  high: (number | null)[];
+  now: number; // when it was said
+  word: string;
+}
+
 interface Series {
+  ahead?: Ahead;
   t: number[];
   v: number[];
   from: number;
@@ -60,7 +71,7 @@ export class Chart extends HTMLElement {
     this.#watch?.disconnect();
     this.#plot = null;
     if (!this.isConnected) return;
-    if (!series || series.t.length === 0) {
+    if (!series || (series.t.length === 0 && !series.ahead)) {
       this.classList.add("chart-none");
       return;
     }
@@ -71,13 +82,26 @@ export class Chart extends HTMLElement {
     let readout = this.querySelector(".chart-readout");
     if (!readout) this.prepend((readout = Object.assign(document.createElement("p"), { className: "chart-readout" })));
     const say = (place: number | null | undefined): void => {
-      const at = place ?? times.length - 1;
-      const value = values[at];
-      readout!.textContent = value == null ? "" : `${zoned(times[at]! * 1000).hour} · ${format.format(value)} ${series.unit}`.trim();
+      const at = place ?? lastKnown;
+      const [value, said, low, high] = [values[at], coming[at], lows[at], highs[at]];
+      const told = [];
+      if (value != null) told.push(format.format(value));
+      if (said != null) {
+        const band = low != null && high != null ? ` (${format.format(low)}–${format.format(high)})` : "";
+        told.push(`${series.ahead!.word} ${format.format(said)}${band}`);
+      }
+      readout!.textContent = told.length ? `${zoned(times[at]! * 1000).hour} · ${told.join(" · ")} ${series.unit}`.trim() : "";
     };
-    const [times, values] = withGaps(series.t, series.v);
-    const highest = Math.max(...series.v, ...series.thresholds.map(({ value }) => value).filter((value) => value < Math.max(...series.v) * 1.8));
-    const lowest = Math.min(0, ...series.v);
+    const past = withGaps(series.t, series.v);
+    const { ahead } = series;
+    const columns = ahead ? uPlot.join([past, [ahead.t, ahead.v, ahead.low, ahead.high]]) : past;
+    const times = columns[0] as number[];
+    const [values = [], coming = [], lows = [], highs = []] = columns.slice(1) as (number | null | undefined)[][];
+    const lastKnown = values.reduce<number>((last, value, place) => (value == null ? last : place), times.length - 1);
+    const all = [...series.v, ...(ahead ? [...ahead.v, ...ahead.high.filter((value) => value !== null)] : [])];
+    const top = Math.max(...all);
+    const highest = Math.max(top, ...series.thresholds.map(({ value }) => value).filter((value) => value < top * 1.8));
+    const lowest = Math.min(0, ...all);
     const axis = { stroke: token("second"), font: FONT, grid: { stroke: token("line"), width: 1 }, ticks: { show: false } } as const;
     this.#plot = new uPlot(
       {
@@ -92,15 +116,27 @@ export class Chart extends HTMLElement {
           { ...axis, space: 56, size: 24, gap: 4, values: (_plot, ticks) => ticks.map((tick) => zoned(tick * 1000).hour) },
           { ...axis, size: 38, gap: 4, space: 32, values: (_plot, ticks) => ticks.map((tick) => format.format(tick)) },
         ],
-        series: [{}, { stroke: token("ink"), width: 1.75, points: { show: times.length < 3 }, spanGaps: false }],
+        series: [
+          {},
+          { stroke: token("ink"), width: 1.75, points: { show: series.t.length < 3 }, spanGaps: false },
+          ...(ahead
+            ? [
+                { stroke: token("jade"), width: 1.75, dash: [5, 4], points: { show: false } },
+                { stroke: "transparent", width: 0, points: { show: false } },
+                { stroke: "transparent", width: 0, points: { show: false } },
+              ]
+            : []),
+        ],
+        bands: ahead ? [{ series: [4, 3], fill: `${token("jade")}26` }] : [],
         hooks: {
           draw: [
+            (plot) => ahead && drawNow(plot, ahead.now, token("third")),
             (plot) => drawThresholds(plot, series.thresholds, { line: token("third"), paper: token("card") }),
           ],
           setCursor: [(plot) => say(plot.cursor.idx)],
         },
       },
-      [times, values],
+      columns as uPlot.AlignedData,
       this,
     );
     this.#plot.root.setAttribute("aria-hidden", "true");
@@ -110,6 +146,21 @@ export class Chart extends HTMLElement {
     });
     this.#watch.observe(this);
   }
+}
+
+/** Where the forecast begins. */
+function drawNow(plot: uPlot, at: number, colour: string): void {
+  const { ctx, bbox } = plot;
+  const x = Math.round(plot.valToPos(at, "x", true));
+  if (x < bbox.left || x > bbox.left + bbox.width) return;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.restore();
 }
 
 /** Each threshold as a dashed line in the colour of what begins there, with its name on a label of that colour. */
