@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dothi.access.policy import LOCAL_OPERATOR
 from dothi.cli.client import write_address
 from dothi.testing.city import RunningCity, running_city, wait_until
+from dothi.testing.processes import FAIL
 
 Told = subprocess.CompletedProcess[str]
 
@@ -112,6 +114,15 @@ def test_status_of_a_city_that_does_not_work(city: RunningCity) -> None:
         watch.bound = bound
     assert told.returncode == 2
     assert "no: ingest" in told.stdout
+
+
+def test_runs_of_a_running_city(city: RunningCity) -> None:
+    city.platform.runs.register(FAIL)
+    run_id = city.run(city.platform.runs.submit(LOCAL_OPERATOR, "test.fail", {"how": "die"}))
+    wait_until(lambda: "worker-died" in dothi(city.home, "runs", "--search", "hong").stdout, "the run failed")
+    assert run_id in dothi(city.home, "runs", "--state", "failed", "--limit", "5").stdout
+    assert run_id not in dothi(city.home, "runs", "--state", "done").stdout
+    assert "A state is one of" in refused(dothi(city.home, "runs", "--state", "odd"))
 
 
 def test_a_file_is_replayed_and_its_device_admitted_and_refused(city: RunningCity, tmp_path: Path) -> None:
