@@ -144,7 +144,7 @@ def test_two_tabs_share_one_stream(open_page: Opener) -> None:
     expect(page.locator("[data-part=line]")).to_have_attribute("data-state", "live")
     other = page.context.new_page()
     streams: list[str] = []
-    other.on("request", lambda one: streams.append(one.url) if "/live" in one.url else None)
+    other.on("request", lambda one: streams.append(one.url) if "/live?" in one.url else None)
     other.goto("/")
     _ready(other)
     expect(other.locator("[data-part=line]")).to_have_attribute("data-state", "live", timeout=15_000)

@@ -1,4 +1,4 @@
-// What every work page does with a script: the clock runs, "/" goes to the search field.
+// What every work page does with a script: the clock runs, "/" goes to the search field, "?" to the help, j and k walk lists.
 import "./refresh";
 import { zoned } from "./time";
 
@@ -27,10 +27,21 @@ customElements.define("dt-clock", Clock);
 
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select")) return;
+  if (event.key === "/") document.querySelector<HTMLInputElement>("#search")?.focus();
+  else if (event.key === "?") document.querySelector<HTMLElement>("#help")?.togglePopover();
+  else if (!walk(event.key)) return;
   event.preventDefault();
-  document.querySelector<HTMLInputElement>("#search")?.focus();
 });
+
+/** j and k: to the next or the previous link of the page's list. */
+function walk(key: string): boolean {
+  if (key !== "j" && key !== "k") return false;
+  const links = [...document.querySelectorAll<HTMLElement>("[data-walk] tbody th a")];
+  const now = links.indexOf(document.activeElement as HTMLElement);
+  links[key === "j" ? Math.min(now + 1, links.length - 1) : Math.max(now - 1, 0)]?.focus();
+  return links.length > 0;
+}
 
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
