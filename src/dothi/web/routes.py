@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.devices import Devices
+from dothi.web.forecasts import ForecastPages
 from dothi.web.live import Live
 from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
@@ -12,6 +13,7 @@ from dothi.web.operations import Operations
 from dothi.web.panel import Panels
 from dothi.web.quarantine import QuarantinePages
 from dothi.web.runs import RunPages
+from dothi.web.sql import SqlPages
 from dothi.web.wall import Wall
 
 
@@ -19,7 +21,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
-    runs = RunPages(platform)
+    runs, sql = RunPages(platform), SqlPages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
@@ -41,6 +43,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/devices/quarantine", quarantine.index, action="quarantine.read"),
         page("/devices/quarantine", quarantine.decide, action="quarantine.write", methods=("POST",)),
         page("/devices/quarantine/parked", quarantine.resend, action="operations.write", methods=("POST",)),
+        page("/forecasts", forecasts.index, action="forecast.read"),
+        page("/forecasts.csv", forecasts.table, action="forecast.read"),
         page("/runs", runs.index, action="run.read"),
         page("/runs", runs.start, action="run.start", methods=("POST",)),
         page("/runs.csv", runs.table, action="run.read"),
@@ -48,6 +52,11 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/runs/{run}/cancel", runs.cancel, action="run.cancel", methods=("POST",)),
         page("/runs/{run}/repeat", runs.repeat, action="run.start", methods=("POST",)),
         page("/runs/{run}/{part}.json", runs.download, action="run.read"),
+        page("/data/sql", sql.page, action="sql.ask", methods=("GET", "POST")),
+        page("/data/sql/file", sql.file, action="sql.ask", methods=("GET", "POST")),
+        page("/data/sql/saved", sql.save, action="sql.save", methods=("POST",)),
+        page("/data/sql/saved/{saved}/delete", sql.delete, action="sql.save", methods=("POST",)),
+        page("/data/sql/saved/{saved}/restore", sql.restore, action="sql.save", methods=("POST",)),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),
