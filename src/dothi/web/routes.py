@@ -5,7 +5,6 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.devices import Devices
-from dothi.web.forecasts import ForecastPages
 from dothi.web.live import Live
 from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
@@ -43,8 +42,6 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/devices/quarantine", quarantine.index, action="quarantine.read"),
         page("/devices/quarantine", quarantine.decide, action="quarantine.write", methods=("POST",)),
         page("/devices/quarantine/parked", quarantine.resend, action="operations.write", methods=("POST",)),
-        page("/forecasts", forecasts.index, action="forecast.read"),
-        page("/forecasts.csv", forecasts.table, action="forecast.read"),
         page("/runs", runs.index, action="run.read"),
         page("/runs", runs.start, action="run.start", methods=("POST",)),
         page("/runs.csv", runs.table, action="run.read"),
