@@ -166,7 +166,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             dispatcher=dispatcher,
             sectors=sectors,
             replay=replay,
-            simulated=replay is None and any(sector.feeds for sector in sectors),
+            simulated=replay is None and any(sector.simulates for sector in sectors),
             watch=Watch(journal, settings.home, settings.disk_floor, lambda: ingest.figures.lag_seconds),
             metrics=metrics,
         )

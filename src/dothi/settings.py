@@ -20,6 +20,11 @@ class Settings(BaseSettings):
     data: Path | None = Field(None, description="Folder with real data of the city; makes a replay city.")
     boundaries: str | None = Field(None, description="GeoJSON of ward boundaries: a file, or a URL followed by #sha256=….")
     replay_speed: float = Field(60.0, gt=0, le=100_000, description="City seconds per real second in a replay city.")
+    open_meteo: str = Field(
+        "off",
+        pattern=r"^(off|on|https?://[^\s/?#]+(/[^\s?#]*)?)$",
+        description="Modelled air and weather from Open-Meteo: off, on, or the address of an instance of your own.",
+    )
     nats: SecretStr | None = Field(None, description="URL of an existing NATS; without it a child process is started.")
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")

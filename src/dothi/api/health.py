@@ -88,6 +88,8 @@ def _task(state: TaskState) -> dict[str, Any]:
     shown: dict[str, Any] = {"name": state.name, "state": state.state, "failures": state.failures}
     if state.last_error:
         shown["lastError"] = state.last_error
+    if state.note is not None:
+        shown["note"] = {"vi": state.note.vi, "en": state.note.en, "again": instant(state.again)}
     if state.total:
         shown["done"], shown["total"] = state.done, state.total
     return shown

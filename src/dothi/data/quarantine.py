@@ -34,13 +34,16 @@ REASONS: dict[str, Text] = PAYLOAD_REASONS | {
     "unmapped-key": Text("Khóa chưa được ánh xạ tới thuộc tính nào", "The key is not mapped to an attribute"),
     "absurd-time": Text("Thời điểm đo cách xa giờ của thành phố", "The time is far from the city's clock"),
     "no-entity": Text("Thực thể của thiết bị không còn", "The device's entity is gone"),
+    "unexpected-answer": Text(
+        "Nguồn công khai trả lời khác tài liệu của nó", "A public source answered unlike its documents"
+    ),
     "poison": Text("Không ghi được thông điệp", "The message could not be stored"),
 }
 """Every reason a message can be held for, in words."""
 
 _LIST = (
     "SELECT id, at, source, device, reason, detail, length(body), content_type, correlation, received_at, origin "
-    "FROM quarantine WHERE state = 'held' AND (?1 IS NULL OR reason = ?1) ORDER BY id DESC LIMIT ?2 OFFSET ?3"
+    "FROM quarantine WHERE state = 'held' AND (CAST(?1 AS text) IS NULL OR reason = ?1) ORDER BY id DESC LIMIT ?2 OFFSET ?3"
 )
 _ONE = (
     "SELECT id, at, source, device, reason, detail, length(body), content_type, correlation, received_at, origin, body "
@@ -165,7 +168,7 @@ class Quarantine:
         if not may(asker, "quarantine.read"):
             return [], 0
         with self._database.reader() as connection:
-            count = "SELECT count(*) FROM quarantine WHERE state = 'held' AND (?1 IS NULL OR reason = ?1)"
+            count = "SELECT count(*) FROM quarantine WHERE state = 'held' AND (CAST(?1 AS text) IS NULL OR reason = ?1)"
             total = connection.execute(count, (reason,)).fetchone()[0]
             rows = connection.execute(_LIST, (reason, limit, offset)).fetchall()
         return [_held(row) for row in rows], total

@@ -114,6 +114,8 @@ class MapLayer:
     areas: AreasOf | None = None
     hours: HoursOf | None = None
     legend: tuple[Band, ...] = ()
+    shown: bool = True  # from the start; else only when somebody switches it on
+    offered: Callable[[Any], bool] | None = None  # asked with the platform whether this city has the layer at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,19 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PublicSource:
+    """Somebody's data that a sector can take in, whom to thank and on which terms; ``task`` asks if ``setting`` lets it."""
+
+    title: Text
+    provider: str
+    link: str
+    licence: str
+    terms: Text
+    setting: str
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """A value computed from others: called after commit with the entities of ``entity_type`` that changed.
 
@@ -316,6 +331,7 @@ class Sector:
     """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``.
 
     ``recorded`` says which period a folder with real data (``DOTHI_DATA``) covers for this sector, None if it has none.
+    ``simulates`` is True if its feeds make values up in a city that replays nothing.
     """
 
     id: str
@@ -331,6 +347,8 @@ class Sector:
     derivations: tuple[Derivation, ...] = ()
     processes: tuple[Process, ...] = ()
     feeds: Callable[[Any], Sequence[Feed]] | None = None
+    simulates: bool = False
     recorded: Callable[[Path], Period | None] | None = None
     pages: Callable[[Any], Sequence[BaseRoute]] | None = None
+    sources: tuple[PublicSource, ...] = ()
     links: tuple[tuple[str, Text], ...] = field(default_factory=tuple)  # (path, words) for the rail

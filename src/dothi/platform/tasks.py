@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import structlog
+
+from dothi.model.text import Text
 
 _log = structlog.get_logger("dothi.tasks")
 FIRST_WAIT = 0.5
@@ -24,6 +27,8 @@ class TaskState:
     last_error: str = ""
     done: int = 0
     total: int | None = None
+    note: Text | None = None  # how it stands, in words for people
+    again: datetime | None = None  # when it will try again, aware UTC
 
     def advance(self, done: int, total: int | None) -> None:
         """Tell how far the task is."""
@@ -56,6 +61,12 @@ class Supervisor:
         state = self.states.get(name)
         if state is not None:
             state.advance(done, total)
+
+    def note(self, name: str, words: Text, again: datetime | None = None) -> None:
+        """Say how the task ``name`` stands and when it will try again; nothing happens if it is not known."""
+        state = self.states.get(name)
+        if state is not None:
+            state.note, state.again = words, again
 
     def running(self, name: str) -> bool:
         """True while the task works; False while it waits after a crash, has finished or was never started."""

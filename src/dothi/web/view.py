@@ -54,8 +54,9 @@ class ListFilter:
 
 
 def layers(platform: "Platform") -> dict[str, MapLayer]:
-    """Every layer of every sector by id, in the sectors' order."""
-    return {layer.id: layer for sector in platform.sectors for layer in sector.layers}
+    """Every layer by id, in the sectors' order, without those that this city does not have."""
+    every = [layer for sector in platform.sectors for layer in sector.layers]
+    return {layer.id: layer for layer in every if layer.offered is None or layer.offered(platform)}
 
 
 def chosen_layers(platform: "Platform", asked: str | None) -> list[MapLayer]:
@@ -64,7 +65,7 @@ def chosen_layers(platform: "Platform", asked: str | None) -> list[MapLayer]:
     Names that do not exist are ignored: a shared link outlives a sector.
     """
     if asked is None:
-        return [sector.layers[0] for sector in platform.sectors if sector.layers]
+        return [sector.layers[0] for sector in platform.sectors if sector.layers and sector.layers[0].shown]
     known = layers(platform)
     return [known[name] for name in dict.fromkeys(asked.split(",")) if name in known]
 

@@ -3,15 +3,16 @@
 from datetime import timedelta
 
 from dothi.model.text import Text
+from dothi.platform.open_meteo import wanted
 from dothi.platform.sector import Derivation, MapLayer, Sector, WardView
-from dothi.services.air import feeds, forecast_process, pages, process, view, ward, words
+from dothi.services.air import feeds, forecast_process, open_meteo, pages, process, view, ward, words
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, AirQualityObserved
 
 SECTOR = Sector(
     id="air",
     title=words.TITLE,
     agency="so-nong-nghiep-moi-truong",
-    entity_types=(AirQualityObserved,),
+    entity_types=(AirQualityObserved, open_meteo.AirQualityForecast),
     bottleneck="environment",
     tile=view.tile,
     layers=(
@@ -24,6 +25,14 @@ SECTOR = Sector(
             hours=view.hours,
             legend=view.LEGEND,
         ),
+        MapLayer(
+            "air-model",
+            open_meteo.LAYER,
+            open_meteo.AIR_QUALITY_FORECAST,
+            points=open_meteo.points,
+            shown=False,
+            offered=wanted,
+        ),
     ),
     panel=view.panel,
     ward=WardView(ward.panel, ward.history, ward.exceedances),
@@ -34,6 +43,8 @@ SECTOR = Sector(
     ),
     processes=(forecast_process.PROCESS,),
     feeds=feeds.feeds,
+    simulates=True,
+    sources=(open_meteo.SOURCE,),
     recorded=feeds.replay_period,
     pages=pages.routes,
     links=(("/air", Text("Không khí quanh bạn", "The air around you")),),

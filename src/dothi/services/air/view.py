@@ -12,7 +12,7 @@ from dothi.model.schema import AttributeType
 from dothi.model.unit import UNITS
 from dothi.platform.sector import Band as LegendBand
 from dothi.platform.sector import Chart, HourCell, MapArea, MapPoint, Panel, Threshold, Tile
-from dothi.services.air import forecast_process, qcvn05, words
+from dothi.services.air import forecast_process, open_meteo, qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
 from dothi.services.air.process import hourly_means, whole_hour
@@ -145,6 +145,8 @@ def _cell(at: datetime, values: Sequence[float] | None, language: str) -> HourCe
 
 def panel(platform: "Platform", asker: Person, language: str, entity: Entity, moment: Moment | None = None) -> Panel:
     """The drawer of one station: index, advice, every parameter with unit, time, grade and origin, method and source."""
+    if entity.type == open_meteo.AIR_QUALITY_FORECAST:
+        return open_meteo.panel(platform, asker, language, entity, moment)
     station = next(iter(stations(platform, asker, [entity.id], moment)), None)
     now = seen_at(platform, moment)
     name = entity.first(NAME)
