@@ -16,7 +16,9 @@ from dothi.devices.registry import DeviceSpec, MappingRule
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
 from dothi.model.urn import urn
+from dothi.platform.open_meteo import OpenMeteo, wanted
 from dothi.platform.sector import Feed
+from dothi.services.air import open_meteo
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, POLLUTANTS, PROVIDER, iri
 from dothi.services.air.process import whole_hour
 from dothi.services.air.recorded import (
@@ -50,11 +52,13 @@ MAPPING = {
 
 
 def feeds(platform: "Platform") -> Sequence[Feed]:
-    """The feed this city needs: a replay where it replays recorded data, a simulation where it is simulated, else none."""
+    """The feeds this city needs: a replay where it replays recorded data, a simulation where it is simulated, a model's
+    values where it wants them."""
     data = platform.settings.data
+    model = (OpenMeteo(open_meteo.MODEL),) if wanted(platform) else ()
     if platform.replay is not None and data is not None and readings_file(data) is not None:
-        return (Replay(data),)
-    return (Simulation(),) if platform.simulated else ()
+        return (Replay(data), *model)
+    return (Simulation(), *model) if platform.simulated else model
 
 
 class Replay:
