@@ -21,6 +21,7 @@ SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours that the time bar sho
 OVER = 1  # the severity from which an hour counts as one over the limit
 _AHEAD = timedelta(minutes=1)  # a browser's clock may be this much before the city's
 _SETTLED = timedelta(minutes=10)  # nothing is heard any more as of a moment that lies this far back
+_OLDEST_YEAR = 1900
 _SEARCH = SPANS["30d"]
 Way = Literal["back", "on"]
 
@@ -72,6 +73,8 @@ def _past(at: datetime, platform: Platform) -> datetime:
         moment = at.astimezone(UTC)
     except OverflowError:
         raise _wrong("That time is beyond the calendar.") from None
+    if moment.year < _OLDEST_YEAR:
+        raise _wrong("That time is long before any record.")
     now = platform.clock.now()
     if moment > now + _AHEAD:
         raise Problem(

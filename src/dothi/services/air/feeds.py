@@ -20,7 +20,7 @@ from dothi.platform.open_meteo import OpenMeteo, wanted
 from dothi.platform.sector import Feed
 from dothi.services.air import open_meteo
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, POLLUTANTS, PROVIDER, iri
-from dothi.services.air.process import whole_hour
+from dothi.services.air.process import fill_past, whole_hour
 from dothi.services.air.recorded import (
     RECORDED_BY,
     RecordedMessage,
@@ -44,6 +44,7 @@ NDJSON = "application/x-ndjson"
 SIMULATED_EVERY = timedelta(minutes=1)
 _LONGEST_NAP = 1.0  # real seconds between looks at the city's clock
 _SHORTEST_NAP = 0.05
+_LOOKS = 600  # a newest message that was refused never comes
 MAPPING = {
     **{name: MappingRule(iri(name)) for name in POLLUTANTS},
     "temp": MappingRule(iri("temperature")),
@@ -75,9 +76,25 @@ class Replay:
         provider = f"{RECORDED_BY}, {(readings_file(self._data) or self._data).name}"
         specs = [_spec(platform, one.device, one.name, one.longitude, one.latitude, HOUR) for one in known.values()]
         await _register(platform, specs, provider)
-        heard = [station.heard for station in await asyncio.to_thread(stations, platform, SYSTEM)]
+        heard = await asyncio.to_thread(_heard, platform)
         messages = await asyncio.to_thread(recorded_messages, self._data, resume_from(heard))
-        await self._follow(platform, messages)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._follow(platform, messages))
+            both.create_task(self._index_past(platform, specs, messages))
+
+    async def _index_past(
+        self, platform: "Platform", specs: Sequence[DeviceSpec], messages: Sequence[RecordedMessage]
+    ) -> None:
+        """Give the recorded past its indexes, once all of it is stored: the derivation looks back on a day only."""
+        now = platform.clock.now()
+        newest = max((message.at for message in messages if message.at <= now), default=None)
+        for _ in range(_LOOKS):
+            heard = await asyncio.to_thread(_heard, platform)
+            if newest is None or newest <= max(heard, default=newest - HOUR):
+                break
+            await asyncio.sleep(_LONGEST_NAP)
+        if platform.replay is not None:
+            await fill_past(platform, _ids(specs), platform.replay.start, now)
 
     async def _follow(self, platform: "Platform", messages: Sequence[RecordedMessage]) -> None:
         sent = 0
@@ -136,6 +153,10 @@ class Simulation:
                 continue
             await _append(platform, _line(made[turn % len(made)], due), Origin.SIMULATED)
             turn += 1
+
+
+def _heard(platform: "Platform") -> list[datetime]:
+    return [station.heard for station in stations(platform, SYSTEM) if station.heard is not None]
 
 
 def _line(station: SimulatedStation, at: datetime) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -108,6 +109,14 @@ async def derive_again(platform: "Platform", ids: Sequence[str]) -> None:
     await _write(platform, ids, _differing)
 
 
+async def fill_past(platform: "Platform", ids: Sequence[str], start: datetime, end: datetime) -> None:
+    """Write the indexes that hours in [start, end) lack: a recording that came at once is older than a day.
+
+    Takes a tenth of a processor at most, however many stations.
+    """
+    await _write(platform, ids, partial(_unmade, whole_hour(start), whole_hour(end)))
+
+
 async def _write(
     platform: "Platform", ids: Sequence[str], rows_of: Callable[["Platform", Sequence[str]], list[ReadingRow]]
 ) -> None:
@@ -119,6 +128,16 @@ async def _write(
             batch = Batch(SYSTEM, "air-index", f"air-index-{uuid4().hex}", now, readings=readings_of(rows))
             await platform.writer.write(batch)
         await asyncio.sleep((perf_counter() - began) * _REST)
+
+
+def _unmade(start: datetime, end: datetime, platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
+    means = hourly_means(platform, SYSTEM, ids, start - HOUR * (vn_aqi.HOURS - 1), end)
+    made = platform.history.hourly(SYSTEM, ids, INDEX, start, end)
+    rows: list[ReadingRow] = []
+    for one in ids:
+        found = indexes(means[one], start, end - HOUR)
+        rows += _readings(one, {hour: index for hour, index in found.items() if hour not in made.get(one, {})})
+    return rows
 
 
 def _missing(platform: "Platform", ids: Sequence[str]) -> list[ReadingRow]:
