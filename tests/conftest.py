@@ -1,19 +1,25 @@
-"""What all tests share: property tests that are not timed, and a say about what was skipped, which CI does not let pass."""
+"""What all tests share: both homes of a database, property tests that are not timed, and what CI does not let skip."""
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from dothi.testing.postgres import Cluster
 
 settings.register_profile("dothi", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dothi")
 
 # How the skips begin that root on Debian can do without: install what is missing. Whether a container permits a mount is
 # not ours to say, so "mount is not permitted" is told and passes.
-AVOIDABLE = ("there is no `chromium`", "a file system of its own needs root and mount")
+AVOIDABLE = ("there is no `chromium`", "there is no PostgreSQL", "a file system of its own needs root and mount")
 
 
 def avoidable(reason: str) -> bool:
@@ -25,6 +31,37 @@ def avoidable(reason: str) -> bool:
 def _reason(report: pytest.TestReport) -> str:
     told = report.longrepr
     return str(told[2] if isinstance(told, tuple) else told).removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Cluster]":
+    """A PostgreSQL server of this worker's own."""
+    from dothi.testing.postgres import MISSING, binaries, cluster  # a run without databases need not load them
+
+    if binaries() is None:
+        pytest.skip(MISSING)
+    with cluster() as server:
+        yield server
+
+
+def _home(request: pytest.FixtureRequest) -> "Iterator[SecretStr | None]":
+    if request.param == "sqlite":
+        yield None
+        return
+    from dothi.testing.homes import at
+
+    server: Cluster = request.getfixturevalue("postgres")
+    url = server.migrated()
+    with at(url):
+        yield url
+    server.drop(url)
+
+
+HOMES = ["sqlite", "postgresql"]
+homes = pytest.fixture(params=HOMES, name="homes")(_home)
+"""A test that uses it runs once in each home, on a database of its own; ``dothi.testing.homes.open_city`` leads there."""
+homes_of_module = pytest.fixture(params=HOMES, scope="module", name="homes_of_module")(_home)
+"""The same for all tests of a module together."""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -130,7 +130,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         period, tenant = await asyncio.to_thread(lambda: (recorded_period(settings, sectors), tenant_of(settings)))
         cache = settings.home / "cache"
         city = await asyncio.to_thread(load_city, settings.city, settings.data, settings.boundaries, cache)
-        database = await asyncio.to_thread(open_database, settings.home, tenant)
+        database = await asyncio.to_thread(open_database, settings.home, tenant, settings.database)
         stack.callback(database.close)
         await asyncio.to_thread(migrate, database)
         refuse_unfinished(database)

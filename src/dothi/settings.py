@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         pattern=r"^(off|on|https?://[^\s/?#]+(/[^\s?#]*)?)$",
         description="Modelled air and weather from Open-Meteo: off, on, or the address of an instance of your own.",
     )
+    database: SecretStr | None = Field(None, description="URL of a PostgreSQL database; without it SQLite under home.")
     nats: SecretStr | None = Field(None, description="URL of an existing NATS; without it a child process is started.")
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")

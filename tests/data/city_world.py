@@ -15,6 +15,9 @@ from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
 from dothi.store.database import Database, migrate, open_database
+from dothi.store.sqlite import SqliteDatabase
+from dothi.store.tables import METADATA
+from dothi.testing.homes import open_city
 
 NOW = datetime(2026, 5, 14, 4, 0, tzinfo=UTC)
 TYPE = "https://example.org/Station"
@@ -57,8 +60,8 @@ class City:
     """A database with a writer and its readers, in a temporary folder."""
 
     def __init__(self, home: Path, stations: int = 3) -> None:
-        self.database: Database = open_database(home, "hanoi")
-        if not self.database.path.exists():
+        self.database: Database = open_city(home)
+        if isinstance(self.database, SqliteDatabase) and not self.database.exists():
             self.database.path.write_bytes(empty_database())
         self.open()
         if stations and self.writer.index.num(urn(0)) is None:
@@ -88,8 +91,8 @@ class City:
     def dump(self) -> list[Any]:
         """Every row of every table, to compare before and after."""
         with self.database.reader() as db:
-            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-            return [db.execute("SELECT * FROM " + name).fetchall() for name in tables]  # noqa: S608 - names of our own
+            tables = [*METADATA.tables, "place"]
+            return [sorted(db.execute("SELECT * FROM " + name).fetchall(), key=str) for name in tables]  # noqa: S608 - ours
 
     def close(self) -> None:
         self.writer.close()

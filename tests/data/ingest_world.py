@@ -23,10 +23,11 @@ from dothi.model.reading import Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.settings import Settings
-from dothi.store.database import Database, migrate, open_database
+from dothi.store.database import Database, migrate
 from dothi.store.journal import Message
 from dothi.store.nats_journal import NatsJournal, open_journal
 from dothi.testing.clock import FixedClock
+from dothi.testing.homes import open_city
 
 IRI = "https://example.org/air/"
 TENANT = "hanoi"
@@ -123,7 +124,7 @@ async def until(read: Callable[[], Awaitable[Any]], wanted: Any) -> None:
 @contextmanager
 def opened(home: Path) -> Iterator[tuple[Database, Writer]]:
     """A migrated database and its writer."""
-    database = open_database(home, TENANT)
+    database = open_city(home, TENANT)
     migrate(database)
     city = hanoi()
 

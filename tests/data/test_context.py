@@ -29,7 +29,7 @@ def place(longitude: float, latitude: float) -> dict[str, list[Attribute]]:
 
 
 @pytest.fixture
-def city(tmp_path: Path) -> Iterator[City]:
+def city(tmp_path: Path, homes: object) -> Iterator[City]:
     one = City(tmp_path, stations=0)
     yield one
     one.close()
@@ -160,7 +160,7 @@ THINGS = [_Thing(number) for number in range(60)]
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+def full(tmp_path_factory: pytest.TempPathFactory, homes_of_module: object) -> Iterator[City]:
     city = City(tmp_path_factory.mktemp("context"), stations=0)
     keeper = Person("keeper", Clearance.PERSONAL, operator=True)
     city.write(entities=[EntityChange("create", thing.entity(), thing.clearance) for thing in THINGS], person=keeper)

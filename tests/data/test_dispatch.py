@@ -20,7 +20,7 @@ from dothi.model.reading import Origin
 from dothi.store.database import Database
 from dothi.testing.clock import FixedClock
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("homes")]
 START = datetime(2026, 5, 14, tzinfo=UTC)
 URNS = [f"urn:ngsi-ld:Station:hanoi:{n}" for n in range(6)]
 

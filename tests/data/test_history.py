@@ -17,6 +17,8 @@ from dothi.model.clock import to_micros
 from dothi.model.moment import Knowledge, Moment
 from dothi.model.reading import Grade, Origin, Reason
 
+pytestmark = pytest.mark.usefixtures("homes")
+
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
@@ -132,9 +134,7 @@ def test_windows_and_rows(tmp_path: Path) -> None:
     found = city.history.windows(
         SYSTEM, PM, at(0), at(180), every=timedelta(days=1), functions=("sum", "max"), by="city"
     ).frame
-    assert found.rows() == [("", to_micros(at(-11 * 60)), 450.0 + 305.0, 150.0)], (
-        "midnight in Hanoi is 17:00 UTC"
-    )
+    assert found.rows() == [("", to_micros(at(-11 * 60)), 450.0 + 305.0, 150.0)], "midnight in Hanoi is 17:00 UTC"
     [frame] = city.history.rows(SYSTEM, at(100), at(180))
     assert frame.select("entity", "number", "other", "grade").rows() == [
         (urn(0), 120.0, None, 0),

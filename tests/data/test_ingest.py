@@ -26,6 +26,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_batch_becomes_history_and_the_rest_of_it_goes_on(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one, two = await city.device("tram-1"), await city.device("tram-22")
@@ -55,6 +56,7 @@ async def test_a_batch_becomes_history_and_the_rest_of_it_goes_on(tmp_path: Path
         assert city.registry.state_of("tram-1") == "live"
 
 
+@pytest.mark.usefixtures("homes")
 async def test_the_same_again_is_nothing_and_another_value_is_a_revision(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("tram-1")
@@ -117,6 +119,7 @@ async def test_units_are_converted_and_a_wrong_one_is_said(tmp_path: Path) -> No
         assert second.values == [8.0]
 
 
+@pytest.mark.usefixtures("homes")
 async def test_what_is_not_of_the_attributes_kind_is_kept_and_marked(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("tram-1")
@@ -154,6 +157,7 @@ async def test_two_devices_on_one_coordinate_are_suspect(tmp_path: Path) -> None
         assert city.values(one, "pm25") == [(5.0, *GOOD), (6.0, int(Grade.SUSPECT), int(Reason.SHARED_PLACE))]
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_device_that_says_where_it_is_moves(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("xe-1", place=(105.75, 21.0))
@@ -177,6 +181,7 @@ async def test_a_refused_device_is_counted_and_not_kept(tmp_path: Path) -> None:
         assert city.ingest.figures.refused == 1
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_flood_of_unknown_devices_fills_the_lobby_and_no_more(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("tram-1")
@@ -190,6 +195,7 @@ async def test_a_flood_of_unknown_devices_fills_the_lobby_and_no_more(tmp_path: 
         assert len(city.values(one, "pm25")) == 3
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_device_admitted_while_its_message_is_on_its_way_is_not_sent_to_the_lobby(tmp_path: Path) -> None:
     async with world(tmp_path, run=False) as city:
         loop, commit, admitted = asyncio.get_running_loop(), city.ingest._commit, []
@@ -207,6 +213,7 @@ async def test_a_device_admitted_while_its_message_is_on_its_way_is_not_sent_to_
         assert city.registry.lobby(LOCAL_OPERATOR)[1] == 0
 
 
+@pytest.mark.usefixtures("homes")
 async def test_readings_of_a_deleted_thing_are_held(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("tram-1")
@@ -288,6 +295,7 @@ async def test_only_the_poison_of_a_batch_goes_to_quarantine(tmp_path: Path) -> 
         assert city.pauses == []
 
 
+@pytest.mark.usefixtures("homes")
 async def test_what_was_not_acknowledged_comes_again_after_a_restart_and_is_there_once(tmp_path: Path) -> None:
     async with world(tmp_path, run=False) as city:
         one = await city.device("tram-1")
@@ -326,6 +334,7 @@ async def test_in_a_replay_a_message_without_a_moment_is_there_once_after_a_kill
         assert city.quarantine.rows == 1
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_jump_is_seen_over_a_restart(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("tram-1")

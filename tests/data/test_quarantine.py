@@ -27,6 +27,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_mended_mapping_lets_the_held_values_in_at_their_own_moment(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         one = await city.device("tram-1")
@@ -73,6 +74,7 @@ async def test_what_still_cannot_be_taken_comes_back_under_its_correlation(tmp_p
         assert city.quarantine.rows == 1
 
 
+@pytest.mark.usefixtures("homes")
 async def test_past_the_bound_senders_are_refused_and_counted_and_nothing_held_is_lost(tmp_path: Path) -> None:
     async with world(tmp_path, max_rows=3) as city:
         one = await city.device("tram-1")
@@ -98,6 +100,7 @@ async def test_past_the_bound_senders_are_refused_and_counted_and_nothing_held_i
         assert city.quarantine.rows == 3
 
 
+@pytest.mark.usefixtures("homes")
 async def test_messages_handed_out_again_are_held_once_and_counted_once(tmp_path: Path) -> None:
     async with world(tmp_path, run=False, max_rows=4) as city:
         await city.device("tram-1")
@@ -150,6 +153,7 @@ async def test_a_later_draft_that_fails_does_not_hold_the_earlier_ones_twice(tmp
         assert one
 
 
+@pytest.mark.usefixtures("homes")
 async def test_the_bound_holds_for_bytes_and_over_a_restart(tmp_path: Path) -> None:
     async with world(tmp_path, max_bytes=10_000) as city:
         for n in range(4):
@@ -165,6 +169,7 @@ async def test_the_bound_holds_for_bytes_and_over_a_restart(tmp_path: Path) -> N
         assert city.quarantine.rows == 3
 
 
+@pytest.mark.usefixtures("homes")
 async def test_a_stranger_sees_nothing_and_decides_nothing(tmp_path: Path) -> None:
     async with world(tmp_path) as city:
         await city.send(b"{nonsense")

@@ -1,9 +1,7 @@
 """The law of a reading's key, the one commit, and what a failure leaves behind."""
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,9 @@ from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.store.audit import Act, verify
 from dothi.store.connection import Conflict, Connection
+from dothi.testing.homes import clear_city
+
+pytestmark = pytest.mark.usefixtures("homes")
 
 
 @pytest.fixture
@@ -171,6 +172,7 @@ def test_any_order_and_any_repetition_reads_the_same(
     expected: dict[int, dict[float, Any]] = {0: {}, 1: {}, 2: {}}
     for number, minute, value, _ in sorted(told, key=lambda one: one[3]):
         expected[number][minute] = float(value)
+    clear_city()
     city = City(tmp_path_factory.mktemp("law"))
     try:
         while told:
@@ -223,9 +225,9 @@ def test_a_failed_commit_changes_nothing_at_all(city: City) -> None:
     state = (city.writer.index.head.copy(), city.writer.index.shown.copy(), city.writer.index.entities_alive())
     held = Quarantined("http", "d", "not-json", "…", b"{")
     changes = [EntityChange("create", station(9)), EntityChange("delete", station(2))]
-    with closing(sqlite3.connect(city.database.path)) as other:
-        # The outbox is the last thing a commit writes.
-        other.execute("CREATE TRIGGER broken BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    with city.database.engine.begin() as other:
+        # The outbox is the last thing a commit writes; it has two rows already.
+        other.exec_driver_sql("CREATE UNIQUE INDEX broken ON outbox ((seq > 1))")
     for more, error in (([], Conflict), ([EntityChange("merge", station(7))], Problem)):
         with pytest.raises(error):
             city.write(row(0, 2, 6.0), row(1, 2, 6.0), row(0, 1, 4.0, heard=5), entities=changes + more, quarantine=[held])
@@ -236,8 +238,8 @@ def test_a_failed_commit_changes_nothing_at_all(city: City) -> None:
         assert (city.writer.index.head[: len(state[0])] == state[0]).all()
         assert (city.writer.index.shown[: len(state[1])] == state[1]).all()
         assert city.writer.index.entities_alive() == state[2]
-    with closing(sqlite3.connect(city.database.path)) as other:
-        other.execute("DROP TRIGGER broken")
+    with city.database.engine.begin() as other:
+        other.exec_driver_sql("DROP INDEX broken")
     applied = city.write(row(0, 2, 6.0), row(1, 2, 6.0), entities=[EntityChange("create", station(9))], quarantine=[held])
     assert (applied.stored, applied.created, applied.quarantined) == (2, [urn(9)], 1)
     city.reopen()

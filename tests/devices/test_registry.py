@@ -24,9 +24,12 @@ from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.store.audit import verify
 from dothi.store.connection import Connection, Unavailable
-from dothi.store.database import Database, migrate, open_database
+from dothi.store.database import Database, migrate
 from dothi.store.journal import Message
 from dothi.testing.clock import FixedClock
+from dothi.testing.homes import open_city
+
+pytestmark = pytest.mark.usefixtures("homes")
 
 IRI = "https://example.org/"
 AIR = EntityType(
@@ -71,7 +74,7 @@ class World:
 
 @asynccontextmanager
 async def world(home: Path) -> AsyncIterator[World]:
-    database = open_database(home, "hanoi")
+    database = open_city(home)
     migrate(database)
     writer = Writer(database, locate=lambda x, y: ward.code if (ward := CITY.locate(x, y)) else None)
     try:

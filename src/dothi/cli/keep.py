@@ -16,7 +16,7 @@ def backup(target: Annotated[Path, typer.Argument(help="The file to write, or a 
     from dothi.store.database import open_database
 
     settings = with_found_data(load_settings())
-    database = open_database(settings.home, tenant_of(settings))
+    database = open_database(settings.home, tenant_of(settings), settings.database)
     try:
         if not database.exists():
             raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")

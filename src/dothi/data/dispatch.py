@@ -91,8 +91,15 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Dispatch until cancelled; what was committed before a crash and not yet told is told first."""
-        await asyncio.to_thread(self._begin)
-        await self._save()
+        try:
+            await asyncio.to_thread(self._begin)
+            await self._save()
+            await self._serve_all()
+        finally:
+            for listener in self._listeners:
+                listener.close()
+
+    async def _serve_all(self) -> None:
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -107,8 +114,6 @@ class Dispatcher:
                     tasks.create_task(self._serve(self.states[name], handler))
         finally:
             self._writer.after_commit.remove(wake)
-            for listener in self._listeners:
-                listener.close()
             with suppress(Unavailable):
                 await asyncio.shield(self._save())
 

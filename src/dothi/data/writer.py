@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ from dothi.model.clock import to_micros
 from dothi.model.entity import LOCATION, Entity
 from dothi.model.problem import Problem
 from dothi.store.audit import Act, last_seal, record
-from dothi.store.connection import Conflict, Connection
+from dothi.store.connection import Conflict, Connection, InDoubt
 from dothi.store.database import Database
 
 T = TypeVar("T")
@@ -46,6 +47,15 @@ _SERIES = (
 )
 
 
+@dataclass(slots=True)
+class _Doubt:
+    """A commit whose end is not known: the audit's last seal before it, and what follows if it held."""
+
+    mark: str
+    sealed: tuple[int, bytes]
+    settle: Callable[[], None] | None
+
+
 class Writer:
     """The single writer of a tenant. ``locate`` gives the ward code of a point (longitude, latitude; EPSG:4326).
 
@@ -60,6 +70,7 @@ class Writer:
         self._editor = Editor(self._db, self.index, locate)
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._doubt: _Doubt | None = None
         self.after_commit: list[Callable[[], None]] = []  # called on the committing thread once an outbox row is on disk
 
     def close(self) -> None:
@@ -134,18 +145,43 @@ class Writer:
         self._sealed = record(self._db, acts, at, self._sealed)
         return result
 
-    def _transaction(self, work: Callable[[], T]) -> T:
-        sealed = self._sealed
+    def _transaction(self, work: Callable[[], T], settle: Callable[[], None] | None = None) -> T:
+        """``work`` in a transaction; what is kept in memory follows it, and ``settle`` runs, only if it holds."""
+        self._resolve_doubt()
+        doubt = _Doubt("", self._sealed, settle)
         try:
             with self._db.transaction():
                 result = work()
-        except BaseException:
-            self._sealed = sealed
-            self.index.undo()
-            self._recorder.undo()
+        except InDoubt as error:
+            doubt.mark = error.mark
+            self._doubt = doubt
             raise
-        self._recorder.settle()
+        except BaseException:
+            self._undo(doubt)
+            raise
+        self._settle(doubt)
         return result
+
+    def _resolve_doubt(self) -> None:
+        """Find out whether the commit held during which the server went away, before anything else is written."""
+        doubt = self._doubt
+        if doubt is not None:
+            held = self._db.held(doubt.mark)
+            self._doubt = None
+            if held:
+                self._settle(doubt)
+            else:
+                self._undo(doubt)
+
+    def _settle(self, doubt: "_Doubt") -> None:
+        self._recorder.settle()
+        if doubt.settle is not None:
+            doubt.settle()
+
+    def _undo(self, doubt: "_Doubt") -> None:
+        self._sealed = doubt.sealed
+        self.index.undo()
+        self._recorder.undo()
 
     def _commit(self, batch: Batch, *, careful: bool, also: Also | None = None) -> Applied:
         at = to_micros(batch.at)
@@ -173,8 +209,7 @@ class Writer:
                 also(self._db)
             return self._conclude(batch, edited, recorded, held, at)
 
-        applied = self._transaction(work)
-        self.index.settle(*written[0])
+        applied = self._transaction(work, lambda: self.index.settle(*written[0]))
         if applied.seq is not None:
             for tell in self.after_commit:
                 tell()

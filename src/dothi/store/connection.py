@@ -132,10 +132,9 @@ class Connection(Protocol):
 class Database(ABC):
     """One tenant's database and the connections to it. Thread-safe; ``close`` it when the city stops.
 
-    ``folder`` holds the tenant's files, wherever the tables are. ``kind`` names the home for people.
+    ``folder`` holds the tenant's files, wherever the tables are.
     """
 
-    kind: str
     dialect: Dialect
 
     def __init__(self, folder: Path, readers: int) -> None:
@@ -143,6 +142,11 @@ class Database(ABC):
         self._pool: queue.LifoQueue[Connection | None] = queue.LifoQueue()
         for _ in range(readers):
             self._pool.put(None)  # opened when first asked for
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """The home's name and version, for people."""
 
     @cached_property
     def lake(self) -> Lake:
@@ -196,6 +200,14 @@ class Database(ABC):
     @abstractmethod
     def exists(self) -> bool:
         """Whether there is a city here."""
+
+    @abstractmethod
+    def make(self) -> None:
+        """What must be there before the first migration. Raises Problem if the home is not fit for a city."""
+
+    @abstractmethod
+    def alone(self) -> AbstractContextManager[None]:
+        """No city writes to this database while the block runs. Raises Problem 409 if one does."""
 
     @abstractmethod
     def copy(self, target: Path) -> Path:

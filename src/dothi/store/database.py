@@ -1,19 +1,22 @@
 """One tenant's database, whichever home it has: where it lies, and the one migration tree."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic import SecretStr
 
 from dothi.model.problem import bad_request
 from dothi.store.connection import Connection, Database
 from dothi.store.sqlite import SqliteDatabase
 from dothi.store.tables import METADATA
 
-__all__ = ["Connection", "Database", "differences", "migrate", "open_database", "revision", "tenant_folder"]
+__all__ = ["Connection", "Database", "differences", "migrate", "open_database", "revision", "tenant_folder", "upgrade"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -25,23 +28,35 @@ def tenant_folder(home: Path, tenant: str) -> Path:
     return home / "tenants" / tenant
 
 
-def open_database(home: Path, tenant: str) -> Database:
-    """The database of ``tenant`` under ``home``, its folders made where missing. Call ``migrate`` before using it."""
+def open_database(home: Path, tenant: str, url: SecretStr | None = None) -> Database:
+    """The database of ``tenant``: in PostgreSQL at ``url``, or a file of SQLite under ``home``. Call ``migrate`` first.
+
+    Its folders under ``home`` are made where missing; nothing is connected yet. Raises Problem 400 for a ``url`` that makes
+    no sense, or where psycopg is not installed.
+    """
     folder = tenant_folder(home, tenant)
     for part in ("lake", "files", "journal", "backups"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    return SqliteDatabase(folder)
+    if url is None:
+        return SqliteDatabase(folder)
+    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise bad_request("A database is a URL like postgresql://user@host:5432/database.", "Mend it, or leave it out.")
+    if find_spec("psycopg") is None:
+        raise bad_request("PostgreSQL needs psycopg, which is not installed.", "Run: pip install 'dothi[postgres]'")
+    from dothi.store.postgres import PostgresDatabase  # a driver that most cities never need
+
+    return PostgresDatabase(folder, url.get_secret_value())
 
 
 def migrate(database: Database) -> Path | None:
     """Bring the tables to the newest revision; an older database is copied first, and the copy's path returned.
 
-    The copy lies in ``backups/`` and opens as it is. Raises Problem 400 for a database newer than this program.
+    The copy lies in ``backups/`` and is a file of SQLite. Raises Problem 400 for a database newer than this program, 409 if
+    a city is writing to it.
     """
     config = _config()
     head = ScriptDirectory.from_config(config).get_current_head()
-    with database.engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+    current = revision(database)
     if current == head:
         return None
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -50,17 +65,27 @@ def migrate(database: Database) -> Path | None:
             f"The database is at revision {current}, which this version does not know.",
             "Run the newer version of dothi that wrote it, or restore an older backup.",
         )
-    saved = None
-    if current is not None:
-        saved = database.copy(_unused(database.folder / "backups" / f"city-before-{head}-from-{current}.db"))
-    with database.engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    database.make()
+    with database.alone():
+        saved = None
+        if current is not None:
+            saved = database.copy(_unused(database.folder / "backups" / f"city-before-{head}-from-{current}.db"))
+        with database.engine.connect() as connection:
+            upgrade(connection)
     return saved
+
+
+def upgrade(connection: sa.Connection, to: str = "head") -> None:
+    """Run the migrations up to revision ``to`` on ``connection``, in one transaction of their own."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
 
 
 def revision(database: Database) -> str | None:
     """The revision the database is at; None before the first migration."""
+    if not database.exists():
+        return None
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
@@ -73,7 +98,7 @@ def differences(database: Database) -> list[object]:
 
 
 def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
-    # The R*Tree keeps its nodes in tables of its own.
+    # Where things are is kept in ways that SQLAlchemy has no words for; the R*Tree has tables of its own beside it.
     return not (kind == "table" and name is not None and (name == "place" or name.startswith("place_")))
 
 

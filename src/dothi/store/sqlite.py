@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,16 @@ class SqliteConnection(sqlite3.Connection):
 class SqliteDatabase(Database):
     """A tenant's database file ``path`` and the connections to it."""
 
-    kind = "SQLite"
     dialect = SQLITE
 
     def __init__(self, folder: Path, readers: int = READERS) -> None:
         super().__init__(folder, readers)
         self.path = folder / "city.db"
+
+    @property
+    def kind(self) -> str:
+        """See ``Database.kind``."""
+        return f"SQLite {sqlite3.sqlite_version}"
 
     def connect_writer(self) -> SqliteConnection:
         """WAL, fsync at every commit; see ``Database.connect_writer``."""
@@ -92,6 +96,13 @@ class SqliteDatabase(Database):
     def exists(self) -> bool:
         """See ``Database.exists``."""
         return self.path.is_file()
+
+    def make(self) -> None:
+        """SQLite makes its file when it is opened."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Whoever runs a city holds its home folder (``platform.home.locked``), and the file lies in it."""
+        return nullcontext()
 
     def copy(self, target: Path) -> Path:
         """By SQLite's online backup; see ``Database.copy``."""

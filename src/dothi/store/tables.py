@@ -10,12 +10,14 @@ METADATA = sa.MetaData()
 
 # SQLite only counts up a column that is exactly INTEGER; PostgreSQL needs eight bytes.
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# Texts are ordered by code point in both.
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 meta = sa.Table(
     "meta",
     METADATA,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("key", _TEXT, primary_key=True),
+    sa.Column("value", _TEXT, nullable=False),
 )
 
 # Expanded names of types, attributes and datasets. Id 0 is never given out: it stands for "no dataset".
@@ -23,7 +25,7 @@ name = sa.Table(
     "name",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("iri", sa.Text, nullable=False, unique=True),
+    sa.Column("iri", _TEXT, nullable=False, unique=True),
 )
 
 # One row per entity that ever was; a deleted one keeps its number, so its history keeps its owner.
@@ -31,11 +33,11 @@ entity = sa.Table(
     "entity",
     METADATA,
     sa.Column("num", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("id", _TEXT, nullable=False, unique=True),
     sa.Column("type", sa.Integer, sa.ForeignKey("name.id", deferrable=True, initially="DEFERRED"), nullable=False),
     sa.Column("clearance", sa.SmallInteger, nullable=False),
-    sa.Column("ward", sa.Text),
-    sa.Column("owner", sa.Text),
+    sa.Column("ward", _TEXT),
+    sa.Column("owner", _TEXT),
     # Bounding box of the location in EPSG:4326; both corners are the same for a point, NULL without a place.
     sa.Column("west", sa.Double),
     sa.Column("south", sa.Double),
@@ -45,7 +47,7 @@ entity = sa.Table(
     sa.Column("modified_at", _BIG, nullable=False),
     sa.Column("deleted_at", _BIG),
     # {iri: [{"k": kind, "v": value, "u": unit, "d": dataset, "x": sub-attributes, ...}]}; what is observed lives in "live".
-    sa.Column("doc", sa.Text, nullable=False),
+    sa.Column("doc", _TEXT, nullable=False),
     sa.Index("entity_type", "type"),
     sa.Index("entity_ward", "ward"),
 )
@@ -65,7 +67,7 @@ series = sa.Table(
     sa.Column("attribute", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("dataset", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("id", sa.Integer, nullable=False),
-    sa.Column("unit", sa.Text),
+    sa.Column("unit", _TEXT),
     sqlite_with_rowid=False,
 )
 
@@ -78,7 +80,7 @@ live = sa.Table(
     sa.Column("head", _BIG),
     sa.Column("observed_at", _BIG),
     sa.Column("number", sa.Double),
-    sa.Column("other", sa.Text),
+    sa.Column("other", _TEXT),
     sa.Column("grade", sa.SmallInteger, nullable=False),
     sa.Column("reasons", sa.Integer, nullable=False),
     sa.Column("origin", sa.SmallInteger, nullable=False),
@@ -94,7 +96,7 @@ reading = sa.Table(
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("number", sa.Double),
-    sa.Column("other", sa.Text),
+    sa.Column("other", _TEXT),
     sa.Column("grade", sa.SmallInteger, nullable=False),
     sa.Column("reasons", sa.Integer, nullable=False),
     sa.Column("origin", sa.SmallInteger, nullable=False),
@@ -130,7 +132,7 @@ late = sa.Table(
 outbox = sa.Table(
     "outbox",
     METADATA,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("seq", _BIG, primary_key=True, autoincrement=True),
     sa.Column("at", _BIG, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
@@ -139,18 +141,18 @@ outbox = sa.Table(
 dispatch_cursor = sa.Table(
     "dispatch_cursor",
     METADATA,
-    sa.Column("handler", sa.Text, primary_key=True),
+    sa.Column("handler", _TEXT, primary_key=True),
     sa.Column("seq", _BIG, nullable=False),
 )
 
 parked = sa.Table(
     "parked",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("handler", sa.Text, nullable=False),
+    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("handler", _TEXT, nullable=False),
     sa.Column("seq", _BIG, nullable=False),
     sa.Column("at", _BIG, nullable=False),
-    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("error", _TEXT, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("payload", sa.LargeBinary),
     sa.Index("parked_handler", "handler", "seq"),
@@ -161,21 +163,21 @@ parked = sa.Table(
 quarantine = sa.Table(
     "quarantine",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
     # What the row is of (``data.batch.Quarantined.key``): a message handed out again is held once.
-    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("key", _TEXT, nullable=False, unique=True),
     sa.Column("at", _BIG, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("device", sa.Text),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("source", _TEXT, nullable=False),
+    sa.Column("device", _TEXT),
+    sa.Column("reason", _TEXT, nullable=False),
+    sa.Column("detail", _TEXT, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("content_type", sa.Text, nullable=False),
-    sa.Column("correlation", sa.Text, nullable=False),
+    sa.Column("content_type", _TEXT, nullable=False),
+    sa.Column("correlation", _TEXT, nullable=False),
     sa.Column("received_at", _BIG),
     sa.Column("origin", sa.SmallInteger),
     sa.Column("replayed_at", _BIG),
-    sa.Column("state", sa.Text, nullable=False, server_default="held"),
+    sa.Column("state", _TEXT, nullable=False, server_default="held"),
     sa.Index("quarantine_state_reason", "state", "reason"),
     sqlite_autoincrement=True,
 )
@@ -184,21 +186,21 @@ quarantine = sa.Table(
 device = sa.Table(
     "device",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("entity_id", sa.Text, nullable=False),
-    sa.Column("entity_type", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("owner", sa.Text),
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("entity_id", _TEXT, nullable=False),
+    sa.Column("entity_type", _TEXT, nullable=False),
+    sa.Column("name", _TEXT, nullable=False),
+    sa.Column("owner", _TEXT),
     sa.Column("cadence_s", sa.Double, nullable=False),
     sa.Column("longitude", sa.Double),
     sa.Column("latitude", sa.Double),
-    sa.Column("ward", sa.Text),
-    sa.Column("mapping", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("ward", _TEXT),
+    sa.Column("mapping", _TEXT, nullable=False, server_default="{}"),
+    sa.Column("state", _TEXT, nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
     sa.Column("last_seen", _BIG),
-    sa.Column("flags", sa.Text, nullable=False, server_default="[]"),
-    sa.Column("folded", sa.Text, nullable=False, server_default=""),
+    sa.Column("flags", _TEXT, nullable=False, server_default="[]"),
+    sa.Column("folded", _TEXT, nullable=False, server_default=""),
     sa.Index("device_state", "state"),
     sa.Index("device_ward", "ward"),
     sa.Index("device_entity", "entity_id"),
@@ -208,13 +210,13 @@ device = sa.Table(
 lobby = sa.Table(
     "lobby",
     METADATA,
-    sa.Column("device", sa.Text, primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("device", _TEXT, primary_key=True),
+    sa.Column("source", _TEXT, nullable=False),
     sa.Column("first_seen", _BIG, nullable=False),
     sa.Column("last_seen", _BIG, nullable=False),
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary),
-    sa.Column("content_type", sa.Text, nullable=False, server_default="application/json"),
+    sa.Column("content_type", _TEXT, nullable=False, server_default="application/json"),
     sa.Index("lobby_last_seen", "last_seen"),
 )
 
@@ -222,14 +224,14 @@ lobby = sa.Table(
 audit = sa.Table(
     "audit",
     METADATA,
-    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("seq", _BIG, primary_key=True),
     sa.Column("at", _BIG, nullable=False),
-    sa.Column("person_id", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("thing", sa.Text, nullable=False),
-    sa.Column("result", sa.Text, nullable=False),
-    sa.Column("correlation", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("person_id", _TEXT, nullable=False),
+    sa.Column("action", _TEXT, nullable=False),
+    sa.Column("thing", _TEXT, nullable=False),
+    sa.Column("result", _TEXT, nullable=False),
+    sa.Column("correlation", _TEXT, nullable=False),
+    sa.Column("detail", _TEXT, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.Index("audit_at", "at"),
 )
@@ -256,9 +258,9 @@ unsealed = sa.Table(
 retention = sa.Table(
     "retention",
     METADATA,
-    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("dataset", _TEXT, primary_key=True),
     sa.Column("days", sa.Integer),
-    sa.Column("changed_by", sa.Text, nullable=False),
+    sa.Column("changed_by", _TEXT, nullable=False),
     sa.Column("changed_at", _BIG, nullable=False),
 )
 
@@ -268,25 +270,25 @@ retention = sa.Table(
 run = sa.Table(
     "run",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("process", sa.Text, nullable=False),
-    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("process", _TEXT, nullable=False),
+    sa.Column("version", _TEXT, nullable=False),
     sa.Column("seed", _BIG, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("state", _TEXT, nullable=False),
+    sa.Column("requested_by", _TEXT, nullable=False),
     sa.Column("requested_at", _BIG, nullable=False),
     sa.Column("started_at", _BIG),
     sa.Column("ended_at", _BIG),
     sa.Column("seconds", sa.Double),
     sa.Column("progress", sa.Double, nullable=False, server_default="0"),
-    sa.Column("inputs", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("outputs", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("error", sa.Text, nullable=False, server_default=""),
-    sa.Column("options", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("repeats", sa.Text),
-    sa.Column("ended_by", sa.Text, nullable=False, server_default=""),
-    sa.Column("inputs_digest", sa.Text, nullable=False, server_default=""),
-    sa.Column("outputs_digest", sa.Text, nullable=False, server_default=""),
+    sa.Column("inputs", _TEXT, nullable=False, server_default="{}"),
+    sa.Column("outputs", _TEXT, nullable=False, server_default="{}"),
+    sa.Column("error", _TEXT, nullable=False, server_default=""),
+    sa.Column("options", _TEXT, nullable=False, server_default="{}"),
+    sa.Column("repeats", _TEXT),
+    sa.Column("ended_by", _TEXT, nullable=False, server_default=""),
+    sa.Column("inputs_digest", _TEXT, nullable=False, server_default=""),
+    sa.Column("outputs_digest", _TEXT, nullable=False, server_default=""),
     sa.Index("run_requested", "requested_at"),
     sa.Index("run_process", "process", "requested_at"),
 )
@@ -295,13 +297,13 @@ run = sa.Table(
 forecast = sa.Table(
     "forecast",
     METADATA,
-    sa.Column("process", sa.Text, primary_key=True),
+    sa.Column("process", _TEXT, primary_key=True),
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("issued_at", _BIG, primary_key=True, autoincrement=False),
     sa.Column("target_at", _BIG, primary_key=True, autoincrement=False),
-    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("run", _TEXT, nullable=False),
     # How it was made: "model", or why there is only a naive one; and whether it was made afterwards, for the past.
-    sa.Column("method", sa.Text, nullable=False, server_default="model"),
+    sa.Column("method", _TEXT, nullable=False, server_default="model"),
     sa.Column("hindcast", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("low", sa.Double),
@@ -318,18 +320,13 @@ saved_query = sa.Table(
     "saved_query",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("sql", sa.Text, nullable=False),
-    sa.Column("display", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("title", _TEXT, nullable=False),
+    sa.Column("sql", _TEXT, nullable=False),
+    sa.Column("display", _TEXT, nullable=False, server_default="{}"),
+    sa.Column("owner", _TEXT, nullable=False),
     sa.Column("modified_at", _BIG, nullable=False),
-    sa.Column("folded", sa.Text, nullable=False, server_default=""),
+    sa.Column("folded", _TEXT, nullable=False, server_default=""),
+    # A deleted one stays for a day, so that deleting can be undone.
+    sa.Column("deleted_at", _BIG),
     sqlite_autoincrement=True,
-)
-
-# What SQLAlchemy has no words for, by dialect. The R*Tree holds the box of every entity with a place, by entity.num.
-SQLITE_EXTRAS = (
-    "CREATE VIRTUAL TABLE place USING rtree(num, west, east, south, north)",
-    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
-    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
 )
