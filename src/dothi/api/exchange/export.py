@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +18,7 @@ from dothi.access.policy import Clearance, Person, reach
 from dothi.api.exchange import entities, layout, records
 from dothi.api.exchange.forecasts import write_forecasts
 from dothi.api.exchange.layout import Manifest, Progress, Source, moment_text
-from dothi.api.exchange.readings import DAY, Span, canonical, pieces, series_of, shown_by, stage, written
+from dothi.api.exchange.readings import DAY, Span, Statements, series_of, shown_by, stage, written
 from dothi.api.exchange.shown import write_shown
 from dothi.data.document import read_document
 from dothi.data.restoring import KeptEntity
@@ -25,8 +26,13 @@ from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import last_seal
 from dothi.store.connection import Connection, Database
+from dothi.store.delta import LakeFile
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _PAGE = 500
+_TRIES = 20
 _PROVIDER = "https://smartdatamodels.org/dataProvider"
 _ENTITIES = (
     "SELECT e.num, e.id, n.iri, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.deleted_at, e.doc "
@@ -117,7 +123,8 @@ class _Export:
         self._taken = _Taken()
 
     def run(self) -> Manifest:
-        with self._database.reader() as db:
+        with ExitStack() as stack:
+            db, files = self._moment(stack)
             span = self._span(db)
             self._entities(db, span)
             series = series_of(db, self._reached, span)
@@ -128,9 +135,25 @@ class _Export:
                 self._taken.counts["forecasts"] += count
             self._progress("recent readings", 0, 1)
             staged = stage(db, self._aside, span)
-        self._readings(series, staged)
+        self._readings(series, Statements(self._database.lake, files, staged), span)
         write_shown(self._folder, self._taken.names, self._progress)
         return self._conclude()
+
+    def _moment(self, stack: ExitStack) -> tuple[Connection, dict[str, list[LakeFile]]]:
+        """The database and the lake's files at one moment: no seal fell between the two."""
+        lake = self._database.lake
+        for _ in range(_TRIES):
+            before = {iri: lake.version(iri) for iri in lake.types()}
+            with ExitStack() as attempt:
+                db = attempt.enter_context(self._database.reader())
+                db.execute("SELECT 1 FROM meta").fetchone()  # the moment of a snapshot is that of its first question
+                files = {iri: lake.files(iri, -(2**62), 2**62) for iri in lake.types()}
+                if {iri: lake.version(iri) for iri in lake.types()} == before:
+                    stack.push(attempt.pop_all())
+                    return db, files
+        raise Problem(
+            503, "lake-busy", "The lake is being written without a pause.", "Try again in a minute.", retry_after=60
+        )
 
     def _span(self, db: Connection) -> Span:
         iris = [iri for (iri,) in db.execute("SELECT DISTINCT n.iri FROM entity e JOIN name n ON n.id = e.type ORDER BY 1")]
@@ -179,25 +202,21 @@ class _Export:
         row = db.execute("SELECT value FROM meta WHERE key = 'replay'").fetchone()
         self._taken.replay = row[0] if row else None
 
-    def _readings(self, series: Any, staged: Mapping[int, Path]) -> None:
+    def _readings(self, series: "pl.DataFrame", statements: Statements, span: Span) -> None:
         import polars as pl
 
         by_type = {iri: series.filter(pl.col("type") == iri).drop("type") for iri in series["type"].unique().to_list()}
-        for done, day in enumerate(sorted(staged)):
-            self._progress("readings", done, len(staged))
-            rows = pl.read_parquet(staged[day])
+        days = [day for day in statements.days if span.meets(day)]
+        for done, day in enumerate(days):
+            self._progress("readings", done, len(days))
             for iri in sorted(by_type):
-                mine = rows.join(by_type[iri].select("series"), on="series", how="semi")
                 folder = self._folder / "readings" / self._taken.names[iri]
-                for number, piece in enumerate(pieces(mine), 1):
-                    if not piece.height:
-                        continue
-                    out = written(canonical(piece), by_type[iri])
+                for number, piece in enumerate(statements.pieces(day, by_type[iri], span), 1):
                     folder.mkdir(parents=True, exist_ok=True)
                     part = "" if number == 1 else f"-{number}"
-                    out.write_parquet(folder / f"day={from_micros(day * DAY):%Y-%m-%d}{part}.parquet")
-                    self._taken.counts["readings"] += out.height
-            staged[day].unlink()
+                    name = f"day={from_micros(day * DAY):%Y-%m-%d}{part}.parquet"
+                    written(piece, by_type[iri]).write_parquet(folder / name)
+                    self._taken.counts["readings"] += piece.height
 
     def _conclude(self) -> Manifest:
         about, wanted, taken = self._about, self._wanted, self._taken

@@ -7,22 +7,26 @@ leaves once.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dothi.access.policy import Clearance
 from dothi.api.exchange.entities import grade_word, origin_word, reasons_word
+from dothi.data.past import KEY, schema, settled
 from dothi.store.connection import Connection
+from dothi.store.delta import LakeFile
+from dothi.store.lake import Lake
 
 if TYPE_CHECKING:
     import polars as pl
 
 DAY = 86_400_000_000
-PIECE = 2_000_000  # rows that are worked on at once
+PIECE = 500_000  # rows that are worked on at once
 _FETCH = 50_000
 _RECENT = (
-    "SELECT observed_at, series_id, revision, number, other, grade, reasons, origin, received_at, withdrawn FROM reading "
+    "SELECT series_id, observed_at, revision, number, other, grade, reasons, origin, received_at, withdrawn FROM reading "
     "WHERE observed_at >= ? AND observed_at < ? ORDER BY observed_at, series_id, revision"
 )
 _SERIES = (
@@ -34,8 +38,7 @@ _SHOWN = (
     "SELECT series_id, observed_at, number, other, grade, reasons, origin, received_at, hidden FROM live "
     "WHERE series_id > ? ORDER BY series_id LIMIT ?"
 )
-VALUE = ["number", "other", "withdrawn"]
-KEY = ["series", "observed_at"]
+_VALUE = ("number", "other", "withdrawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +49,20 @@ class Span:
     end: int | None = None
     types: frozenset[str] | None = None
 
+    def meets(self, day: int) -> bool:
+        """True if a reading of this UTC day (since 1970) can lie in it."""
+        return (self.end is None or day * DAY < self.end) and (self.start is None or (day + 1) * DAY > self.start)
+
     def takes(self, type_iri: str) -> bool:
         """True if readings of this type leave."""
         return self.types is None or type_iri in self.types
-
-
-def columns() -> dict[str, Any]:
-    """The columns of a piece inside: what the recent table and the lake have in common."""
-    import polars as pl
-
-    return {
-        "observed_at": pl.Int64,
-        "series": pl.Int32,
-        "revision": pl.Int32,
-        "number": pl.Float64,
-        "other": pl.String,
-        "grade": pl.Int8,
-        "reasons": pl.Int32,
-        "origin": pl.Int8,
-        "received_at": pl.Int64,
-        "withdrawn": pl.Boolean,
-    }
 
 
 def series_of(db: Connection, reached: Clearance, span: Span) -> "pl.DataFrame":
     """Every series that may leave: series (its number here), type, entity, attribute, dataset and unit."""
     import polars as pl
 
-    schema = {
+    named = {
         "series": pl.Int32,
         "type": pl.String,
         "entity": pl.String,
@@ -81,7 +70,7 @@ def series_of(db: Connection, reached: Clearance, span: Span) -> "pl.DataFrame":
         "dataset": pl.String,
         "unit": pl.String,
     }
-    frame = pl.DataFrame(db.execute(_SERIES, (int(reached),)).fetchall(), schema=schema, orient="row")
+    frame = pl.DataFrame(db.execute(_SERIES, (int(reached),)).fetchall(), schema=named, orient="row")
     return frame if span.types is None else frame.filter(pl.col("type").is_in(sorted(span.types)))
 
 
@@ -89,7 +78,7 @@ def shown_by(db: Connection, series: "pl.DataFrame") -> "pl.DataFrame":
     """What each of ``series`` shows, and when that was heard; ``shown`` False where its entity does not show it any more."""
     import polars as pl
 
-    schema = {**columns(), "shown": pl.Boolean}
+    known_as = {**schema(), "shown": pl.Boolean}
     frames = []
     last = -1
     while rows := db.execute(_SHOWN, (last, _FETCH)).fetchall():
@@ -97,8 +86,8 @@ def shown_by(db: Connection, series: "pl.DataFrame") -> "pl.DataFrame":
         names = ("series", "observed_at", "number", "other", "grade", "reasons", "origin", "received_at", "shown")
         known: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
         known["shown"] = [not hidden for hidden in known["shown"]]
-        frames.append(pl.DataFrame(known, schema={name: schema[name] for name in known}))
-    wanted = {name: kind for name, kind in schema.items() if name not in ("revision", "withdrawn")}
+        frames.append(pl.DataFrame(known, schema={name: known_as[name] for name in known}))
+    wanted = {name: kind for name, kind in known_as.items() if name not in ("revision", "withdrawn")}
     live = pl.concat([pl.DataFrame(schema=wanted), *(frame.select(list(wanted)) for frame in frames)])
     told = series.select("series").join(live, on="series", how="left")
     # Where everything was withdrawn, what is left in the row is of no moment.
@@ -128,28 +117,25 @@ def stage(db: Connection, folder: Path, span: Span) -> dict[int, Path]:
 def _day(db: Connection, start: int, end: int) -> "pl.DataFrame":
     import polars as pl
 
-    schema = columns()
+    wanted = schema()
     told_by = iter(db.execute(_RECENT, (start, end)))
     frames = []
     while rows := list(islice(told_by, _FETCH)):
-        told: dict[str, Sequence[Any]] = dict(zip(schema, zip(*rows, strict=True), strict=True))
+        told: dict[str, Sequence[Any]] = dict(zip(wanted, zip(*rows, strict=True), strict=True))
         withdrawn: dict[str, Sequence[Any]] = {"withdrawn": [bool(one) for one in told["withdrawn"]]}
-        frames.append(pl.DataFrame(told | withdrawn, schema=schema))
+        frames.append(pl.DataFrame(told | withdrawn, schema=wanted))
     return pl.concat(frames)
 
 
-def canonical(frame: "pl.DataFrame") -> "pl.DataFrame":
-    """The rows of keys in canonical form; ``frame`` has the ``columns`` and may hold a row twice."""
+def canonical(statements: "pl.DataFrame") -> "pl.DataFrame":
+    """Statements, those of the lake first, in canonical form: saying again what was said last is nothing."""
     import polars as pl
 
-    ordered = frame.sort([*KEY, "received_at", "revision"]).unique(
-        [*KEY, "received_at", *VALUE], keep="first", maintain_order=True
-    )
-    again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in [*KEY, *VALUE])
+    once = settled(statements)
+    again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in (*KEY, *_VALUE))
     # The first row compares with nothing at all, which must not read as "the same".
-    first = pl.int_range(pl.len()) == 0
-    heard = ordered.filter(first | ~again)
-    return heard.with_columns((pl.int_range(pl.len()).over(KEY)).cast(pl.Int32).alias("revision"))
+    heard = once.filter((pl.int_range(pl.len()) == 0) | ~again)
+    return heard.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).over(KEY).alias("revision"))
 
 
 def written(frame: "pl.DataFrame", series: "pl.DataFrame") -> "pl.DataFrame":
@@ -175,20 +161,53 @@ def written(frame: "pl.DataFrame", series: "pl.DataFrame") -> "pl.DataFrame":
     )
 
 
-def pieces(frame: "pl.DataFrame", size: int = PIECE) -> Iterator["pl.DataFrame"]:
-    """``frame`` in parts of about ``size`` rows, a series never cut."""
-    if frame.height <= size:
-        yield frame
-        return
-    ordered = frame.sort("series")
-    start = 0
-    while start < ordered.height:
-        stop = min(start + size, ordered.height)
-        if stop < ordered.height:
-            last = ordered["series"][stop]
-            stop = int(ordered["series"].search_sorted(last, side="right"))
-        yield ordered.slice(start, stop - start)
-        start = stop
+class Statements:
+    """All that was said of the readings, by day: the recent table as it was staged, and the lake's files of that moment."""
+
+    def __init__(self, lake: Lake, files: Mapping[str, Sequence[LakeFile]], staged: Mapping[int, Path]) -> None:
+        self._lake, self._files, self._staged = lake, files, staged
+
+    @property
+    def days(self) -> list[int]:
+        """The UTC days (since 1970) with a reading, in order."""
+        return sorted({*self._staged, *(file.day for files in self._files.values() for file in files)})
+
+    def pieces(self, day: int, series: "pl.DataFrame", span: Span) -> "Iterator[pl.DataFrame]":
+        """What was said on ``day`` of ``series``, in canonical form and in parts of about ``PIECE`` rows, no series cut."""
+        import polars as pl
+
+        recent = pl.scan_parquet(self._staged[day]) if day in self._staged else None
+        numbers = series["series"].sort()
+        types = self._lake.types_of(numbers.to_list())
+        files = [file for iri in types for file in self._files.get(iri, ()) if file.day == day]
+        total = sum(file.rows for file in files)
+        if recent is not None:
+            total += recent.select(pl.len()).collect().item()
+        parts = max(1, -(-total // PIECE))
+        size = max(1, -(-len(numbers) // parts))
+        for start in range(0, len(numbers), size):
+            some = numbers.slice(start, size)
+            within = pl.col("series").is_between(some[0], some[-1]) & pl.col("series").is_in(some.implode())
+            frames = []
+            if files:
+                frames.append(self._lake.read(files, partial(_those, within & _bounded(span))))
+            if recent is not None:
+                frames.append(_those(within, recent).collect())
+            told = pl.concat(frames) if frames else pl.DataFrame(schema=schema())
+            if told.height:
+                yield canonical(told)
+
+
+def _those(condition: "pl.Expr", rows: "pl.LazyFrame") -> "pl.LazyFrame":
+    return rows.filter(condition).select(list(schema()))
+
+
+def _bounded(span: Span) -> "pl.Expr":
+    import polars as pl
+
+    first = -(2**62) if span.start is None else span.start
+    last = 2**62 if span.end is None else span.end
+    return (pl.col("observed_at") >= first) & (pl.col("observed_at") < last)
 
 
 def _moment(name: str) -> "pl.Expr":

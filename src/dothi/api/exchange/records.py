@@ -63,6 +63,7 @@ ELSEWHERE = {
     "dispatch_cursor": "what this home still has to tell its own pages and rules",
     "parked": "what this home still has to tell its own pages and rules",
     "dirty_day": "what this home's lake still has to take in",
+    "unsealed": "what this home's lake still has to take in",
 }
 
 
