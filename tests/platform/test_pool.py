@@ -113,6 +113,7 @@ def test_a_worker_is_polite_and_knows_no_secrets(monkeypatch: pytest.MonkeyPatch
         ("fail", {"how": "die"}, "worker-died", "SIGKILL"),
         ("fail", {"how": "exit"}, "worker-died", "exit 3"),
         ("fail", {"how": "x"}, "process-error", "ValueError: không tính được: x"),
+        ("fail", {"how": "babble"}, "process-error", "ValueError: ? hai dòng"),
         ("odd", {"how": "large"}, "bad-outputs", "5000002 > 4194304 B"),
         ("odd", {"how": "no json"}, "bad-outputs", "TypeError: Encoding objects of type object is unsupported"),
     ],

@@ -305,7 +305,7 @@ def test_old_runs_make_room_and_big_texts_go_first(tmp_path: Path, monkeypatch: 
                     text = "{}" if number == 5 else big
                     state = "running" if number == 14 else "done"
                     records.change(db, f"r{number}", inputs=text, outputs=text, outputs_digest="d", state=state)
-                records.let_go(db, "test.echo", NOON)
+                assert records.let_go(db, "test.echo", NOON) == 4
 
             await made.writer.run(LOCAL_OPERATOR, NOON, fill)
             found = [one.id for one in made.runs.list(LOCAL_OPERATOR)[0]]
@@ -315,10 +315,14 @@ def test_old_runs_make_room_and_big_texts_go_first(tmp_path: Path, monkeypatch: 
             assert made.run("r9").outputs_digest == "d"
             with pytest.raises(Problem, match="not kept"):
                 await made.runs.repeat(LOCAL_OPERATOR, "r9")
-            await made.writer.run(
-                LOCAL_OPERATOR, NOON, lambda db: records.let_go(db, "test.echo", NOON + timedelta(days=records.KEEP_DAYS))
-            )
-            assert [one.id for one in made.runs.list(LOCAL_OPERATOR)[0]] == ["r0", "r14"]
+            made.clock.advance(timedelta(days=records.KEEP_DAYS))
+            made.tasks.start("runs", made.runs.run)
+            last = await made.over(await made.ask(ECHO))
+            left = [one.id for one in made.runs.list(LOCAL_OPERATOR)[0]]
+            assert left == [last.id, "r0"], "what is 90 days old went when a run ended"
+            with made.database.reader() as connection:
+                query = "SELECT thing, detail FROM audit WHERE action = 'run.destroy'"
+                assert connection.execute(query).fetchall() == [("process:test.echo", "10 old runs")]
 
     asyncio.run(scene())
 

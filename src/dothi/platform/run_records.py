@@ -194,17 +194,19 @@ def last_scheduled(db: Connection, process: str, by: str) -> int | None:
     return row[0] if row else None
 
 
-def let_go(db: Connection, process: str, now: datetime) -> None:
+def let_go(db: Connection, process: str, now: datetime) -> int:
     """Destroy what is past ``KEEP_RUNS`` or ``KEEP_DAYS`` of one process, and big texts past ``KEEP_BIG``.
 
-    A few rows at a time: it runs at the end of every run.
+    A few rows at a time: it runs at the end of every run. Returns how many runs are gone.
     """
     rows = db.execute(_SURPLUS, (process, KEEP_RUNS)).fetchall()
     rows += db.execute(_OLD, (process, to_micros(now - timedelta(days=KEEP_DAYS)))).fetchall()
-    db.executemany("DELETE FROM run WHERE id = ?", rows)
+    gone = {one for (one,) in rows}
+    db.executemany("DELETE FROM run WHERE id = ?", [(one,) for one in gone])
     rows = db.execute(_SURPLUS, (process, KEEP_BIG)).fetchall()
     db.executemany("UPDATE run SET inputs = '' WHERE id = ? AND length(inputs) > ?", [(one, BIG) for (one,) in rows])
     db.executemany("UPDATE run SET outputs = '' WHERE id = ? AND length(outputs) > ?", [(one, BIG) for (one,) in rows])
+    return len(gone)
 
 
 def _run(row: Sequence[Any]) -> Run:

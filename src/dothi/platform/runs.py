@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from dothi.access.policy import Person, may
+from dothi.access.policy import SYSTEM, Person, may
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import Text, fold
@@ -25,6 +25,7 @@ from dothi.platform.pool import MAX_JSON, Pool, RunError, name_of
 from dothi.platform.run_records import ASKERS, ERRORS, STATES, Run, RunState
 from dothi.platform.schedule import SCHEDULE, Schedule
 from dothi.platform.sector import Process
+from dothi.platform.worker import line_of
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
 
@@ -287,20 +288,17 @@ class Runs:
     async def _recover(self) -> None:
         """What ran when the city ended came to nothing; what waited still waits."""
         now = self._platform.clock.now()
-        cut: list[str] = []
+        acts: list[Act] = []
 
         def mark(db: Connection) -> Sequence[Run]:
             found = records.fetch_open(db)
             for one in found:
                 if one.state == "running":
-                    cut.append(one.id)
                     records.change(db, one.id, state="failed", ended_at=to_micros(now), error="city-stopped")
+                    acts.append(Act(SCHEDULE.id, "run.start", f"run:{one.id}", "failed", detail="city-stopped"))
             return [one for one in found if one.state == "queued"]
 
-        waiting = await self._platform.writer.run(SCHEDULE, now, mark, action="run.start")
-        if cut:
-            acts = [Act(SCHEDULE.id, "run.start", f"run:{one}", "failed", detail="city-stopped") for one in cut]
-            await self._platform.writer.run(SCHEDULE, now, lambda _: None, acts, action="run.start")
+        waiting = await self._platform.writer.run(SCHEDULE, now, mark, acts, action="run.start")
         for one in waiting:
             self._queue.setdefault(one.id, _Ticket.of(one))
         self._schedule = Schedule(self._platform)
@@ -425,15 +423,16 @@ class Runs:
         """Write a change of state, with its act, in one transaction; at the end of a run old ones make room."""
         now = self._platform.clock.now()
 
-        def work(db: Connection) -> None:
-            records.change(db, ticket.id, state=state, **values)
-            if state != "running":
-                records.let_go(db, ticket.process, now)
-
         action = "run.cancel" if state == "cancelled" else "run.start"
         detail = f"{ticket.process} {values.get('error', '')}".rstrip()
-        act = Act(asker.id, action, f"run:{ticket.id}", state, correlation, detail)
-        await self._platform.writer.run(asker, now, work, [act], action=action)
+        acts = [Act(asker.id, action, f"run:{ticket.id}", state, correlation, detail)]
+
+        def work(db: Connection) -> None:
+            records.change(db, ticket.id, state=state, **values)
+            if state != "running" and (gone := records.let_go(db, ticket.process, now)):
+                acts.append(Act(SYSTEM.id, "run.destroy", f"process:{ticket.process}", detail=f"{gone} old runs"))
+
+        await self._platform.writer.run(asker, now, work, acts, action=action)
 
 
 def _named(titles: Mapping[str, Text], folded: str) -> Sequence[str]:
@@ -442,4 +441,4 @@ def _named(titles: Mapping[str, Text], folded: str) -> Sequence[str]:
 
 def _words(error: Exception) -> str:
     """What is said of a failure, on one line."""
-    return (str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}")[:500]
+    return line_of(str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}")

@@ -66,6 +66,11 @@ def send(out: BinaryIO, kind: bytes, body: bytes) -> None:
     out.flush()
 
 
+def line_of(text: str) -> str:
+    """``text`` on one line that any database takes: no breaks, no NUL, no half letters, 500 letters at most."""
+    return " ".join(text.replace("\0", " ").split()).encode("utf-8", "replace").decode()[:_WORDS]
+
+
 def main() -> None:
     """Serve the city at the other end of stdin and stdout until it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the city's to answer
@@ -94,13 +99,13 @@ def _serve(task: Task, out: BinaryIO) -> None:
         random.seed(task.seed)  # for who forgets that the seed is in the context
         outputs: Any = function(inputs, Context(task.seed, out))
     except Exception as error:
-        words = f"{type(error).__name__}: {error}"[:_WORDS]
-        send(out, b"e", msgspec.json.encode(Failure(words, traceback.format_exc()[-_TRACE:])))
+        trace = traceback.format_exc()[-_TRACE:].encode("utf-8", "replace").decode()
+        send(out, b"e", msgspec.json.encode(Failure(line_of(f"{type(error).__name__}: {error}"), trace)))
         return
     try:
         body = msgspec.json.encode(outputs, order="sorted")
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        send(out, b"x", msgspec.json.encode(Failure(f"{type(error).__name__}: {error}"[:_WORDS])))
+        send(out, b"x", msgspec.json.encode(Failure(line_of(f"{type(error).__name__}: {error}"))))
         return
     if len(body) > task.limit:
         send(out, b"x", msgspec.json.encode(Failure(f"{len(body)} > {task.limit} B")))

@@ -37,6 +37,8 @@ def fail(inputs: dict[str, Any], _: "RunContext") -> None:
         os.kill(os.getpid(), 9)
     if how == "exit":
         os._exit(3)
+    if how == "babble":
+        raise ValueError("\ud800\0 hai\n dòng")
     raise ValueError(f"không tính được: {how}")
 
 
