@@ -15,8 +15,9 @@ from dothi.platform.pool import Pool
 from dothi.platform.runs import Run, Runs
 from dothi.platform.sector import Process
 from dothi.platform.tasks import Supervisor
-from dothi.store.database import Database, migrate, open_database
+from dothi.store.database import Database, migrate
 from dothi.testing.clock import FixedClock
+from dothi.testing.homes import open_city
 from dothi.testing.processes import EVERY
 
 NOON = datetime(2026, 5, 14, 5, tzinfo=UTC)
@@ -36,7 +37,7 @@ class World:
     """What Runs needs of a platform, and short ways to ask it."""
 
     def __init__(self, home: Path, size: int = 1, idle: float = 60.0) -> None:
-        self.database: Database = open_database(home, "hanoi")
+        self.database: Database = open_city(home)
         migrate(self.database)
         self.writer = Writer(self.database, locate=lambda *_: None)
         self.clock, self.metrics, self.tasks = FixedClock(NOON), Metrics(), Supervisor()

@@ -22,6 +22,7 @@ from dothi.platform.sector import Process
 from dothi.testing.computations import echo
 from dothi.testing.processes import ECHO, FAIL, NAP, ODD, SHORT_NAP, WALK
 
+pytestmark = pytest.mark.usefixtures("homes")
 SECOND = Person("second-operator", Clearance.RESTRICTED, operator=True)
 HOUR = timedelta(hours=1)
 
