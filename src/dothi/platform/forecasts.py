@@ -49,6 +49,8 @@ _POINTS = (
     "WHERE process = ? AND series_id = ? AND issued_at = ? ORDER BY target_at"
 )
 _NEWEST = "SELECT max(issued_at) FROM forecast WHERE process = ? AND series_id = ? AND issued_at <= ?"
+_LAST = "SELECT max(target_at) FROM forecast WHERE process = ?"
+_LAST_ISSUE = "SELECT max(issued_at) FROM forecast WHERE process = ? AND target_at = ?"
 _ISSUES = (
     "SELECT DISTINCT issued_at FROM forecast WHERE process = ? AND series_id = ? AND issued_at <= ? "
     "ORDER BY issued_at DESC LIMIT ?"
@@ -229,6 +231,17 @@ class Forecasts:
         now = to_micros(self._platform.clock.now())
         with self._platform.database.reader() as db:
             return [from_micros(at) for (at,) in db.execute(_ISSUES, (process, series, now, limit))]
+
+    def last_issued(self, asker: Person, process: str) -> datetime | None:
+        """When the process last said anything about any entity; None if it never did, or for an asker who may not know."""
+        if reach(asker, "forecast.read") is None:
+            return None
+        with self._platform.database.reader() as db:
+            (target,) = db.execute(_LAST, (process,)).fetchone()
+            if target is None:
+                return None
+            (issued,) = db.execute(_LAST_ISSUE, (process, target)).fetchone()
+        return from_micros(issued)
 
     def scores(self, asker: Person, process: str, window: timedelta = WINDOW) -> Scores:
         """How wrong the forecasts were whose hours lay in the last ``window``, as far as ``asker`` may know the entities."""

@@ -299,7 +299,7 @@ class Target:
     attribute: str
     believable: Callable[[float], bool]
     hindcast_after: timedelta = timedelta(days=2)
-    hindcast_every: timedelta = timedelta(hours=3)
+    hindcast_every: timedelta = timedelta(hours=5)  # comes by every hour of the day
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,11 +124,12 @@ def error_words(score: Score, unit: str, language: str) -> str:
         return _("Chưa đủ để so sánh với dự báo đơn giản: mới có {count} giờ đã biết kết quả, cần {needed}.").format(
             count=number(score.cases, language), needed=number(ENOUGH, language)
         )
+    digits = 1 if round(score.model, 1) != round(score.naive, 1) else 2
     said = _("Sai số 7 ngày qua ±{model} {unit}; dự báo đơn giản ({which}) ±{naive}; {count} lần so sánh.").format(
-        model=number(score.model, language, 1),
+        model=number(score.model, language, digits),
         unit=unit,
         which=naive_words(score, language),
-        naive=number(score.naive, language, 1),
+        naive=number(score.naive, language, digits),
         count=number(score.cases, language),
     )
     if score.hindcasts:

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.devices import Devices
+from dothi.web.forecasts import ForecastPages
 from dothi.web.live import Live
 from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
@@ -14,18 +15,27 @@ from dothi.web.quarantine import QuarantinePages
 from dothi.web.runs import RunPages
 from dothi.web.sql import SqlPages
 from dothi.web.wall import Wall
+from dothi.web.ward import WardPages
+from dothi.web.ward_list import Wards
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
-    runs, sql = RunPages(platform), SqlPages(platform)
+    runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
+    wards, ward = Wards(platform), WardPages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
         page("/wall", wall.page, action="operations.read"),
         page("/wall/board", wall.board, action="operations.read"),
+        page("/wards", wards.page, action="operations.read"),
+        page("/wards.csv", wards.table, action="operations.read"),
+        page("/wards.geojson", wards.geojson, action="operations.read"),
+        page("/wards/{code}/history.csv", ward.history, action="history.read"),
+        page("/wards/{code}.geojson", ward.geojson, action="operations.read"),
+        page("/wards/{code}", ward.page, action="operations.read"),
         page("/map/base/{name}.json", ground.base, action="city.read"),
         page("/map/layers/{layer}.json", ground.layer, action="entity.read"),
         page("/map/tiles.json", ground.tiles, action="entity.read"),
@@ -42,6 +52,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/devices/quarantine", quarantine.index, action="quarantine.read"),
         page("/devices/quarantine", quarantine.decide, action="quarantine.write", methods=("POST",)),
         page("/devices/quarantine/parked", quarantine.resend, action="operations.write", methods=("POST",)),
+        page("/forecasts", forecasts.index, action="forecast.read"),
+        page("/forecasts.csv", forecasts.table, action="forecast.read"),
         page("/runs", runs.index, action="run.read"),
         page("/runs", runs.start, action="run.start", methods=("POST",)),
         page("/runs.csv", runs.table, action="run.read"),
