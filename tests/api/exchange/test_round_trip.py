@@ -67,7 +67,7 @@ def told(step: tuple[Any, ...], turn: int) -> Attribute:
     return Attribute("Property", step[2], at(turn), "GQ", origin=Origin.SIMULATED)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps=st.lists(READ | CHANGES, max_size=14))
 def test_a_city_goes_out_and_comes_back_equal(steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as scratch:

@@ -20,6 +20,7 @@ FOLDERS = ("entities", "readings", "forecasts")
 Progress = Callable[[str, int, int], None]  # (what is under way, done, total)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -120,11 +121,14 @@ def damaged(folder: Path, why: str) -> Problem:
 
 @contextmanager
 def room_on(folder: Path) -> Iterator[None]:
-    """Say it in words when the disk that holds ``folder`` fills up: raises Problem 507 for OSError ENOSPC and its like."""
+    """Say it in words when the disk that holds ``folder`` fills up: raises Problem 507 for ENOSPC and its like."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _FULL:
+    except Exception as error:
+        # Polars tells the number of an error of the system in words only.
+        told = _SYSTEM_ERROR.search(str(error))
+        number = error.errno if isinstance(error, OSError) else int(told.group(1)) if told else None
+        if number not in _FULL:
             raise
         raise Problem(
             507,
