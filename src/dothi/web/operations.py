@@ -130,7 +130,6 @@ def _words(language: str) -> dict[str, str]:
         "retry": _("Thử lại"),
         "shown": _("{shown} trong {total}"),
         "more": _("và {count} nữa; lọc để thu hẹp"),
-        "none": _("Không có trạm nào khớp bộ lọc"),
         "group": _("{count} trạm, cao nhất {label}"),
         "late": _("chậm cập nhật"),
         "silent": _("mất tín hiệu"),

@@ -32,13 +32,8 @@ def tile(platform: "Platform", asker: Person, language: str, moment: Moment | No
     air = city_air(platform, asker, moment)
     every = air.stations
     if not every:
-        return Tile(
-            None,
-            words.TITLE.in_language(language),
-            missing="Needs air quality stations: admit one on the devices page."
-            if language == "en"
-            else "Cần trạm quan trắc không khí: duyệt một trạm ở trang thiết bị.",
-        )
+        missing = words.NO_STATION if moment is None else words.NO_STATION_THEN
+        return Tile(None, words.TITLE.in_language(language), missing=missing.in_language(language))
     current, middle = air.current, air.median
     if middle is None:
         waiting = "no station has a fresh VN_AQI yet" if language == "en" else "chưa trạm nào có VN_AQI mới"

@@ -15,6 +15,11 @@ TITLE = Text("Không khí", "Air")
 LAYER = Text("Chất lượng không khí (VN_AQI)", "Air quality (VN_AQI)")
 BEYOND = Text("vượt thang", "beyond the scale")
 NO_INDEX = Text("chưa đủ số đo để tính VN_AQI", "not enough readings for a VN_AQI")
+NO_STATION = Text(
+    "Cần trạm quan trắc không khí: duyệt một trạm ở trang thiết bị.",
+    "Needs air quality stations: admit one on the devices page.",
+)
+NO_STATION_THEN = Text("Lúc đó chưa có số đo của trạm nào.", "No station's readings at that moment.")
 NEVER = Text("chưa có tín hiệu", "no signal yet")
 METHOD = Text(
     "VN_AQI giờ tính theo Quyết định 1459/QĐ-TCMT (2019): bụi PM2.5 và PM10 theo NowCast 12 giờ, các khí theo trung bình"

@@ -45,8 +45,8 @@ export class List {
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Show what `filter` keeps of `points`; says how many there are. */
-  show(points: Iterable<Point>, filter: ListFilter, chosen: string): void {
+  /** Show what `filter` keeps of `points`, those of a past moment or of now; says how many there are. */
+  show(points: Iterable<Point>, filter: ListFilter, chosen: string, past: boolean): void {
     const all = [...points];
     const kept = all.filter((point) => this.keeps(point, filter)).sort(byRank);
     const wanted = kept.slice(0, MOST);
@@ -69,7 +69,10 @@ export class List {
       attention: count((point) => point.severity >= ATTENTION),
       silent: count((point) => point.freshness === "silent"),
     });
-    part(this.#root, "empty").hidden = kept.length > 0;
+    const empty = part(this.#root, "empty");
+    empty.hidden = kept.length > 0;
+    const blank = all.length ? "none" : past ? "then" : "never";
+    for (const one of empty.querySelectorAll<HTMLElement>("[data-empty]")) one.hidden = one.dataset["empty"] !== blank;
     const more = part(this.#root, "more");
     more.hidden = kept.length <= MOST;
     more.textContent = say(this.#words["more"], { count: kept.length - MOST });

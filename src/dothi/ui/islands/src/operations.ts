@@ -274,7 +274,7 @@ class Operations extends HTMLElement {
     this.#drawing = requestAnimationFrame(() => {
       this.#drawing = 0;
       const points = this.#all();
-      this.#list.show(points, this.#filter, this.#chosen);
+      this.#list.show(points, this.#filter, this.#chosen, this.#time.seen !== null);
       if (this.#map) {
         this.#map.points = points.filter((point) => point.id === this.#chosen || this.#list.keeps(point, this.#filter));
         void this.#map.chooseWard(this.#filter.ward);

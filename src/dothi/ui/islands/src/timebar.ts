@@ -151,14 +151,16 @@ export class TimeBar {
       return Math.floor(wish / grain) * grain;
     };
     let held = false;
+    let fresh = false; // the drag left the present: one step back leads there again
     this.#rail.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       held = true;
+      fresh = this.#seen === null;
       this.#rail.setPointerCapture(event.pointerId);
       this.#rail.focus({ preventScroll: true });
       event.preventDefault();
       this.#pause();
-      this.#move(at(event), this.#seen ? "none" : "push");
+      this.#move(at(event), fresh ? "push" : "none");
     });
     this.#rail.addEventListener("pointermove", (event) => {
       if (held) this.#move(at(event), "none");
@@ -166,7 +168,7 @@ export class TimeBar {
     const release = (event: PointerEvent): void => {
       if (!held) return;
       held = false;
-      if (event.type === "pointerup") this.#move(at(event), "push");
+      if (event.type === "pointerup") this.#move(at(event), fresh ? "replace" : "push");
     };
     this.#rail.addEventListener("pointerup", release);
     this.#rail.addEventListener("pointercancel", release);
