@@ -214,7 +214,7 @@ _TABLES = (
     Table(
         "forecasts",
         Text("Dự báo đã lưu, cạnh giá trị thật khi đã có", "Stored forecasts, beside what came where it came"),
-        "history.read",
+        "forecast.read",
         (
             Column("process", "VARCHAR", Text("Quy trình dự báo", "The forecasting process"), "air-24h"),
             _ENTITY,

@@ -23,7 +23,7 @@ CLOCK_FUNCTIONS = frozenset(
 )
 
 _OPERATORS = """
-!~~ !~~* % & && * ** + - ->> / // < <-> << <= <=> <@ = != <> > >= >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~ !__postfix ! -> xor
+!~~ !~~* % & && * ** + - ->> / // < <-> << <= <=> <@ = != > >= >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~ !__postfix ! xor
 like_escape not_like_escape ilike_escape not_ilike_escape add subtract multiply divide mod
 """
 _AGGREGATES = """
