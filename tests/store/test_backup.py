@@ -14,6 +14,8 @@ from dothi.store.audit import GENESIS, Act, last_seal, record
 from dothi.store.backup import backup, restore
 from dothi.store.connection import DatabaseError
 from dothi.store.database import Database, migrate, open_database, revision, tenant_folder
+from dothi.store.tables import METADATA
+from dothi.testing.homes import open_city
 
 
 @pytest.fixture
@@ -37,8 +39,7 @@ def city(tmp_path: Path) -> Iterator[Database]:
 
 def content(database: Database) -> list[object]:
     with database.reader() as db:
-        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
-        return [(name, db.execute("SELECT * FROM " + name).fetchall()) for name in names]  # noqa: S608 - names of our own
+        return [(name, sorted(db.execute("SELECT * FROM " + name).fetchall())) for name in METADATA.tables]  # noqa: S608 - ours
 
 
 def test_what_was_backed_up_comes_back_elsewhere(city: Database, tmp_path: Path) -> None:
@@ -61,6 +62,36 @@ def test_what_was_backed_up_comes_back_elsewhere(city: Database, tmp_path: Path)
     with closing(back.connect_writer()) as writer:
         writer.execute("INSERT INTO meta VALUES ('new', 'row')")
     back.close()
+
+
+@pytest.mark.parametrize("into", ["sqlite", "postgresql"])
+def test_an_archive_comes_back_in_either_home(
+    tmp_path: Path, homes: object, into: str, request: pytest.FixtureRequest
+) -> None:
+    there = open_city(tmp_path / "there")
+    migrate(there)
+    with closing(there.connect_writer()) as writer, writer.transaction():
+        writer.execute("INSERT INTO meta VALUES ('city', 'Hà Nội')")
+        record(writer, [Act("an", "city.write", "x")], 1, (0, GENESIS))
+    (there.folder / "files" / "a").write_bytes(b"picture")
+    before = content(there)
+    archive = backup(there, tmp_path / "city.tar.gz")
+    there.close()
+    url = request.getfixturevalue("postgres").empty() if into == "postgresql" else None
+    restore(archive, tmp_path / "here", "hanoi", url)
+    here = open_database(tmp_path / "here", "hanoi", url)
+    assert (content(here), migrate(here)) == (before, None)
+    assert (here.folder / "files" / "a").read_bytes() == b"picture"
+    assert (here.folder / "city.db").exists() == (url is None)
+    with closing(here.connect_writer()) as writer, writer.transaction():
+        writer.execute("DELETE FROM meta")
+    here.close()
+    with pytest.raises(Problem) as refused:
+        restore(archive, tmp_path / "here", "hanoi", url)
+    assert refused.value.status == 409
+    restore(archive, tmp_path / "here", "hanoi", url, overwrite=True)
+    assert content(here) == before
+    here.close()
 
 
 def test_a_replay_does_not_turn_up_in_a_live_city(city: Database, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         }
         person = person_of(request)
         if may(person, "operations.read", Clearance.INTERNAL):
+            answer["home"] = platform.database.kind
             answer["lag"] = platform.watch.lag
             answer["diskFree"] = round(platform.watch.free, 4)
             answer["accepting"] = platform.watch.refusal() is None

@@ -20,6 +20,7 @@ app.command(help="List what the running city computes, and how it went.")(runs.r
 app.command(help="Check this machine and say what is missing.")(doctor.doctor)
 app.command(help="Copy the whole city into one file, also while it runs.")(keep.backup)
 app.command(help="Bring a city back from a backup.")(keep.restore)
+app.command(help="Copy a city that is at rest into PostgreSQL, or back.")(keep.move)
 app.command(help="Write the whole city into a folder of open formats, also while it runs.")(exchange.export)
 app.command("import", help="Bring an exported city into an empty home.")(exchange.import_)
 app.command(help="Ask the city's record in SQL.")(sql.sql)

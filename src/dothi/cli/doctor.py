@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import typer
+from pydantic import SecretStr
 
 from dothi.cli.shared import FAILED, load_settings, out, table
 from dothi.model.problem import Problem
@@ -50,7 +51,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a start would need the things."""
     looks: tuple[Callable[[Settings], Finding], ...] = (
         _python,
-        _sqlite,
+        _database,
         _home,
         _disk,
         _web_port,
@@ -70,10 +71,27 @@ def _python(_: Settings) -> Finding:
     return Finding("Python", "ok" if fine else "missing", words, "" if fine else "Install Python 3.11 or later.")
 
 
-def _sqlite(_: Settings) -> Finding:
+def _database(settings: Settings) -> Finding:
+    if settings.database is not None:
+        return _postgres(settings, settings.database)
     fine = sqlite3.sqlite_version_info >= (3, 35)
     advice = "" if fine else "Use a Python built with SQLite 3.35 or later."
     return Finding("SQLite", "ok" if fine else "missing", sqlite3.sqlite_version, advice)
+
+
+def _postgres(settings: Settings, url: SecretStr) -> Finding:
+    """Whether the server answers and is fit; of where it is only what holds no secret is said."""
+    from dothi.app import tenant_of
+    from dothi.store.database import database_of, revision, tenant_folder
+
+    try:
+        database = database_of(tenant_folder(settings.home, tenant_of(settings)), url)
+        database.make(trial=True)
+        at = revision(database)
+    except Problem as problem:
+        return Finding("PostgreSQL", "missing", problem.title, problem.detail)
+    place = f"schema {database.folder.name!r}" + ("" if at else ", empty until the first start")
+    return Finding("PostgreSQL", "ok", f"{database.kind.removeprefix('PostgreSQL ')}, {place}")
 
 
 def _home(settings: Settings) -> Finding:

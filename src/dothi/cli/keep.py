@@ -1,11 +1,12 @@
-"""``dothi backup`` and ``dothi restore``: the whole city in one file, and back."""
+"""``dothi backup``, ``dothi restore`` and ``dothi move``: the whole city in one file, back, and to the other home."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
-from dothi.cli.shared import err, load_settings, out
+from dothi.cli.shared import err, load_settings, out, table
 from dothi.model.problem import Problem
 
 
@@ -38,5 +39,35 @@ def restore(
 
     settings = with_found_data(load_settings())
     with locked(settings.home), err.status("Bringing the city back…"):
-        read_backup(archive, settings.home, tenant_of(settings), overwrite=overwrite)
+        read_backup(archive, settings.home, tenant_of(settings), settings.database, overwrite=overwrite)
     out.print(f"Restored into {settings.home}. Start it with: dothi run")
+
+
+def move(
+    to: Annotated[str, typer.Option("--to", help="postgresql://user@host:5432/database, or sqlite for the home folder.")],
+) -> None:
+    """Copy the city that DOTHI_DATABASE names into another database, and prove it; the old one stays as it is.
+
+    The city must not run. A password belongs into PGPASSWORD or ~/.pgpass, where nobody sees it.
+    """
+    from dothi.app import tenant_of, with_found_data
+    from dothi.platform.home import locked
+    from dothi.store.database import open_database
+    from dothi.store.moving import move as copy_city
+
+    settings = with_found_data(load_settings())
+    tenant = tenant_of(settings)
+    with locked(settings.home):
+        source = open_database(settings.home, tenant, settings.database)
+        target = open_database(settings.home, tenant, None if to == "sqlite" else SecretStr(to))
+        try:
+            with err.status("Moving the city…"):
+                moved = copy_city(source, target)
+        finally:
+            source.close()
+            target.close()
+    out.print(
+        table(("table", "rows", "checksum on both sides"), [(one.table, f"{one.rows:,}", one.checksum) for one in moved])
+    )
+    out.print(f"{sum(one.rows for one in moved):,} rows of {tenant} are in {target.kind} as they are in {source.kind}.")
+    out.print("Now set DOTHI_DATABASE to that address." if to != "sqlite" else "Now leave DOTHI_DATABASE out.")

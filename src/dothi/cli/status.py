@@ -19,6 +19,7 @@ def status() -> None:
         ("data", _data(health)),
     ]
     if "lag" in health:
+        rows.append(("database", health["home"]))
         rows.append(("messages waiting", health["lag"]))
         rows.append(("disk free", f"{health['diskFree']:.0%}"))
         rows.append(("devices", ", ".join(f"{count} {state}" for state, count in health["devices"].items())))

@@ -12,13 +12,15 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 import msgspec
+from pydantic import SecretStr
 
 from dothi.model.clock import SystemClock
 from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import last_seal
 from dothi.store.connection import Database
-from dothi.store.database import revision, tenant_folder
-from dothi.store.sqlite import SqliteConnection, translated
+from dothi.store.database import open_database, revision, tenant_folder
+from dothi.store.moving import fill
+from dothi.store.sqlite import SqliteConnection, SqliteDatabase, translated
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -77,8 +79,10 @@ def backup(database: Database, target: Path) -> Path:
     return target
 
 
-def restore(archive: Path, home: Path, tenant: str, *, overwrite: bool = False) -> Manifest:
-    """Bring a tenant back from ``archive`` under ``home``; every checksum is compared before anything is put in place.
+def restore(archive: Path, home: Path, tenant: str, url: SecretStr | None = None, *, overwrite: bool = False) -> Manifest:
+    """Bring a tenant back from ``archive``; every checksum is compared before anything is put in place.
+
+    Its files come under ``home``, its tables too or into PostgreSQL at ``url``: an archive is the same from either home.
 
     Raises Problem 409 if the archive is of another tenant (replayed values must not turn up in a live city), or if this one
     exists with a database and ``overwrite`` is False,
@@ -86,11 +90,15 @@ def restore(archive: Path, home: Path, tenant: str, *, overwrite: bool = False) 
     journal included, once the new one is complete. Nothing of the city may be running.
     """
     folder = tenant_folder(home, tenant)
-    if (folder / "city.db").exists() and not overwrite:
+    there = (folder / "city.db").exists()
+    if url is not None:
+        target = open_database(home, tenant, url)
+        there = target.exists()
+    if there and not overwrite:
         raise Problem(
             409,
             "already-exists",
-            f"There is a city in {folder} already.",
+            f"There is a city in {folder if url is None else target.kind} already.",
             "Restore elsewhere, or say that it may be replaced.",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +120,15 @@ def restore(archive: Path, home: Path, tenant: str, *, overwrite: bool = False) 
             )
         for part in (*_FOLDERS, "journal", "backups"):
             (fresh / part).mkdir(exist_ok=True)
+        if url is not None:
+            source = SqliteDatabase(fresh)
+            try:
+                with target.alone():
+                    fill(source, target, replace=overwrite)
+            finally:
+                source.close()
+                target.close()
+            source.path.unlink()
         if folder.exists():
             folder.rename(Path(temporary) / "replaced")
         fresh.rename(folder)

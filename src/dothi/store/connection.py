@@ -202,8 +202,11 @@ class Database(ABC):
         """Whether there is a city here."""
 
     @abstractmethod
-    def make(self) -> None:
-        """What must be there before the first migration. Raises Problem if the home is not fit for a city."""
+    def make(self, *, trial: bool = False) -> None:
+        """What must be there before the first migration; a ``trial`` leaves nothing behind.
+
+        Raises Problem if the home is not fit for a city.
+        """
 
     @abstractmethod
     def alone(self) -> AbstractContextManager[None]:

@@ -16,7 +16,17 @@ from dothi.store.connection import Connection, Database
 from dothi.store.sqlite import SqliteDatabase
 from dothi.store.tables import METADATA
 
-__all__ = ["Connection", "Database", "differences", "migrate", "open_database", "revision", "tenant_folder", "upgrade"]
+__all__ = [
+    "Connection",
+    "Database",
+    "database_of",
+    "differences",
+    "migrate",
+    "open_database",
+    "revision",
+    "tenant_folder",
+    "upgrade",
+]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -31,12 +41,19 @@ def tenant_folder(home: Path, tenant: str) -> Path:
 def open_database(home: Path, tenant: str, url: SecretStr | None = None) -> Database:
     """The database of ``tenant``: in PostgreSQL at ``url``, or a file of SQLite under ``home``. Call ``migrate`` first.
 
-    Its folders under ``home`` are made where missing; nothing is connected yet. Raises Problem 400 for a ``url`` that makes
-    no sense, or where psycopg is not installed.
+    Its folders under ``home`` are made where missing; nothing is connected yet. Raises as ``database_of``.
     """
     folder = tenant_folder(home, tenant)
     for part in ("lake", "files", "journal", "backups"):
         (folder / part).mkdir(parents=True, exist_ok=True)
+    return database_of(folder, url)
+
+
+def database_of(folder: Path, url: SecretStr | None) -> Database:
+    """The database of the tenant in ``folder``, without making anything.
+
+    Raises Problem 400 for a ``url`` that makes no sense, or where psycopg is not installed.
+    """
     if url is None:
         return SqliteDatabase(folder)
     if not url.get_secret_value().startswith(("postgresql://", "postgres://")):

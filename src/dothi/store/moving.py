@@ -2,7 +2,7 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -38,7 +38,7 @@ class Moved(msgspec.Struct, frozen=True):
 class _Side(Protocol):
     """A connection to one home in one transaction."""
 
-    def select(self, query: str) -> Iterator[Row]: ...
+    def select(self, query: str) -> Generator[Row, None, None]: ...
 
     def insert(self, table: sa.Table, rows: Iterable[Row]) -> None: ...
 
@@ -48,34 +48,45 @@ class _Side(Protocol):
 
     def place(self) -> None: ...
 
+    def clear(self) -> None: ...
 
-def fill(source: Database, target: Database) -> list[Moved]:
+
+def move(source: Database, target: Database) -> list[Moved]:
+    """Copy a city that is at rest into the other home, table by table. Raises as ``fill``, and Problem 409 if it runs."""
+    with source.alone(), target.alone():
+        if not isinstance(target, SqliteDatabase):
+            return fill(source, target)
+        if target.exists():
+            raise _occupied(target)
+        return write_file(source, target.path)
+
+
+def fill(source: Database, target: Database, *, replace: bool = False) -> list[Moved]:
     """Copy every table of ``source`` into the empty ``target`` in one transaction; nothing is changed in ``source``.
 
-    Raises Problem 409 if there is a city in ``target``, 404 if there is none in ``source``, 500 if what arrived is not what
-    was sent; the target is as it was then. No city may write to either.
+    Raises Problem 409 if there is a city in ``target`` and it is not to ``replace``, 404 if there is none in ``source``, 500
+    if what arrived is not what was sent; the target is as it was then. No city may write to it.
     """
     at = revision(source)
     if at is None:
         raise Problem(404, "no-city", "There is no city to copy.", "Start one with: dothi run")
-    if target.exists():
-        raise Problem(
-            409,
-            "already-exists",
-            f"There is a city in {target.kind} already.",
-            "Choose an empty place; nothing was changed.",
-        )
+    there = target.exists()
+    if there and not replace:
+        raise _occupied(target)
     target.make()
     moved = []
     with source.translated(), target.translated(), _reading(source) as old, target.engine.begin() as connection:
-        upgrade(connection, at)
         new = _side(connection.connection.driver_connection)
+        if there:
+            new.clear()
+        upgrade(connection, at)
         # The tables are those of the source's revision, which may be older than this program.
         tables = sa.MetaData()
         tables.reflect(connection, only=lambda name, _: name != "alembic_version" and not name.startswith("place"))
         for table in sorted(tables.tables.values(), key=lambda one: one.name):
             sent = _Sum(table)
-            new.insert(table, sent.passing(old.select(_query(table))))
+            with closing(old.select(_query(table))) as rows:
+                new.insert(table, sent.passing(rows))
             arrived = _Sum(table)
             for _ in arrived.passing(new.select(_query(table))):
                 pass
@@ -107,6 +118,13 @@ def write_file(source: Database, target: Path) -> list[Moved]:
         single.close()
         database.path.rename(target)
     return moved
+
+
+def _occupied(target: Database) -> Problem:
+    where = f"{target.kind}, {target.folder.name}"
+    return Problem(
+        409, "already-exists", f"There is a city already ({where}).", "Choose an empty place; nothing was changed."
+    )
 
 
 class _Sum:
@@ -141,7 +159,7 @@ class _Sqlite:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def select(self, query: str) -> Iterator[Row]:
+    def select(self, query: str) -> Generator[Row, None, None]:
         yield from self._db.execute(query)
 
     def insert(self, table: sa.Table, rows: Iterable[Row]) -> None:
@@ -158,12 +176,15 @@ class _Sqlite:
     def place(self) -> None:
         self._db.execute(_PLACE.format(box="west, east, south, north"))
 
+    def clear(self) -> None:
+        raise NotImplementedError("a file is replaced as a whole")
+
 
 class _Postgres:
     def __init__(self, db: "psycopg.Connection[Any]") -> None:
         self._db: Any = db  # its statements are typed as literals; ours are put together from names of our own
 
-    def select(self, query: str) -> Iterator[Row]:
+    def select(self, query: str) -> Generator[Row, None, None]:
         with self._db.cursor("moving") as cursor:  # on the server: the table may be larger than our memory
             cursor.itersize = _CHUNK
             yield from cursor.execute(query, binary=True)
@@ -188,6 +209,14 @@ class _Postgres:
 
     def place(self) -> None:
         self._db.execute(_PLACE.format(box="public.ST_MakeEnvelope(west, south, east, north, 4326)"))
+
+    def clear(self) -> None:
+        for kind, names in (
+            ("TABLE", "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema()"),
+            ("FUNCTION", "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"),
+        ):
+            for (name,) in self._db.execute(names).fetchall():
+                self._db.execute(f"DROP {kind} {name} CASCADE")
 
 
 # Tables that count their rows, with the column that holds the number: one given out before is never given out again.

@@ -156,6 +156,7 @@ class PostgresDatabase(Database):
     def __init__(self, folder: Path, url: str, readers: int = READERS) -> None:
         super().__init__(folder, readers)
         self.schema = folder.name
+        self._version = 0
         try:
             self._options = {**_NETWORK, **conninfo_to_dict(url)}
         except psycopg.ProgrammingError:
@@ -166,9 +167,8 @@ class PostgresDatabase(Database):
 
     @property
     def kind(self) -> str:
-        """See ``Database.kind``."""
-        with self.plain() as db:
-            return f"PostgreSQL {db.info.server_version // 10_000}.{db.info.server_version % 10_000}"
+        """See ``Database.kind``; the version once a connection was made."""
+        return f"PostgreSQL {self._version // 10_000}.{self._version % 10_000}" if self._version else "PostgreSQL"
 
     def connect_writer(self) -> PostgresConnection:
         """Commits are on the server's disk when they are answered; see ``Database.connect_writer``."""
@@ -184,9 +184,9 @@ class PostgresDatabase(Database):
         """See ``Database.exists``."""
         return self._has("SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'alembic_version'")
 
-    def make(self) -> None:
+    def make(self, *, trial: bool = False) -> None:
         """See ``Database.make``: schema and PostGIS. Problem if the server is too old or does not permit it."""
-        with translated(), self._open(autocommit=True) as db:
+        with self.plain() as db:
             if db.info.server_version < OLDEST:
                 found = db.info.server_version // 10_000
                 raise Problem(400, "old-database", f"This is PostgreSQL {found}.", "The city needs PostgreSQL 15 or later.")
@@ -210,6 +210,8 @@ class PostgresDatabase(Database):
                     "This PostgreSQL server has no PostGIS.",
                     "Install it on the server (Debian: postgresql-15-postgis-3).",
                 ) from error
+            if trial:
+                db.rollback()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -250,6 +252,7 @@ class PostgresDatabase(Database):
 
     def _open(self, path: str = "{}, public", *, autocommit: bool = False) -> "psycopg.Connection[Any]":
         db = psycopg.connect(**self._options, autocommit=autocommit)  # type: ignore[arg-type]  # options are all texts
+        self._version = db.info.server_version
         db.execute(sql.SQL("SET search_path = " + path).format(sql.Identifier(self.schema)))
         if not autocommit:
             db.commit()

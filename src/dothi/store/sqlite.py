@@ -97,7 +97,7 @@ class SqliteDatabase(Database):
         """See ``Database.exists``."""
         return self.path.is_file()
 
-    def make(self) -> None:
+    def make(self, *, trial: bool = False) -> None:
         """SQLite makes its file when it is opened."""
 
     def alone(self) -> AbstractContextManager[None]:
