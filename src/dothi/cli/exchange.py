@@ -45,7 +45,7 @@ def export(
     wanted = Wanted(_moment(start, "--from"), _moment(end, "--to"), names)
     settings = with_found_data(load_settings())
     tenant = tenant_of(settings)
-    database = open_database(settings.home, tenant)
+    database = open_database(settings.home, tenant, settings.database)
     try:
         if not database.exists():
             raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
@@ -90,7 +90,7 @@ def import_(
         )
     with locked(settings.home), _progress() as progress:
         verify(folder, manifest, progress)
-        database = open_database(settings.home, tenant)
+        database = open_database(settings.home, tenant, settings.database)
         try:
             migrate(database)
             began = time.monotonic()

@@ -19,6 +19,8 @@ from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
 from dothi.store.database import Database, migrate, open_database
+from dothi.store.sqlite import SqliteDatabase
+from dothi.testing.homes import open_city
 
 NOW = datetime(2026, 5, 14, 4, 0, tzinfo=UTC)
 STATION, CAMERA = "https://example.org/Station", "https://example.org/other/Station"
@@ -49,13 +51,13 @@ def empty_database() -> bytes:
 
 
 class Town:
-    """A database with its one writer."""
+    """A database with its one writer: a file of SQLite, or with ``chosen`` the home that the test runs in."""
 
-    def __init__(self, home: Path, stations: int = 0) -> None:
+    def __init__(self, home: Path, stations: int = 0, *, chosen: bool = False) -> None:
         self.home = home
-        self.database: Database = open_database(home, "hanoi")
+        self.database: Database = open_city(home) if chosen else open_database(home, "hanoi")
         path = self.database.folder / "city.db"
-        if not path.exists():
+        if isinstance(self.database, SqliteDatabase) and not path.exists():
             path.write_bytes(empty_database())
         self.writer: Writer | None = None
         if stations:

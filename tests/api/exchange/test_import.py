@@ -79,7 +79,7 @@ def test_every_table_leaves_or_says_where_it_is() -> None:
     assert {record.table.name for record in RECORDS} | ELSEWHERE.keys() == METADATA.tables.keys()
 
 
-def test_everything_of_a_city_travels(town: Town, tmp_path: Path) -> None:
+def test_everything_of_a_city_travels(town: Town, tmp_path: Path, homes: object) -> None:
     manifest = town.export(tmp_path / "first")
     everything = {
         "device",
@@ -96,8 +96,9 @@ def test_everything_of_a_city_travels(town: Town, tmp_path: Path) -> None:
     assert all(manifest.counts[name] for name in everything)
     assert manifest.counts["forecasts"] == 3
     assert (manifest.counts["readings"], manifest.counts["entities"]) == (20, 3)
-    elsewhere = Town(tmp_path / "there")
+    elsewhere = Town(tmp_path / "there", chosen=True)
     elsewhere.take(tmp_path / "first")
+    assert elsewhere.seen() == town.seen()
     elsewhere.export(tmp_path / "second")
     assert contents(tmp_path / "second") == contents(tmp_path / "first")
     with elsewhere.database.reader() as db:
