@@ -51,6 +51,8 @@ def sql(
     if question is None:
         raise bad_request("What is the question?", 'Ask like this: dothi sql "SELECT * FROM latest", or see --tables.')
     text = sys.stdin.read() if question == "-" else question
+    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise bad_request("The question is not written in UTF-8.", "Set the terminal's language to one with UTF-8.")
     chosen = form or _SUFFIXES.get(target.suffix.lower() if target else "", Format.TABLE)
     if chosen is Format.PARQUET and target is None and sys.stdout.isatty():
         raise bad_request("Parquet is nothing to read on a screen.", "Name a file with -o.")
