@@ -90,8 +90,9 @@ def test_an_archive_comes_back_in_either_home(
         restore(archive, tmp_path / "here", "hanoi", url)
     assert refused.value.status == 409
     restore(archive, tmp_path / "here", "hanoi", url, overwrite=True)
-    assert content(here) == before
-    here.close()
+    again = open_database(tmp_path / "here", "hanoi", url)
+    assert content(again) == before
+    again.close()
 
 
 def test_a_replay_does_not_turn_up_in_a_live_city(city: Database, tmp_path: Path) -> None:
