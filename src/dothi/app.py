@@ -24,6 +24,7 @@ from dothi import __version__
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.requests import Doorkeeper
 from dothi.api.exchange.importing import refuse_unfinished
+from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
 from dothi.api.routes import routes as api_routes
 from dothi.cities import load_city
 from dothi.cities.basemap import prepare_basemap
@@ -44,7 +45,7 @@ from dothi.model.problem import Problem
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
-from dothi.platform.home import keep_present, locked, replay_start, secret_of
+from dothi.platform.home import keep_present, locked, replay_start, secret_of, within
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.runs import Runs
@@ -100,15 +101,20 @@ def installed_sectors(wanted: str = "") -> tuple[Sector, ...]:
 
 def recorded_period(settings: Settings, sectors: tuple[Sector, ...]) -> Period | None:
     """What the data folder holds of the past: the widest of the sectors' periods. None makes a city of today."""
-    if settings.data is None:
+    for name, folder in (("DOTHI_DATA", settings.data), ("DOTHI_RECORDING", settings.recording)):
+        if folder is not None and not folder.is_dir():
+            raise Problem(400, "no-data", f"There is no folder {folder}.", f"Mend {name} or leave it out.")
+    folder = settings.recorded_in
+    if folder is None:
         return None
-    if not settings.data.is_dir():
-        raise Problem(400, "no-data", f"There is no folder {settings.data}.", "Mend DOTHI_DATA or leave it out.")
-    periods = [found for sector in sectors if sector.recorded and (found := sector.recorded(settings.data))]
+    periods = [found for sector in sectors if sector.recorded and (found := sector.recorded(folder))]
+    if is_export(folder):
+        periods.append(exported_period(folder))
     if not periods:
         return None
     first = periods[0]
-    return Period(min(one.start for one in periods), first.present, max(one.end for one in periods))
+    whole = Period(min(one.start for one in periods), first.present, max(one.end for one in periods))
+    return within(whole, settings.replay_from, settings.replay_to)
 
 
 def tenant_of(settings: Settings) -> str:
@@ -244,6 +250,9 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     for sector in platform.sectors:
         for feed in sector.feeds(platform) if sector.feeds else ():
             tasks.start(f"feed:{feed.id}", partial(_feed, platform, feed))
+    recorded = platform.settings.recorded_in
+    if recorded is not None and is_export(recorded):
+        tasks.start(f"feed:{ExportReplay.id}", partial(_feed, platform, ExportReplay(recorded)))
 
 
 async def _feed(platform: Platform, feed: Feed, _: TaskState) -> None:

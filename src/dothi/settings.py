@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,6 +19,13 @@ class Settings(BaseSettings):
     city: str = Field("01", description="General Statistics Office code of the province or city (01 Hanoi, 25 Phú Thọ).")
     data: Path | None = Field(None, description="Folder with real data of the city; makes a replay city.")
     boundaries: str | None = Field(None, description="GeoJSON of ward boundaries: a file, or a URL followed by #sha256=….")
+    recording: Path | None = Field(
+        None, description="Folder to replay instead of the data folder: recorded data, or what dothi export wrote."
+    )
+    replay_from: AwareDatetime | None = Field(None, description="Where a replay city's clock begins; half-way if left out.")
+    replay_to: AwareDatetime | None = Field(
+        None, description="Where a replay city's clock stops; the recording's end if left out."
+    )
     replay_speed: float = Field(60.0, gt=0, le=100_000, description="City seconds per real second in a replay city.")
     open_meteo: str = Field(
         "off",
@@ -30,6 +37,11 @@ class Settings(BaseSettings):
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def recorded_in(self) -> Path | None:
+        """The folder whose recording this city replays, if it holds one."""
+        return self.recording or self.data
 
     @property
     def on_loopback(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dothi import __version__
-from dothi.cli import city, devices, doctor, exchange, keep, replay, run, runs, sql, status
+from dothi.cli import city, devices, doctor, exchange, keep, replay, replay_city, run, runs, sql, status
 from dothi.cli.shared import FAILED, err, fail
 from dothi.model.problem import Problem
 
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command(help="Run the city until Ctrl-C.")(run.run)
 app.command(help="Send a recorded file to the running city.")(replay.replay)
+app.command("replay-city", help="Live through recorded data again, as a city of its own.")(replay_city.replay_city)
 app.command(help="Say how the running city is doing.")(status.status)
 app.command(help="List what the running city computes, and how it went.")(runs.runs)
 app.command(help="Check this machine and say what is missing.")(doctor.doctor)

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dothi.cli.client import Client
-from dothi.cli.shared import err, load_settings, out, progress_bar, table
+from dothi.cli.shared import err, load_settings, moment_option, out, progress_bar, table
 from dothi.model.clock import SystemClock, to_micros
-from dothi.model.problem import Problem, bad_request
+from dothi.model.problem import Problem
 from dothi.settings import Settings
-from dothi.ui.formats import city_zone
 
 if TYPE_CHECKING:
     from dothi.api.exchange.layout import Manifest, Progress
@@ -42,7 +41,7 @@ def export(
     from dothi.store.database import open_database
 
     names = None if datasets is None else [name.strip() for name in datasets.split(",") if name.strip()]
-    wanted = Wanted(_moment(start, "--from"), _moment(end, "--to"), names)
+    wanted = Wanted(moment_option(start, "--from"), moment_option(end, "--to"), names)
     settings = with_found_data(load_settings())
     tenant = tenant_of(settings)
     database = open_database(settings.home, tenant, settings.database)
@@ -140,17 +139,6 @@ def _recorded(settings: Settings, database: "Database", what: str) -> datetime:
     finally:
         writer.close()
     return moment
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    """The moment people wrote; without an offset it is the city's time. Raises Problem 400."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise bad_request(f"{option} {text!r} is no moment.", "Write 2026-05-01 or 2026-05-01T14:00+07:00.") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=city_zone())
 
 
 @contextmanager

@@ -21,12 +21,17 @@ _LOOK_EVERY = 0.2
 
 def run() -> None:
     """Start the city and serve it; Ctrl-C or SIGTERM stops it within five seconds. Raises Problem if it cannot run."""
-    import uvloop  # imports that other commands need not wait for
+    from dothi.app import with_found_data  # imports that other commands need not wait for
 
-    from dothi.app import with_found_data
+    serve_city(with_found_data(load_settings()))
+
+
+def serve_city(settings: Settings) -> None:
+    """Serve the city of these settings until it is stopped. Raises Problem if it cannot run."""
+    import uvloop
+
     from dothi.platform.logs import configure
 
-    settings = with_found_data(load_settings())
     configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings))

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import typer
 from pydantic import ValidationError
@@ -11,8 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dothi.model.problem import Problem
+from dothi.model.problem import Problem, bad_request
 from dothi.settings import Settings
+from dothi.ui.formats import city_zone
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -24,11 +26,25 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "DOTHI_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise Problem(
-            400, "bad-setting", f"{name} is not valid: {first['msg']}.", f"Given: {str(first['input'])[:80]!r}."
-        ) from error
+        raise bad_setting(error) from error
+
+
+def bad_setting(error: ValidationError) -> Problem:
+    """The problem of settings that are not valid, naming the first wrong variable."""
+    first = error.errors()[0]
+    name = "DOTHI_" + "_".join(str(part) for part in first["loc"]).upper()
+    return Problem(400, "bad-setting", f"{name} is not valid: {first['msg']}.", f"Given: {str(first['input'])[:80]!r}.")
+
+
+def moment_option(text: str | None, option: str) -> datetime | None:
+    """The moment people wrote; without an offset it is the city's time. Raises Problem 400."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise bad_request(f"{option} {text!r} is no moment.", "Write 2026-05-01 or 2026-05-01T14:00+07:00.") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=city_zone())
 
 
 def fail(problem: Problem) -> typer.Exit:

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -83,6 +83,19 @@ def _not_writable(home: Path, error: OSError) -> Problem:
         f"The folder {home} cannot be written ({error.strerror}).",
         "Set DOTHI_HOME to a folder of yours.",
     )
+
+
+def within(period: Period, start: datetime | None, end: datetime | None) -> Period:
+    """``period`` with a clock that begins at ``start`` and stops at ``end``. Raises Problem 400 if nothing lies between."""
+    present, last = start or period.present, end or period.end
+    covered = f"The recording covers {period.start:%Y-%m-%dT%H:%M:%SZ} to {period.end:%Y-%m-%dT%H:%M:%SZ}."
+    if start is not None and end is not None and start >= end:
+        raise Problem(400, "bad-period", "The replay would end before it begins.", "Give a from that comes before to.")
+    if not period.start <= present < period.end:
+        raise Problem(400, "bad-period", f"Nothing is recorded from {present.isoformat()} on.", covered)
+    if last <= present:
+        raise Problem(400, "bad-period", f"Nothing is recorded between from and {last.isoformat()}.", covered)
+    return Period(period.start, present.astimezone(UTC), min(last, period.end).astimezone(UTC))
 
 
 def replay_start(database: Database, period: Period) -> tuple[datetime, list[Anchor]]:

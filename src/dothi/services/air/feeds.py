@@ -55,7 +55,7 @@ MAPPING = {
 def feeds(platform: "Platform") -> Sequence[Feed]:
     """The feeds this city needs: a replay where it replays recorded data, a simulation where it is simulated, a model's
     values where it wants them."""
-    data = platform.settings.data
+    data = platform.settings.recorded_in
     model = (OpenMeteo(open_meteo.MODEL),) if wanted(platform) else ()
     if platform.replay is not None and data is not None and readings_file(data) is not None:
         return (Replay(data), *model)
