@@ -7,7 +7,7 @@ import pytest
 
 from dothi.testing.city import RunningCity
 
-PAGES = ("/", "/devices", "/devices/lobby", "/devices/quarantine", "/runs", "/air", "/docs")
+PAGES = ("/", "/devices", "/devices/lobby", "/devices/quarantine", "/runs", "/air", "/data/sql", "/docs")
 INLINE = re.compile(r"<script(?![^>]*\b(?:src|type=\"application/json\"))|\sstyle=|\son[a-z]+=\"", re.IGNORECASE)
 
 
