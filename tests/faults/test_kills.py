@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fault_world import LOAD, Ledger, bare_city, is_gone, nats_pid, operator, register, under_load
+from pydantic import SecretStr
 
 from dothi.testing.city import wait_until
 
@@ -14,9 +15,9 @@ ROUNDS = [1, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
-def test_a_killed_city_keeps_its_promises(tmp_path: Path, rounds: int) -> None:
+def test_a_killed_city_keeps_its_promises(tmp_path: Path, rounds: int, homes: SecretStr | None) -> None:
     ledger, rng = Ledger(), random.Random(rounds)
-    with bare_city(tmp_path) as city:
+    with bare_city(tmp_path, **({} if homes is None else {"database": homes.get_secret_value()})) as city:
         with operator(city.base_url) as client:
             register(client, LOAD)
         ports = city.base_url, city.mqtt_port
