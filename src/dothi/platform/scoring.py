@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dothi.access.policy import SYSTEM
 from dothi.model.clock import from_micros, to_micros
-from dothi.platform.forecasts import HOUR, KEEP
+from dothi.platform.forecasts import HOUR, KEEP, WINDOW
 from dothi.platform.sector import Process, Target
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -122,8 +122,8 @@ class Scoring:
                 continue
             await self._settled()
             whole = True
-            for begin, last in self._stretches(process, target):
-                run = await self._platform.runs.submit(SYSTEM, process.id, _options(target, begin, last))
+            for begin, last, every in self._stretches(target):
+                run = await self._platform.runs.submit(SYSTEM, process.id, _options(begin, last, every))
                 whole = await self._done(run) and whole
                 state.advance(state.done + 1, None)
             now = self._platform.clock.now()
@@ -142,19 +142,22 @@ class Scoring:
             quiet = 0 if busy or began is None else quiet + 1
             await asyncio.sleep(_LOOK_EVERY)
 
-    def _stretches(self, process: Process, target: Target) -> Iterator[tuple[datetime, datetime]]:
-        """First and last issue of each run that is needed, oldest first."""
+    def _stretches(self, target: Target) -> Iterator[tuple[datetime, datetime, timedelta]]:
+        """First and last issue of each run that is needed and the time between issues, oldest first: the week that errors
+        are told of as densely as if the city had lived it, what lies before more thinly.
+        """
         began = self._platform.history.began(SYSTEM)
         last = _whole_hour(self._platform.clock.now()) - HOUR
         if began is None:
             return
         at = max(_whole_hour(began) + HOUR + target.hindcast_after, last - KEEP)
-        entities = max(1, len(self._platform.writer.index.of_type(target.entity_type)))
-        length = target.hindcast_every * (max(1, CASES // entities) - 1)
+        most = max(1, CASES // max(1, len(self._platform.writer.index.of_type(target.entity_type))))
         while at <= last:
-            end = min(last, at + length)
-            yield at, end
-            at = end + target.hindcast_every
+            recent = at >= last - WINDOW
+            every, until = (HOUR, last) if recent else (target.hindcast_every, last - WINDOW)
+            end = min(at + every * (most - 1), at + every * int((until - at) / every))
+            yield at, end, every
+            at = end + every
 
     async def _done(self, run: str) -> bool:
         while True:
@@ -164,9 +167,8 @@ class Scoring:
             await asyncio.sleep(_LOOK_EVERY / 4)
 
 
-def _options(target: Target, begin: datetime, last: datetime) -> dict[str, Any]:
-    every = int(target.hindcast_every / HOUR)
-    return {"from": begin.isoformat(), "to": last.isoformat(), "every_hours": every}
+def _options(begin: datetime, last: datetime, every: timedelta) -> dict[str, Any]:
+    return {"from": begin.isoformat(), "to": last.isoformat(), "every_hours": int(every / HOUR)}
 
 
 def _telling(process: str, at: int, rows: Sequence[tuple[float | None, int, int]]) -> Any:
