@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 LINK = "https://open-meteo.com/"
-LICENCE = "https://creativecommons.org/licenses/by/4.0/"
+LICENCE, LICENCE_LINK = "CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"
 TERMS = Text(
     "Máy chủ miễn phí chỉ dành cho mục đích phi thương mại, dưới 10.000 lượt hỏi mỗi ngày; dữ liệu theo CC BY 4.0.",
     "The free servers are for non-commercial use, fewer than 10,000 calls a day; the data is licensed CC BY 4.0.",
@@ -79,7 +79,7 @@ class Model:
 
 def source_of(model: Model) -> PublicSource:
     """The source as the pages list it."""
-    return PublicSource(model.title, model.provider, LINK, LICENCE, TERMS, "DOTHI_OPEN_METEO", model.task)
+    return PublicSource(model.title, model.provider, LINK, LICENCE, LICENCE_LINK, TERMS, "DOTHI_OPEN_METEO", model.task)
 
 
 def wanted(platform: "Platform") -> bool:

@@ -256,6 +256,7 @@ class PublicSource:
     provider: str
     link: str
     licence: str
+    licence_link: str
     terms: Text
     setting: str
     task: str

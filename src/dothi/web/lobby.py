@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dothi.access.routes import person_of
-from dothi.devices.lobby import LobbyView
+from dothi.devices.lobby import MAX_WAITING, LobbyView
 from dothi.devices.specs import DeviceSpec, MappingRule
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.schema import EntityType
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of
 from dothi.ui.page import render
+from dothi.ui.tables import csv_response
 from dothi.web.devices import held_count, link, notice_words, page_number, spoken
 
 PAGE = 25
@@ -24,7 +25,7 @@ _CADENCES = (60, 300, 600, 1800, 3600, 21600, 86400)
 
 
 class LobbyPages:
-    """Serves ``/devices/lobby``, the form of one waiting device and the two decisions."""
+    """Serves ``/devices/lobby``, ``/devices/lobby.csv``, the form of one waiting device and the two decisions."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -48,6 +49,27 @@ class LobbyPages:
             raw=raw,
             link=partial(link, request),
             **spoken(language),
+        )
+
+    def table(self, request: Request) -> Response:
+        """All who wait, with their last message, as CSV."""
+        rows, _total = self.platform.devices.lobby(person_of(request), MAX_WAITING)
+        head = ("device", "source", "firstSeen", "lastSeen", "count", "keys", "body")
+        return csv_response(
+            "lobby",
+            head,
+            (
+                (
+                    row.device,
+                    row.source,
+                    row.first_seen.isoformat(),
+                    row.last_seen.isoformat(),
+                    row.count,
+                    " ".join(row.keys),
+                    row.body.decode("utf-8", "replace"),
+                )
+                for row in rows
+            ),
         )
 
     def form(self, request: Request) -> Response:

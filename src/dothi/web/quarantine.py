@@ -16,14 +16,16 @@ from dothi.model.problem import bad_request
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
+from dothi.ui.tables import csv_response
 from dothi.web.devices import link, notice_words, page_number
 from dothi.web.lobby import raw
 
 PAGE = 25
+MOST = 5_000  # rows of a table
 
 
 class QuarantinePages:
-    """Serves ``/devices/quarantine`` and what is decided there."""
+    """Serves ``/devices/quarantine``, ``/devices/quarantine.csv`` and what is decided there."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -53,6 +55,31 @@ class QuarantinePages:
             notice=notice_words(request.query_params.get("done", ""), language),
             reason_title=partial(_title, language=language),
             link=partial(link, request),
+        )
+
+    def table(self, request: Request) -> Response:
+        """The same rows, of one reason or of all, as CSV with the beginning of their text; the newest ``MOST`` of them."""
+        person, reason = person_of(request), _reason(request.query_params.get("reason"))
+        rows, _total = self.platform.quarantine.list(person, reason, MOST, 0)
+        head = ("id", "at", "source", "device", "reason", "detail", "size", "contentType", "correlation", "body")
+        return csv_response(
+            "quarantine",
+            head,
+            (
+                (
+                    row.id,
+                    row.at.isoformat(),
+                    row.source,
+                    row.device,
+                    row.reason,
+                    row.detail,
+                    row.size,
+                    row.content_type,
+                    row.correlation,
+                    raw(self.platform.quarantine.get(person, row.id)[1]),
+                )
+                for row in rows
+            ),
         )
 
     async def decide(self, request: Request) -> Response:
