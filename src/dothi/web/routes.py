@@ -6,6 +6,7 @@ from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
+from dothi.web.layerfiles import LayerFiles
 from dothi.web.live import Live
 from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
@@ -13,6 +14,7 @@ from dothi.web.operations import Operations
 from dothi.web.panel import Panels
 from dothi.web.quarantine import QuarantinePages
 from dothi.web.runs import RunPages
+from dothi.web.sources import SourcePages
 from dothi.web.sql import SqlPages
 from dothi.web.wall import Wall
 
@@ -21,6 +23,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
+    files = LayerFiles(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
@@ -29,6 +32,9 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/wall/board", wall.board, action="operations.read"),
         page("/map/base/{name}.json", ground.base, action="city.read"),
         page("/map/layers/{layer}.json", ground.layer, action="entity.read"),
+        page("/map/layers/{layer}.geojson", files.geojson, action="entity.read"),
+        page("/map/layers/{layer}.csv", files.table, action="entity.read"),
+        page("/map/hours/{layer}.csv", files.hours, action="history.read"),
         page("/map/tiles.json", ground.tiles, action="entity.read"),
         page("/map/hours/{layer}.json", ground.hours, action="history.read"),
         page("/map/exceedance/{layer}.json", ground.exceedance, action="history.read"),
@@ -36,6 +42,9 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/panel/{urn}", panels.fragment, action="operations.read"),
         page("/devices", devices.index, action="device.read"),
         page("/devices.csv", devices.table, action="device.read"),
+        page("/devices/lobby.csv", lobby.table, action="device.read"),
+        page("/devices/quarantine.csv", quarantine.table, action="quarantine.read"),
+        page("/data/sources", SourcePages(platform).page, action="operations.read"),
         page("/devices/lobby", lobby.index, action="device.read"),
         page("/devices/lobby/{device}", lobby.form, action="device.write"),
         page("/devices/lobby/{device}/admit", lobby.admit, action="device.write", methods=("POST",)),
