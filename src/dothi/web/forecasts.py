@@ -206,8 +206,8 @@ class ForecastPages:
         issues = platform.forecasts.issues(person, card.process.id, entity, card.target.attribute, ISSUES) if entity else []
         found = None
         if issues:
-            # Without a wish: the newest of which the whole day has come.
-            whole = next((at for at in issues if at + 24 * HOUR <= platform.clock.now()), issues[-1])
+            # Without a wish: the newest of which the whole day has come and its last hour was told.
+            whole = next((at for at in issues if at + 25 * HOUR <= platform.clock.now()), issues[-1])
             moment = _moment(query["issued"]) if query.get("issued") else whole
             found = platform.forecasts.latest(person, card.process.id, entity, card.target.attribute, moment)
         return {
