@@ -144,7 +144,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
         writer = Writer(database, locate=partial(_ward_code, city))
         stack.callback(writer.close)
-        questions = Questions(settings.home, tenant, cache, city, clock, types.values(), writer)
+        questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types.values(), writer)
         stack.push_async_callback(questions.close)
         if isinstance(clock, ReplayClock):
             await keep_present(writer, clock, _PROMISED)  # before anything is heard under this run
@@ -200,7 +200,7 @@ async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
         period, tenant = recorded_period(settings, sectors), tenant_of(settings)
         cache = settings.home / "cache"
         city = load_city(settings.city, settings.data, settings.boundaries, cache)
-        database = open_database(settings.home, tenant)
+        database = open_database(settings.home, tenant, settings.database)
         stack.callback(database.close)
         if not database.exists():
             raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
@@ -209,7 +209,7 @@ async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
         writer = Writer(database, locate=partial(_ward_code, city))
         stack.callback(writer.close)
         types = [one for sector in sectors for one in sector.entity_types]
-        questions = Questions(settings.home, tenant, cache, city, clock, types, writer)
+        questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types, writer)
         stack.push_async_callback(questions.close)
         yield questions
 

@@ -16,6 +16,7 @@ from dothi.model.reading import Grade, Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.model.ward import Ward
+from dothi.testing.homes import chosen
 
 KEEPER = Person("keeper", Clearance.PERSONAL, operator=True)
 KIND = EntityType(
@@ -42,7 +43,16 @@ class Asked:
 
     def __init__(self, home: Path, stations: Iterable[tuple[str, Clearance]] = (), limits: Limits | None = None) -> None:
         self.home, self.city = home, City(home, stations=0)
-        self.world = World(str(home), "hanoi", "Asia/Ho_Chi_Minh", [KIND], WARDS, limits or Limits(threads=1, memory=256))
+        url = chosen()
+        self.world = World(
+            str(home),
+            "hanoi",
+            url and url.get_secret_value(),
+            "Asia/Ho_Chi_Minh",
+            [KIND],
+            WARDS,
+            limits or Limits(threads=1, memory=256),
+        )
         for number, (name, clearance) in enumerate(stations):
             self.add(name, clearance, 105.81 + number / 100)
 

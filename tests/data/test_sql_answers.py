@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,22 +9,20 @@ from city_world import NOW, at
 from sql_world import CO, KIND, LEVEL, Asked, urn
 
 from dothi.access.policy import STRANGER, Clearance
-from dothi.data.batch import EntityChange
 from dothi.data.sql import engine
-from dothi.data.sql.answer import Answer, Limits
+from dothi.data.sql.answer import Answer
 from dothi.data.sql.bounds import Bounds
 from dothi.data.sql.catalogue import tables
 from dothi.data.sql.examples import EXAMPLES, Example
 from dothi.data.sql.frames import Frames
 from dothi.data.sql.views import EVER
 from dothi.model.clock import to_micros
-from dothi.model.entity import Entity
 
 HOUR = 3_600_000_000
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+def asked(homes_of_module: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """Two stations: one with a correction, a withdrawal, a bad value and other attributes, one with a few plain values."""
     world = Asked(tmp_path_factory.mktemp("sql"), [("a", Clearance.INTERNAL), ("b", Clearance.INTERNAL)])
     for minute in range(-180, 0, 10):
@@ -102,17 +99,6 @@ def test_every_table_has_the_columns_that_the_catalogue_says(asked: Asked, name:
     assert isinstance(shown, Answer), shown
     declared = [(column.name, KINDS[column.type]) for column in tables([KIND])[name].columns]
     assert [(column.name, column.kind) for column in shown.columns] == declared
-
-
-def test_a_deleted_thing_is_gone_but_its_history_is_not(tmp_path: Path) -> None:
-    world = Asked(tmp_path, [("a", Clearance.INTERNAL)])
-    world.tell("a", -5, 10.0)
-    world.city.write(entities=[EntityChange("delete", Entity(urn("a"), KIND.iri))])
-    assert world.rows(
-        "SELECT (SELECT count(*) FROM entities), (SELECT count(*) FROM latest), (SELECT count(*) FROM series)"
-    ) == [[0, 0, 0]]
-    assert world.rows("SELECT entity, value FROM readings") == [[urn("a"), 10.0]]
-    world.close()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.title.en)
@@ -230,12 +216,6 @@ def test_what_goes_wrong_is_said_in_words_with_its_place(asked: Asked, text: str
     assert refusal.detail
     for inner in ("LINE", "SET ", "duckdb", "_answer", "_series", "exception_type", str(asked.home)):
         assert inner not in refusal.title + refusal.detail
-
-
-def test_a_question_may_not_be_endless(tmp_path: Path) -> None:
-    world = Asked(tmp_path, limits=Limits(text=100))
-    assert world.refused("SELECT 1 " + " " * 100).status == 413
-    world.close()
 
 
 def test_who_may_not_ask_has_no_tables(asked: Asked) -> None:

@@ -10,15 +10,18 @@ from typing import Any, cast
 
 import pytest
 from city_world import NOW
-from sql_world import KIND, WARDS, Asked
+from sql_world import KIND, WARDS, Asked, urn
 
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance
+from dothi.data.batch import EntityChange
 from dothi.data.sql.answer import Answer, Ask, Limits, Refused, encode
 from dothi.data.sql.questions import Questions
 from dothi.model.city import City
+from dothi.model.entity import Entity
 from dothi.model.problem import Problem
 from dothi.store.audit import verify
 from dothi.testing.clock import FixedClock
+from dothi.testing.homes import chosen
 
 ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE hash(a.range, b.range) = 1"
 
@@ -28,8 +31,9 @@ async def asking(home: Path, **limits: Any) -> AsyncIterator[tuple[Questions, As
     world = Asked(home, [("a", Clearance.INTERNAL)])
     world.tell("a", -5, 41.0)
     place = cast(City, SimpleNamespace(time_zone="Asia/Ho_Chi_Minh", wards=WARDS))
-    chosen = Limits(**({"seconds": 30.0, "threads": 1} | limits))
-    questions = Questions(home, "hanoi", home / "cache", place, FixedClock(NOW), [KIND], world.city.writer, chosen)
+    bounds = Limits(**({"seconds": 30.0, "threads": 1} | limits))
+    clock, writer = FixedClock(NOW), world.city.writer
+    questions = Questions(home, "hanoi", chosen(), home / "cache", place, clock, [KIND], writer, bounds)
     try:
         yield questions, world
     finally:
@@ -58,6 +62,7 @@ async def endless(questions: Questions) -> asyncio.Task[Answer]:
     return task
 
 
+@pytest.mark.usefixtures("homes")
 def test_an_answer_comes_from_a_process_of_its_own_that_is_used_again(tmp_path: Path) -> None:
     async def work() -> None:
         async with asking(tmp_path) as (questions, world):
@@ -187,3 +192,21 @@ def test_a_process_ends_with_its_city(tmp_path: Path) -> None:
             await worker.end()
 
     asyncio.run(work())
+
+
+@pytest.mark.usefixtures("homes")
+def test_a_deleted_thing_is_gone_but_its_history_is_not(tmp_path: Path) -> None:
+    world = Asked(tmp_path, [("a", Clearance.INTERNAL)])
+    world.tell("a", -5, 10.0)
+    world.city.write(entities=[EntityChange("delete", Entity(urn("a"), KIND.iri))])
+    assert world.rows(
+        "SELECT (SELECT count(*) FROM entities), (SELECT count(*) FROM latest), (SELECT count(*) FROM series)"
+    ) == [[0, 0, 0]]
+    assert world.rows("SELECT entity, value FROM readings") == [[urn("a"), 10.0]]
+    world.close()
+
+
+def test_a_question_may_not_be_endless(tmp_path: Path) -> None:
+    world = Asked(tmp_path, limits=Limits(text=100))
+    assert world.refused("SELECT 1 " + " " * 100).status == 413
+    world.close()

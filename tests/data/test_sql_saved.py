@@ -17,7 +17,7 @@ OTHER = Person("colleague", Clearance.RESTRICTED, operator=True)
 
 
 @pytest.fixture
-def city(tmp_path: Path) -> Iterator[City]:
+def city(homes: object, tmp_path: Path) -> Iterator[City]:
     world = City(tmp_path, stations=0)
     yield world
     world.close()

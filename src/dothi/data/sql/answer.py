@@ -38,10 +38,14 @@ class Limits:
 
 
 class World(msgspec.Struct, frozen=True):
-    """What the answering process must know of the city: where its record lies and how it names things."""
+    """What the answering process must know of the city: where its record lies and how it names things.
+
+    ``url`` leads to its PostgreSQL database, with its secret: it goes from process to process through a pipe only.
+    """
 
     home: str
     tenant: str
+    url: str | None
     time_zone: str
     types: list[EntityType]
     wards: list[Ward]

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
+
 from dothi.data.sql.answer import Answer, AnswerColumn, Ask, Kind, Limits, Refusal, Refused
 from dothi.data.sql.bounds import Bounds, bounds_of, shapes
 from dothi.data.sql.catalogue import Table, visible
@@ -121,7 +123,8 @@ def _stage(
     connection: "duckdb.DuckDBPyConnection", ask: Ask, tables: dict[str, Table], statement: Statement, bounds: Bounds
 ) -> None:
     if statement.tables:
-        database = open_database(Path(ask.world.home), ask.world.tenant)
+        url = None if ask.world.url is None else SecretStr(ask.world.url)
+        database = open_database(Path(ask.world.home), ask.world.tenant, url)
         try:
             with database.reader() as db:
                 Stage(connection, Frames(ask.world, db), ask.asker, ask.now).build(tables, statement.tables, bounds)

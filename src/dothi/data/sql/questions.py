@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import structlog
+from pydantic import SecretStr
 
 from dothi.access.policy import SYSTEM, Clearance, Person, may
 from dothi.data.sql.answer import Answer, Ask, Form, Limits, Refusal, Refused, World, decode_reply, encode
@@ -33,13 +34,15 @@ _IDLE = 60.0  # seconds after which a process without questions ends
 class Questions:
     """Asks on behalf of people, in processes of their own; ``close`` it when the city stops.
 
-    ``home`` holds the city, ``cache`` is a folder for what questions write to disk while they run; what lies there is lost.
+    ``home`` holds the city, ``url`` leads to its database where that is not a file. ``cache`` is a folder for what questions
+    write to disk while they run; what lies there is lost.
     """
 
     def __init__(
         self,
         home: Path,
         tenant: str,
+        url: SecretStr | None,
         cache: Path,
         city: City,
         clock: Clock,
@@ -50,7 +53,15 @@ class Questions:
         self.limits = limits or Limits()
         self._clock, self._writer = clock, writer
         self._types = list(types)
-        self._world = World(str(home.absolute()), tenant, city.time_zone, self._types, list(city.wards), self.limits)
+        self._world = World(
+            str(home.absolute()),
+            tenant,
+            None if url is None else url.get_secret_value(),
+            city.time_zone,
+            self._types,
+            list(city.wards),
+            self.limits,
+        )
         self._cache = cache / "sql"
         self._free = asyncio.Semaphore(self.limits.at_once)
         self._inside = 0
