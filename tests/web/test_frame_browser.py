@@ -29,7 +29,7 @@ def test_every_door_of_the_desk_is_two_taps_away_on_a_phone(open_page: Opener) -
     desk = open_page("/devices")
     doors = desk.locator(".rail a:visible")
     wanted = doors.evaluate_all("all => all.map(one => one.getAttribute('href'))")
-    assert {"/", "/devices", "/runs", "/wall", "/docs"} <= set(wanted)
+    assert {"/", "/wards", "/devices", "/runs", "/wall", "/docs"} <= set(wanted)
     expect(desk.locator(".rail-open")).to_be_hidden()
     phone = open_page("/devices", width=390, height=844, has_touch=True)
     at_once = phone.locator(".rail a:visible").evaluate_all("all => all.map(one => one.getAttribute('href'))")

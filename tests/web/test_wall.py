@@ -59,7 +59,8 @@ def smog(city: RunningCity) -> Iterator[str]:
     with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30) as client:
         assert client.post("/api/v1/devices", json=told).status_code == 201
         assert client.post("/api/v1/devices/wall-smog/readings", json=readings).status_code < 300
-        wait_until(lambda: "Trạm khói" in client.get("/wall").text, "its index is known")
+        known = ("Trạm khói", ": môi trường</h1>")
+        wait_until(lambda: all(one in client.get("/wall?lang=vi").text for one in known), "its index is known to all parts")
     yield "Trạm khói"
 
 

@@ -17,6 +17,8 @@ from dothi.web.runs import RunPages
 from dothi.web.sources import SourcePages
 from dothi.web.sql import SqlPages
 from dothi.web.wall import Wall
+from dothi.web.ward import WardPages
+from dothi.web.ward_list import Wards
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
@@ -25,11 +27,18 @@ def routes(platform: Platform) -> list[BaseRoute]:
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
     files = LayerFiles(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
+    wards, ward = Wards(platform), WardPages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
         page("/wall", wall.page, action="operations.read"),
         page("/wall/board", wall.board, action="operations.read"),
+        page("/wards", wards.page, action="operations.read"),
+        page("/wards.csv", wards.table, action="operations.read"),
+        page("/wards.geojson", wards.geojson, action="operations.read"),
+        page("/wards/{code}/history.csv", ward.history, action="history.read"),
+        page("/wards/{code}.geojson", ward.geojson, action="operations.read"),
+        page("/wards/{code}", ward.page, action="operations.read"),
         page("/map/base/{name}.json", ground.base, action="city.read"),
         page("/map/layers/{layer}.json", ground.layer, action="entity.read"),
         page("/map/layers/{layer}.geojson", files.geojson, action="entity.read"),

@@ -90,7 +90,7 @@ export class Chart extends HTMLElement {
         const band = low != null && high != null ? ` (${format.format(low)}–${format.format(high)})` : "";
         told.push(`${series.ahead!.word} ${format.format(said)}${band}`);
       }
-      readout!.textContent = told.length ? `${zoned(times[at]! * 1000).hour} · ${told.join(" · ")} ${series.unit}`.trim() : "";
+      readout!.textContent = told.length ? `${when(times[at]!, true)} · ${told.join(" · ")} ${series.unit}`.trim() : "";
     };
     const past = withGaps(series.t, series.v);
     const { ahead } = series;
@@ -102,6 +102,12 @@ export class Chart extends HTMLElement {
     const top = Math.max(...all);
     const highest = Math.max(top, ...series.thresholds.map(({ value }) => value).filter((value) => value < top * 1.8));
     const lowest = Math.min(0, ...all);
+    // Days need their date; where there are only days, their hours say nothing.
+    const days = series.to - series.from > 48 * 3600;
+    const when = (seconds: number, exact: boolean): string => {
+      const { hour, day } = zoned(seconds * 1000);
+      return days ? `${exact ? `${hour} ` : ""}${day.slice(0, 5)}` : hour;
+    };
     const axis = { stroke: token("second"), font: FONT, grid: { stroke: token("line"), width: 1 }, ticks: { show: false } } as const;
     this.#plot = new uPlot(
       {
@@ -113,7 +119,7 @@ export class Chart extends HTMLElement {
         cursor: { points: { size: 7 }, drag: { x: false, y: false } },
         scales: { x: { range: [series.from, series.to] }, y: { range: [lowest, highest * 1.08 || 1] } },
         axes: [
-          { ...axis, space: 56, size: 24, gap: 4, values: (_plot, ticks) => ticks.map((tick) => zoned(tick * 1000).hour) },
+          { ...axis, space: 56, size: 24, gap: 4, values: (_plot, ticks) => ticks.map((tick) => when(tick, false)) },
           { ...axis, size: 38, gap: 4, space: 32, values: (_plot, ticks) => ticks.map((tick) => format.format(tick)) },
         ],
         series: [

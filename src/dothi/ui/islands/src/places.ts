@@ -8,6 +8,7 @@ interface Places {
   points: Point[];
   areas: Area[];
   bounds: [number, number, number, number];
+  ward?: string; // outlined, and all of it in view
 }
 
 class PlacesMap extends HTMLElement {
@@ -28,7 +29,7 @@ class PlacesMap extends HTMLElement {
 
   async #show(): Promise<void> {
     const words = JSON.parse(this.dataset["words"] ?? "{}") as Words;
-    const { points, areas, bounds } = JSON.parse(this.querySelector("script")!.textContent!) as Places;
+    const { points, areas, bounds, ward } = JSON.parse(this.querySelector("script")!.textContent!) as Places;
     const note = (text: string): void => {
       const line = part(this, "note");
       line.textContent = text;
@@ -51,7 +52,8 @@ class PlacesMap extends HTMLElement {
         thanks: (text) => (part(this, "thanks").textContent = text),
       });
       map.points = points;
-      map.fit();
+      if (ward) void map.chooseWard(ward);
+      else map.fit();
       await map.areas(areas);
     } catch (error) {
       console.error(error);

@@ -1,0 +1,4 @@
+// The page of one ward with a script: its chart and the map of its ground.
+import "./charts";
+import "./places";
+import "./wards.css";
