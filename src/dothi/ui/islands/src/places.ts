@@ -46,6 +46,7 @@ class PlacesMap extends HTMLElement {
           const chosen = points.find((one) => one.id === id);
           map.choose(id);
           note(chosen ? `${chosen.title}: ${chosen.label}` : "");
+          document.getElementById(`at-${id}`)?.querySelector<HTMLElement>("a")?.focus(); // its row, where the page has one
         },
         moved: () => undefined,
         note,
