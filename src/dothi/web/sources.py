@@ -23,9 +23,13 @@ class SourcePages:
             self.platform,
             "dothi.web:sources.html",
             sources=[(source, states.get(source.task)) for source in sources],
-            city_sources=[text for text in (self.platform.city.source, self._ground()) if text],
-            words=lambda text: text.in_language(language_of(request)),
+            city_sources=[text for text in dict.fromkeys((self.platform.city.source, self._ground())) if text],
+            sentence=lambda text: _sentence(text.in_language(language_of(request))),
         )
 
     def _ground(self) -> str:
         return self.platform.basemap.attribution if self.platform.basemap is not None else ""
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
