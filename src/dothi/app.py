@@ -11,6 +11,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -30,11 +31,15 @@ from dothi.cities import load_city
 from dothi.cities.basemap import prepare_basemap
 from dothi.cities.pack import read_pack
 from dothi.cities.units import read_country
+from dothi.data.compaction import Step
+from dothi.data.compaction import work as seal_step
 from dothi.data.context import Context
 from dothi.data.dispatch import Dispatcher
 from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
+from dothi.data.retention import Retention
+from dothi.data.sealing import Sealer
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.writer import Writer
@@ -48,6 +53,7 @@ from dothi.platform.forecasts import Forecasts
 from dothi.platform.home import keep_present, locked, replay_start, secret_of, within
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
+from dothi.platform.pool import Pool, name_of
 from dothi.platform.runs import Runs
 from dothi.platform.scoring import Scoring
 from dothi.platform.sector import Feed, Period, Sector
@@ -66,6 +72,8 @@ DEFAULT_DATA = CHECKOUT.parent / "shared" / "data" / "hanoi"
 DEFAULT_DATA_CITY = "01"
 _KEEP_PRESENT_EVERY = 2.0
 _PROMISED = timedelta(seconds=2 * _KEEP_PRESENT_EVERY)  # how far ahead of its present a killed replay goes on
+_SEALING_IDLE = 60.0  # seconds after which the worker that seals ends if nothing is due
+_LONGEST_STEP = timedelta(hours=6)
 _GRACE = 2  # seconds that open requests get when the city stops
 
 
@@ -164,6 +172,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             writer=writer,
             context=Context(database),
             history=History(database),
+            retention=Retention(database, writer, clock, types),
             devices=devices,
             quarantine=quarantine,
             questions=questions,
@@ -240,6 +249,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("ingest", lambda _: platform.ingest.run())
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
+    tasks.start("sealing", partial(_seal, platform))
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)
     tasks.start("forecast-scores", scoring.run)
@@ -253,6 +263,21 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     recorded = platform.settings.recorded_in
     if recorded is not None and is_export(recorded):
         tasks.start(f"feed:{ExportReplay.id}", partial(_feed, platform, ExportReplay(recorded)))
+
+
+async def _seal(platform: Platform, _: TaskState) -> None:
+    settings, url = platform.settings, platform.settings.database
+    home = {"home": str(settings.home), "tenant": platform.tenant, "url": url and url.get_secret_value()}
+    workers = Pool(1, _SEALING_IDLE)
+
+    async def apart(step: Step, arguments: tuple[int, ...]) -> None:
+        inputs = msgspec.json.encode({**home, "step": step, "arguments": arguments})
+        await workers.run(name_of(seal_step), 0, inputs, _LONGEST_STEP, lambda _: None)
+
+    try:
+        await Sealer(platform.database, platform.writer, platform.clock, platform.retention, apart).run()
+    finally:
+        await workers.close()
 
 
 async def _feed(platform: Platform, feed: Feed, _: TaskState) -> None:

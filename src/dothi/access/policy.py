@@ -51,6 +51,8 @@ ACTIONS: dict[str, bool] = {
     "run.cancel": False,
     "sql.ask": False,
     "sql.save": False,
+    "retention.read": False,
+    "retention.write": False,
     "reading.write": False,
     "entity.write": False,
     "city.export": False,

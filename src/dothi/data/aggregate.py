@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from dothi.data.batch import join_value
 from dothi.data.context import EntityTable
 from dothi.data.subjects import SeriesOf, Subject
-from dothi.data.trail import DAY
+from dothi.data.trail import DAY, SKEWED
 from dothi.model.problem import Problem
-from dothi.model.reading import Grade, Reason
+from dothi.model.reading import Grade
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +19,6 @@ By = Literal["entity", "ward", "city"]
 
 MOST_WINDOWS = 3_000_000
 _ASK_FOR_LESS = "Ask for longer windows, a shorter time or fewer things, or for wards or the city instead of each thing."
-SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)
 # Midnight of a Monday (1970-01-05) in Asia/Ho_Chi_Minh, which has kept UTC+7 ever since.
 _LOCAL_MONDAY = 4 * DAY - 7 * DAY // 24
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dothi.data.subjects import MOST_IN, marks
-from dothi.data.trail import DAY, EVER
+from dothi.data.trail import DAY, EVER, SKEWED
 from dothi.store.connection import Connection
 from dothi.store.database import Database
 from dothi.store.delta import LakeFile
@@ -163,9 +163,9 @@ class Past:
             yield standing(self.statements(db, series, start, last, heard_by)).sort("observed_at")
             last, days = start, days * 4
 
-    def newest(self, db: Connection, series: int, before: int, skewed: int) -> "tuple[Any, ...] | None":
-        """The newest reading of a series that stands, observed before ``before`` and ``recent_from`` (µs), with none of the
-        reasons ``skewed``: (observed_at, number, other, grade, reasons, origin, received_at), or None.
+    def newest(self, db: Connection, series: int, before: int) -> "tuple[Any, ...] | None":
+        """The newest reading of a series that stands, observed before ``before`` and ``recent_from`` (µs), of a sender
+        whose clock was right: (observed_at, number, other, grade, reasons, origin, received_at), or None.
 
         Raises Problem 503 ``lake-damaged``.
         """
@@ -173,7 +173,7 @@ class Past:
 
         columns = ("observed_at", "number", "other", "grade", "reasons", "origin", "received_at")
         for rows in self.backwards(db, series, 0, before):
-            found = rows.filter(pl.col("reasons") & skewed == 0).select(columns)
+            found = rows.filter(pl.col("reasons") & SKEWED == 0).select(columns)
             if len(found):
                 return found.row(-1)
         return None

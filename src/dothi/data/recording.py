@@ -3,19 +3,25 @@
 The law: a reading's key is (series, observed_at). The same value again is nothing; another value is the next revision and
 the highest revision is read; a withdrawal is a revision. What was heard earlier never wins over what was heard later, so
 that a journal which hands out a message again, or two journals out of step, change nothing.
+
+What is observed before ``sealing_until`` may be in the lake already: keys that get a row then are noted, so that questions
+read both and the next compaction brings them together (``data/past.py``, ``data/sealing.py``).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import structlog
 
 from dothi.data.batch import HEARD_NOW, IntArray, Readings
+from dothi.data.past import Past, marks_of
 from dothi.data.series import NEVER, SeriesIndex
-from dothi.data.trail import DAY, newest_standing
-from dothi.model.reading import Reason
+from dothi.data.trail import DAY, SKEWED, newest_standing
+from dothi.model.problem import Problem
 from dothi.store.connection import Connection
 
-SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)
+_log = structlog.get_logger("dothi.recording")
 
 _INSERT = "INSERT INTO reading VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 _SHOW = (
@@ -55,8 +61,10 @@ class Recorder:
     ``undo`` takes both back to what they were at the last ``settle``.
     """
 
-    def __init__(self, connection: Connection, index: SeriesIndex) -> None:
-        self._db, self._index = connection, index
+    def __init__(self, connection: Connection, index: SeriesIndex, past: Past) -> None:
+        self._db, self._index, self._past = connection, index, past
+        self.marks = marks_of(connection)
+        self._unsealed: list[tuple[int, int]] = []
         self._undo: list[tuple[IntArray, IntArray, IntArray]] = []
         self._shown: list[int] = []
 
@@ -102,7 +110,17 @@ class Recorder:
             touched_late, shown_late = self._consider(readings, received, np.sort(order[~new]), done)
             done.series = np.unique(np.concatenate([series[fresh], touched_late]))
             done.live = np.unique(np.concatenate([done.live, shown_late]))
+        if self._unsealed:
+            self._note_unsealed()
         return done
+
+    def _note_unsealed(self) -> None:
+        """Keys whose hour was sealed, or is being sealed, before this row came."""
+        keys = np.array(sorted(set(self._unsealed)), np.int64)
+        self._unsealed = []
+        self._db.put("unsealed", (keys[:, 0], keys[:, 1]))
+        query = "INSERT INTO dirty_day VALUES (?,1) ON CONFLICT (day) DO UPDATE SET mark = dirty_day.mark + 1"
+        self._db.executemany(query, [(day,) for day in np.unique(keys[:, 0] // DAY).tolist()])
 
     def _known(self, series: int, at: int) -> bool:
         query = "SELECT 1 FROM reading WHERE observed_at = ? AND series_id = ? LIMIT 1"
@@ -147,6 +165,9 @@ class Recorder:
                 previous[order],
             ),
         )
+        sealed = at < self.marks.sealing_until
+        if sealed.any():
+            self._unsealed += zip(at[sealed].tolist(), series[sealed].tolist(), strict=True)
         newest = last & (at > index.shown[series])
         moved = series[newest]
         index.head[series[last]] = at[last]
@@ -205,12 +226,15 @@ class Recorder:
     def _state(self, series: int, at: int, said: _Said, done: Recorded) -> bool:
         """One statement about one key. False if it is nothing new."""
         known = self._db.execute(_REVISIONS, (at, series)).fetchall()
+        if not known and self._index.shown[series] <= at < self.marks.recent_from:
+            known = self._long_past(series, at)
         number, other, *_, heard, gone = said
         if not known:
             self._db.execute(_INSERT, (at, series, 0, *said, None))
             self._db.execute("INSERT INTO late VALUES (?,?) ON CONFLICT DO NOTHING", (series, at))
             done.stored += 1
             done.late += 1
+            self._note(series, at)
             if not gone and not said[3] & SKEWED and at > self._index.shown[series]:
                 self._show(series, at, said)
             return True
@@ -223,6 +247,7 @@ class Recorder:
         self._db.execute(_INSERT, (at, series, revision + 1, *said, None))
         done.stored += 1
         done.revisions += 1
+        self._note(series, at)
         if older:
             # It is kept, and what was heard after it is read on.
             self._db.execute(_INSERT, (at, series, revision + 2, *current, None))
@@ -230,6 +255,23 @@ class Recorder:
             return True
         self._correct(series, at, said)
         return True
+
+    def _note(self, series: int, at: int) -> None:
+        if at < self.marks.sealing_until:
+            self._unsealed.append((at, series))
+
+    def _long_past(self, series: int, at: int) -> list[tuple[Any, ...]]:
+        """What the lake knows of a key that matters to the live value and is not in the recent table any more.
+
+        Nothing if the lake is damaged there: ingest goes on.
+        """
+        try:
+            said = self._past.statements(self._db, series, at, at + 1)
+        except Problem as problem:
+            _log.warning("a correction cannot be held against the lake", series=series, at=at, problem=str(problem))
+            return []
+        columns = ("revision", "number", "other", "grade", "reasons", "origin", "received_at", "withdrawn")
+        return [(*row[:-1], int(row[-1])) for row in said.select(columns).iter_rows()]
 
     def _correct(self, series: int, at: int, said: _Said) -> None:
         """Take a new revision over into live state, if it concerns it."""
@@ -254,7 +296,13 @@ class Recorder:
 
     def _fall_back(self, series: int, at: int) -> None:
         head = int(self._index.head[series])
-        row = newest_standing(self._db, series, None if head == NEVER else head, at, SKEWED)
+        floor = self.marks.recent_from
+        row = newest_standing(self._db, series, None if head == NEVER else head, floor, at, SKEWED)
+        if row is None:
+            try:
+                row = self._past.newest(self._db, series, at)
+            except Problem as problem:
+                _log.warning("nothing is shown: the lake is damaged", series=series, problem=str(problem))
         self._shown.append(series)
         if row is None:
             self._index.shown[series] = NEVER

@@ -13,6 +13,7 @@ from dothi.access.policy import SYSTEM, Clearance
 from dothi.data.batch import EntityChange, IntArray, Readings, SeriesKey
 from dothi.data.document import Document, write_document
 from dothi.data.editing import Edited, Editor
+from dothi.data.past import Past
 from dothi.data.recording import Recorder
 from dothi.data.series import SeriesIndex
 from dothi.data.shape import box_of
@@ -74,7 +75,7 @@ class Restorer:
     def __init__(self, database: Database) -> None:
         self._db = database.connect_writer()
         self.index = SeriesIndex.load(self._db)
-        self._recorder = Recorder(self._db, self.index)
+        self._recorder = Recorder(self._db, self.index, Past(database))
         self._editor = Editor(self._db, self.index, lambda _longitude, _latitude: None)
         self._written: tuple[list[tuple[int, str]], list[tuple[Any, ...]]] = ([], [])
 

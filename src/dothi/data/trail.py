@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from dothi.model.reading import Reason
 from dothi.store.connection import Connection
 
 DAY = 86_400_000_000
+SKEWED = int(Reason.FUTURE | Reason.ABSURD_TIME)  # the sender's clock was wrong: no value to show as the present one
 
 # Moments at which a series was observed: a walk from a link down to a start, and what came late in between. Every revision
 # of a moment is in ``reading``. Its parameters are those of ``span_of``.
@@ -47,9 +49,9 @@ def head_before(connection: Connection, series: int, end: int) -> int | None:
 
 
 def newest_standing(
-    connection: Connection, series: int, head: int | None, before: int, skewed: int
+    connection: Connection, series: int, head: int | None, floor: int, before: int, skewed: int
 ) -> tuple[int, float | None, str | None, int, int, int, int] | None:
-    """The newest reading of ``series`` observed before ``before`` that stands and has none of the reasons ``skewed``.
+    """The newest reading with ``floor`` ≤ observed < ``before`` that stands and has none of the reasons ``skewed``.
 
     (observed_at, number, other, grade, reasons, origin, received_at), or None. ``head`` starts the walk.
     """
@@ -58,7 +60,7 @@ def newest_standing(
         f"SELECT {columns} FROM reading r WHERE r.observed_at = ? AND r.series_id = ? "  # noqa: S608 - constants only
         f"AND {STANDS} AND r.reasons & ? = 0"
     )
-    chained, belated = _chain(connection, series, head), _belated(connection, series, before)
+    chained, belated = _chain(connection, series, head, floor), _belated(connection, series, floor, before)
     link, other = next(chained, None), next(belated, None)
     while link is not None or other is not None:
         if other is None or (link is not None and link >= other):
@@ -74,15 +76,17 @@ def newest_standing(
     return None
 
 
-def _chain(connection: Connection, series: int, head: int | None) -> Iterator[int]:
+def _chain(connection: Connection, series: int, head: int | None, floor: int) -> Iterator[int]:
     query = "SELECT previous FROM reading WHERE observed_at = ? AND series_id = ? AND revision = 0"
-    while head is not None:
+    while head is not None and head >= floor:
         yield head
         row = connection.execute(query, (head, series)).fetchone()
         head = row[0] if row else None
 
 
-def _belated(connection: Connection, series: int, before: int) -> Iterator[int]:
-    query = "SELECT observed_at FROM late WHERE series_id = ? AND observed_at < ? ORDER BY observed_at DESC"
-    for (at,) in connection.execute(query, (series, before)):
+def _belated(connection: Connection, series: int, floor: int, before: int) -> Iterator[int]:
+    query = (
+        "SELECT observed_at FROM late WHERE series_id = ? AND observed_at >= ? AND observed_at < ? ORDER BY observed_at DESC"
+    )
+    for (at,) in connection.execute(query, (series, floor, before)):
         yield at

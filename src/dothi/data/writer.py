@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dothi.access.policy import Clearance, Person, may
+from dothi.access.policy import SYSTEM, Clearance, Person, may
 from dothi.data.batch import (
     Applied,
     Batch,
@@ -24,6 +24,7 @@ from dothi.data.batch import (
     readings_of,
 )
 from dothi.data.editing import Edited, Editor, Locate
+from dothi.data.past import Marks, Past
 from dothi.data.recording import Recorded, Recorder
 from dothi.data.series import SeriesIndex
 from dothi.model.clock import to_micros
@@ -40,6 +41,7 @@ _QUARANTINE = (
     "INSERT INTO quarantine (key, at, source, device, reason, detail, body, content_type, correlation, received_at, origin) "
     "VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key) DO NOTHING"
 )
+_MARK = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _OUTBOX = "INSERT INTO outbox (at, payload) VALUES (?,?) RETURNING seq"
 _SERIES = (
     "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
@@ -66,7 +68,7 @@ class Writer:
         self._db = database.connect_writer()
         self.index = SeriesIndex.load(self._db)
         self._sealed = last_seal(self._db)
-        self._recorder = Recorder(self._db, self.index)
+        self._recorder = Recorder(self._db, self.index, Past(database))
         self._editor = Editor(self._db, self.index, locate)
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
@@ -139,6 +141,18 @@ class Writer:
                 return self._transaction(lambda: self._work(work, acts, to_micros(at)))
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, transact)
+
+    async def mark(self, at: datetime, marks: Marks, also: Also) -> None:
+        """Move the marks of sealing and run ``also`` in the same transaction; every later commit goes by them."""
+
+        def work(connection: Connection) -> None:
+            rows = [(name, str(value)) for name, value in marks._asdict().items()]
+            connection.executemany(_MARK, rows)
+            also(connection)
+            # Before the commit, so that none comes between; should it fail, keys are noted that need not have been.
+            self._recorder.marks = marks
+
+        await self.run(SYSTEM, at, work)
 
     def _work(self, work: Callable[[Connection], T], acts: Sequence[Act], at: int) -> T:
         result = work(self._db)

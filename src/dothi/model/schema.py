@@ -6,6 +6,8 @@ from typing import Literal
 
 from dothi.model.text import Text
 
+KEEP = 3_650
+
 ValueKind = Literal["number", "text", "json", "geometry"]
 
 
@@ -34,13 +36,17 @@ class AttributeType:
 
 @dataclass(frozen=True, slots=True)
 class EntityType:
-    """A kind of thing. ``standard`` names where it is defined, e.g. a Smart Data Model's address."""
+    """A kind of thing. ``standard`` names where it is defined, e.g. a Smart Data Model's address.
+
+    ``keep`` is for how many days what is observed of it is kept unless a person says otherwise; None is for ever.
+    """
 
     name: str
     iri: str
     title: Text
     attributes: tuple[AttributeType, ...]
     standard: str = ""
+    keep: int | None = KEEP
 
     def attribute(self, name: str) -> AttributeType | None:
         """The attribute with this short name or IRI, or None."""

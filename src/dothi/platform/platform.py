@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from dothi.data.history import History
     from dothi.data.ingest import Ingest
     from dothi.data.quarantine import Quarantine
+    from dothi.data.retention import Retention
     from dothi.data.sql.questions import Questions
     from dothi.data.sql.saved import SavedQueries
     from dothi.data.writer import Writer
     from dothi.devices.registry import Registry
     from dothi.store.database import Database
     from dothi.store.journal import Journal
+    from dothi.store.lake import Lake
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Platform:
     writer: "Writer"
     context: "Context"
     history: "History"
+    retention: "Retention"
     devices: "Registry"
     quarantine: "Quarantine"
     questions: "Questions"
@@ -85,3 +88,8 @@ class Platform:
     tasks: Supervisor = field(default_factory=Supervisor)
     forecasts: Forecasts = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform
+
+    @property
+    def lake(self) -> "Lake":
+        """What was sealed."""
+        return self.database.lake

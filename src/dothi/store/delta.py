@@ -73,6 +73,16 @@ class LakeFile:
     revised: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that was written and that no version lists yet: its name in the table, size, day (ISO) and Delta statistics."""
+
+    name: str
+    size: int
+    day: str
+    stats: str
+
+
 ADVICE = "Restore it from a backup; `dothi doctor` lists every damaged file. What other days hold is answered as before."
 _TICK = 50_000_000
 _MOST_PARTS = 64
@@ -126,10 +136,9 @@ class Table:
                 self._files = (version, list(listed(self.folder, self._delta)))
             return self._files[1]
 
-    def write(self, workshop: Path, day: int, rows: "pl.DataFrame") -> tuple[Path, Any]:
-        """A file of the table that no version lists yet, and the action that lists it. It is made in ``workshop``."""
+    def write(self, workshop: Path, day: int, rows: "pl.DataFrame") -> Made:
+        """A file of the table that no version lists yet; it is made in ``workshop``."""
         from deltalake import write_deltalake
-        from deltalake.transaction import AddAction
 
         making = workshop / uuid4().hex
         try:
@@ -148,24 +157,28 @@ class Table:
             sync(target.parent)
         finally:
             shutil.rmtree(making, ignore_errors=True)
-        partition = {"day": date_of(day).isoformat()}
-        return target, AddAction(name, add["size"], partition, time.time_ns() // 1_000_000, True, add["stats"])
+        return Made(name, add["size"], date_of(day).isoformat(), add["stats"])
 
-    def append(self, actions: list[Any], application: str, version: int) -> None:
+    def append(self, made: Sequence[Made], application: str, version: int) -> None:
         from deltalake import CommitProperties, Transaction
 
         transaction = Transaction(application, version)
-        self._commit(actions, "append", None, CommitProperties(app_transactions=[transaction]))
+        self._commit(made, "append", None, CommitProperties(app_transactions=[transaction]))
 
-    def replace(self, actions: list[Any], days: list[str]) -> None:
-        self._commit(actions, "overwrite", [("day", "in", days)], None)
+    def replace(self, made: Sequence[Made], days: list[str]) -> None:
+        self._commit(made, "overwrite", [("day", "in", days)], None)
 
     def vacuum(self, grace: timedelta) -> int:
         with self._lock:
             self._refresh()
             return vacuumed(self._delta, grace)
 
-    def _commit(self, actions: list[Any], mode: str, filters: Any, properties: Any) -> None:
+    def _commit(self, made: Sequence[Made], mode: str, filters: Any, properties: Any) -> None:
+        from deltalake.transaction import AddAction, RemoveAction
+
+        now = time.time_ns() // 1_000_000
+        actions: list[AddAction | RemoveAction]
+        actions = [AddAction(one.name, one.size, {"day": one.day}, now, True, one.stats) for one in made]
         with self._lock:
             self._refresh()
             schema = self._delta.schema()

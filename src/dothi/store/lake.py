@@ -4,6 +4,7 @@ The file names carry the SHA-256 of their content: a damaged file is told from a
 how to read it with other tools: docs/reference/lake.md.
 """
 
+import fcntl
 import re
 import shutil
 import threading
@@ -12,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dothi.model.problem import Problem
-from dothi.store.delta import ADVICE, COLUMNS, Dictionary, LakeFile, Table, damaged, date_of, digest_of
+from dothi.store.delta import ADVICE, COLUMNS, Dictionary, LakeFile, Made, Table, damaged, date_of, digest_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -129,6 +130,13 @@ class Lake:
 
     # Writing: one at a time, by data/sealing.py and data/retention.py
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write to the lake alone, among threads and processes: the worker of a city that was killed may still be at it."""
+        with (self.folder.parent / "lake.lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
     def sealed(self, type: str) -> int:
         """The hour (since 1970) up to which the table of ``type`` was appended to; 0 before the first."""
         table = self._found().get(type)
@@ -139,23 +147,24 @@ class Lake:
         table = self._found().get(type)
         return -1 if table is None else table.version()
 
-    def append(self, type: str, hour: int, pieces: "Iterable[tuple[int, pl.DataFrame]]") -> bool:
-        """Add pieces of (day, rows) in one commit that carries ``hour`` as its application transaction.
+    def write(self, type: str, day: int, rows: "pl.DataFrame") -> Made:
+        """Put rows of one day into a file that counts for nothing until ``append`` or ``replace``. Raises OSError."""
+        return self._open(type).write(self._making, day, rows)
+
+    def append(self, type: str, hour: int, made: Sequence[Made]) -> bool:
+        """Add files in one commit that carries ``hour`` (since 1970) as its application transaction.
 
         False, and nothing is done, if the table has this hour or a later one already. Raises OSError if the disk fails.
         """
         table = self._open(type)
         if table.transaction(self._application(type)) >= hour:
             return False
-        with self._made(table, pieces) as actions:
-            table.append(actions, self._application(type), hour)
+        table.append(made, self._application(type), hour)
         return True
 
-    def replace(self, type: str, days: Sequence[int], pieces: "Iterable[tuple[int, pl.DataFrame]]" = ()) -> None:
-        """Let pieces of (day, rows) stand in place of everything in the partitions of ``days``, in one commit."""
-        table = self._open(type)
-        with self._made(table, pieces) as actions:
-            table.replace(actions, [date_of(day).isoformat() for day in days])
+    def replace(self, type: str, days: Sequence[int], made: Sequence[Made]) -> None:
+        """Let files stand in place of everything in the partitions of ``days``, in one commit."""
+        self._open(type).replace(made, [date_of(day).isoformat() for day in days])
 
     def describe(self, rows: Sequence[tuple[int, str, str, str | None, str | None, str]]) -> dict[int, str]:
         """Enter series into the dictionary (number, entity, attribute, dataset, unit, type); those known stay as they are.
@@ -167,8 +176,9 @@ class Lake:
 
     def tidy(self, grace: timedelta = GRACE) -> int:
         """Remove files that no version has listed for ``grace``, and what a killed writer left; returns how many."""
-        shutil.rmtree(self._making, ignore_errors=True)
-        return self._dictionary.vacuum(grace) + sum(table.vacuum(grace) for table in self._found().values())
+        with self.writing():
+            shutil.rmtree(self._making, ignore_errors=True)
+            return self._dictionary.vacuum(grace) + sum(table.vacuum(grace) for table in self._found().values())
 
     def _application(self, type: str) -> str:
         return f"dothi:{self._tenant}:{type}"
@@ -195,22 +205,6 @@ class Lake:
             with self._lock:
                 self._tables[type] = table
         return table
-
-    @contextmanager
-    def _made(self, table: "Table", pieces: "Iterable[tuple[int, pl.DataFrame]]") -> Iterator[list[Any]]:
-        """Write pieces into files of the table's folder that nobody knows yet, and give the actions that make them known."""
-        made: list[Path] = []
-        try:
-            actions = []
-            for day, rows in pieces:
-                path, action = table.write(self._making, day, rows)
-                made.append(path)
-                actions.append(action)
-            yield actions
-        except BaseException:
-            for path in made:
-                path.unlink(missing_ok=True)
-            raise
 
     def _check(self, file: LakeFile) -> None:
         try:

@@ -1,0 +1,184 @@
+"""How long each dataset is kept, who said so, and its destruction: whole days, recorded, gone for good."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from dothi.access.policy import SYSTEM, Person, may
+from dothi.data.trail import DAY
+from dothi.data.writer import Writer
+from dothi.model.clock import Clock, from_micros, to_micros
+from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.schema import KEEP, EntityType
+from dothi.model.text import Text
+from dothi.store.audit import Act
+from dothi.store.connection import Connection
+from dothi.store.database import Database
+
+LONGEST = 36_500  # days
+_HOUR = DAY // 24
+
+_OTHERS = {
+    "outbox": Text("Giữ đến khi mọi nơi nhận đã nghe.", "Kept until every handler has heard it."),
+    "quarantine": Text("Giữ đến khi được xử lý; số dòng có giới hạn.", "Kept until it is dealt with; bounded in rows."),
+    "audit": Text("Giữ mãi.", "Kept for ever."),
+}
+_TITLES = {
+    "outbox": Text("Hộp thư đi", "Outbox"),
+    "quarantine": Text("Cách ly", "Quarantine"),
+    "audit": Text("Nhật ký kiểm toán", "Audit log"),
+}
+_CHANGE = (
+    "INSERT INTO retention (dataset, days, changed_by, changed_at) VALUES (?,?,?,?) ON CONFLICT (dataset) "
+    "DO UPDATE SET days = excluded.days, changed_by = excluded.changed_by, changed_at = excluded.changed_at"
+)
+_OF_TYPE = "IN (SELECT s.id FROM series s JOIN entity e ON e.num = s.entity JOIN name t ON t.id = e.type WHERE t.iri = ?)"
+_COUNT = f"SELECT observed_at / {DAY}, count(*) FROM reading WHERE observed_at < ? AND series_id {_OF_TYPE} GROUP BY 1"  # noqa: S608
+_ADDED = (
+    f"SELECT u.observed_at / {DAY}, count(*) FROM unsealed u JOIN reading r ON r.observed_at = u.observed_at "  # noqa: S608
+    f"AND r.series_id = u.series_id WHERE u.observed_at < ? AND u.series_id {_OF_TYPE} GROUP BY 1"
+)
+_OLDEST = f"SELECT min(observed_at) FROM reading WHERE observed_at < ? AND series_id {_OF_TYPE}"  # noqa: S608 - constants
+_TAKE = f"DELETE FROM reading WHERE observed_at >= ? AND observed_at < ? AND series_id {_OF_TYPE}"  # noqa: S608 - constants
+_FORGET = (
+    f"DELETE FROM unsealed WHERE observed_at < ? AND series_id {_OF_TYPE}",  # noqa: S608 - constants
+    f"DELETE FROM late WHERE observed_at < ? AND series_id {_OF_TYPE}",  # noqa: S608 - constants
+    f"DELETE FROM anchor WHERE observed_at < ? AND series_id {_OF_TYPE}",  # noqa: S608 - constants
+    "UPDATE live SET observed_at = NULL, number = NULL, other = NULL, hidden = 1 "  # noqa: S608 - constants
+    f"WHERE observed_at < ? AND series_id {_OF_TYPE}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a dataset is kept: an entity type (its IRI), or "outbox", "quarantine", "audit", which have their own rules
+    (``words``) and are not changed.
+
+    ``days`` None is for ever. ``changed_by`` and ``changed_at`` (aware UTC) tell who chose other than ``default``.
+    """
+
+    dataset: str
+    title: Text
+    days: int | None
+    default: int | None
+    words: Text | None = None
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
+class Retention:
+    """The rules of a city and their execution."""
+
+    def __init__(self, database: Database, writer: Writer, clock: Clock, types: Mapping[str, EntityType]) -> None:
+        self._database, self._writer, self._clock, self._types = database, writer, clock, types
+
+    def list(self, asker: Person) -> Sequence[Rule]:
+        """Every dataset with its rule, entity types first. Empty for who may not read them."""
+        return self._rules() if may(asker, "retention.read") else ()
+
+    async def change(self, asker: Person, dataset: str, days: int | None) -> Rule:
+        """Keep a dataset for ``days`` days from now on, or for ever (None); what is older goes at the next round of sealing.
+
+        Raises Problem 403, 404 for no such dataset, 400 for a number of days that makes no sense or a dataset whose rule is
+        its own.
+        """
+        if not may(asker, "retention.write"):
+            raise Problem(403, "forbidden", f"{asker.id} may not change this.", "Sign in as one who may.")
+        rule = next((one for one in await asyncio.to_thread(self._rules) if one.dataset == dataset), None)
+        if rule is None:
+            raise not_found("dataset", dataset)
+        if rule.words is not None:
+            raise bad_request(f"The dataset {dataset} has a rule of its own.", "Change that of an entity type.")
+        if days is not None and not 1 <= days <= LONGEST:
+            raise bad_request(f"A dataset is kept from 1 to {LONGEST} days, or for ever.", "Give a number in between.")
+        now = self._clock.now()
+        if days == rule.days:
+            return rule
+
+        def work(db: Connection) -> None:
+            db.execute(_CHANGE, (dataset, days, asker.id, to_micros(now)))
+
+        detail = f"days {_shown(rule.days)} to {_shown(days)}"
+        await self._writer.run(asker, now, work, [Act(asker.id, "retention.change", dataset, detail=detail)])
+        return Rule(dataset, rule.title, days, rule.default, changed_by=asker.id, changed_at=now)
+
+    async def destroy(self) -> None:
+        """Destroy what is older than its rule allows: whole UTC days, first in the lake, then in the recent table.
+
+        Two acts are recorded, before and after; a kill in between leaves the first, and the next call goes on. The files
+        themselves go with the next tidying after the readers' grace. Raises Problem 503, OSError as the lake does.
+        """
+        today = to_micros(self._clock.now()) // DAY
+        for rule in await asyncio.to_thread(self._rules):
+            if rule.words is None and rule.days is not None:
+                await self._destroy(rule.dataset, (today - rule.days) * DAY)
+
+    async def _destroy(self, dataset: str, border: int) -> None:
+        rows, days = await asyncio.to_thread(self._condemned, dataset, border)
+        if not rows:
+            return
+        detail = f"days {_day(min(rows))} to {_day(max(rows))} ({len(rows)}), rows {sum(rows.values())}"
+        act = Act(SYSTEM.id, "retention.destroy", dataset, "begun", detail=detail)
+        await self._writer.run(SYSTEM, self._clock.now(), lambda _: None, [act])
+        if days:
+            await asyncio.to_thread(self._drop, dataset, days)
+        while await self._writer.run(SYSTEM, self._clock.now(), partial(_take_hour, dataset=dataset, border=border)):
+            pass
+        act = Act(SYSTEM.id, "retention.destroy", dataset, detail=detail)
+        await self._writer.run(SYSTEM, self._clock.now(), partial(_forget, dataset=dataset, border=border), [act])
+
+    def _condemned(self, dataset: str, border: int) -> tuple[dict[int, int], Sequence[int]]:
+        """How many rows must go by day, and which of the days are in the lake."""
+        rows: dict[int, int] = {}
+        for file in self._database.lake.files(dataset, 0, border):
+            rows[file.day] = rows.get(file.day, 0) + file.rows
+        days = sorted(rows)
+        with self._database.reader() as db:
+            for day, count in db.execute(_ADDED, (border, dataset)):
+                rows[day] = rows.get(day, 0) + count
+            for day, count in db.execute(_COUNT, (border, dataset)):
+                rows.setdefault(day, count)  # elsewhere the lake has them too
+        return rows, days
+
+    def _drop(self, dataset: str, days: Sequence[int]) -> None:
+        with self._database.lake.writing():
+            self._database.lake.replace(dataset, days, ())
+
+    def _rules(self) -> Sequence[Rule]:
+        with self._database.reader() as db:
+            chosen = {
+                dataset: (days, by, from_micros(at))
+                for dataset, days, by, at in db.execute("SELECT dataset, days, changed_by, changed_at FROM retention")
+            }
+        rules = []
+        for iri in sorted({*self._types, *self._database.lake.types()}):
+            kind = self._types.get(iri)
+            title, default = (kind.title, kind.keep) if kind else (Text(iri, iri), KEEP)
+            days, by, at = chosen.get(iri, (default, "", None))
+            rules.append(Rule(iri, title, days, default, changed_by=by, changed_at=at))
+        return [*rules, *(Rule(name, _TITLES[name], None, None, words) for name, words in _OTHERS.items())]
+
+
+def _take_hour(db: Connection, *, dataset: str, border: int) -> bool:
+    """Destroy the oldest hour of a dataset in the recent table; False if there is none before ``border``."""
+    (oldest,) = db.execute(_OLDEST, (border, dataset)).fetchone()
+    if oldest is not None:
+        start = oldest // _HOUR * _HOUR
+        db.execute(_TAKE, (start, start + _HOUR, dataset))
+    return oldest is not None
+
+
+def _forget(db: Connection, *, dataset: str, border: int) -> None:
+    """What pointed to the rows that are gone, and the values of things that have been silent since."""
+    for statement in _FORGET:
+        db.execute(statement, (border, dataset))
+
+
+def _shown(days: int | None) -> str:
+    return "for ever" if days is None else str(days)
+
+
+def _day(day: int) -> str:
+    return f"{from_micros(day * DAY):%Y-%m-%d}"
