@@ -1,41 +1,36 @@
 """An export is the same wherever the readings lie: in the recent table, in the lake, in both, or some here, some there."""
 
+import asyncio
+from datetime import datetime
 from pathlib import Path
 
-import polars as pl
 import pytest
-from exchange_world import STATION, Town, at, contents, row
+from exchange_world import Town, at, contents, row
 
-from dothi.data.past import schema
-from dothi.model.clock import to_micros
+from dothi.data.compaction import STEPS, Step
+from dothi.data.retention import Retention
+from dothi.data.sealing import Sealer
 from dothi.model.problem import Problem
+from dothi.testing.clock import FixedClock
 
-DAY = 86_400_000_000
+
+def seal(town: Town, now: datetime) -> None:
+    """Everything that sealing does when the city's clock shows ``now``."""
+
+    async def apart(step: Step, arguments: tuple[int, ...]) -> None:
+        STEPS[step](town.database, *arguments)
+
+    town.write()
+    assert town.writer is not None
+    clock = FixedClock(now)
+    retention = Retention(town.database, town.writer, clock, {})
+    asyncio.run(Sealer(town.database, town.writer, clock, retention, apart).round())
 
 
-def seal(town: Town, before: int, *, keep: bool) -> None:
-    """Copy what was observed before a moment into the lake, and unless ``keep`` take it out of the recent table."""
+def recent(town: Town) -> int:
+    """How many rows the recent table holds."""
     with town.database.reader() as db:
-        told = db.execute(
-            "SELECT s.id, e.id, a.iri, d.iri, s.unit, t.iri FROM series s JOIN entity e ON e.num = s.entity "
-            "JOIN name a ON a.id = s.attribute LEFT JOIN name d ON d.id = s.dataset JOIN name t ON t.id = e.type"
-        ).fetchall()
-        rows = db.execute(
-            "SELECT series_id, observed_at, revision, number, other, grade, reasons, origin, received_at, withdrawn "
-            "FROM reading WHERE observed_at < ? ORDER BY series_id, observed_at, revision",
-            (before,),
-        ).fetchall()
-        attributes = dict(db.execute("SELECT id, attribute FROM series").fetchall())
-    frame = pl.DataFrame(rows, schema=schema(), orient="row")
-    frame = frame.with_columns(pl.col("series").replace_strict(attributes).cast(pl.Int32).alias("attribute"))
-    town.database.lake.describe(told)
-    pieces = [
-        (day[0], some.drop("day").sort("attribute", "series", "observed_at", "revision"))
-        for day, some in frame.with_columns((pl.col("observed_at") // DAY).alias("day")).group_by("day", maintain_order=True)
-    ]
-    assert town.database.lake.append(STATION, before // 3_600_000_000, pieces)
-    if not keep:
-        town.execute("DELETE FROM reading WHERE observed_at < ?", before)
+        return int(db.execute("SELECT count(*) FROM reading").fetchone()[0])
 
 
 @pytest.fixture
@@ -62,11 +57,14 @@ def test_it_makes_no_difference_where_readings_lie(
     assert before.counts["readings"] == 3 * 4 * 16 + 1 + 1
     if piece == 20:
         assert (tmp_path / "recent/readings/Station/day=2026-05-15-2.parquet").is_file(), "a large day has several files"
-    seal(town, to_micros(at(2880)), keep=True)
+    seal(town, at(2880))
+    assert town.database.lake.figures()[0].rows > 0
     town.export(tmp_path / "both")
     if piece == 500_000:
         assert contents(tmp_path / "both") == contents(tmp_path / "recent")
-    town.execute("DELETE FROM reading WHERE observed_at < ?", to_micros(at(1440)))
+    every = recent(town)
+    seal(town, at(5 * 1440))
+    assert 0 < recent(town) < every
     # A belated word about a key that only the lake still holds.
     town.write(row(3, 0, 77.0, 5000))
     moved = town.export(tmp_path / "moved")
@@ -82,7 +80,7 @@ def test_it_makes_no_difference_where_readings_lie(
 
 
 def test_a_damaged_lake_is_said_and_no_half_export_is_left(town: Town, tmp_path: Path) -> None:
-    seal(town, to_micros(at(2880)), keep=False)
+    seal(town, at(10 * 1440))
     (damaged, *_) = sorted(town.database.lake.folder.rglob("readings/**/day=*/*.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:-7] + b"damaged")
     with pytest.raises(Problem) as problem:
