@@ -40,6 +40,7 @@ from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
 from dothi.data.retention import Retention
 from dothi.data.sealing import Sealer
+from dothi.data.stored import Bookkeeper
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.writer import Writer
@@ -173,6 +174,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             context=Context(database),
             history=History(database),
             retention=Retention(database, writer, clock, types),
+            stored=Bookkeeper(database, writer, clock),
             devices=devices,
             quarantine=quarantine,
             questions=questions,
@@ -250,6 +252,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("sealing", partial(_seal, platform))
+    tasks.start("stored", lambda _: platform.stored.run())
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)
     tasks.start("forecast-scores", scoring.run)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dothi.data.ingest import Ingest
     from dothi.data.quarantine import Quarantine
     from dothi.data.retention import Retention
+    from dothi.data.stored import Bookkeeper
     from dothi.data.sql.questions import Questions
     from dothi.data.sql.saved import SavedQueries
     from dothi.data.writer import Writer
@@ -72,6 +73,7 @@ class Platform:
     context: "Context"
     history: "History"
     retention: "Retention"
+    stored: "Bookkeeper"
     devices: "Registry"
     quarantine: "Quarantine"
     questions: "Questions"

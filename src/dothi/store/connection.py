@@ -217,6 +217,10 @@ class Database(ABC):
         """A consistent copy, while the database is in use, as one file that SQLite opens. Overwrites ``target``."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Bytes that the database takes on its disk, what is not yet folded into it included."""
+
+    @abstractmethod
     def translated(self) -> AbstractContextManager[None]:
         """What the driver raises in the block comes out as DatabaseError and its kinds."""
 

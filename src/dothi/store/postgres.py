@@ -231,6 +231,15 @@ class PostgresDatabase(Database):
         write_file(self, target)
         return target
 
+    def size(self) -> int:
+        """See ``Database.size``."""
+        query = (
+            "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'r'"
+        )
+        with self.reader() as db:
+            return int(db.execute(query).fetchone()[0])
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """See ``Database.translated``."""

@@ -113,6 +113,10 @@ class SqliteDatabase(Database):
             copy.execute("PRAGMA journal_mode=DELETE")
         return target
 
+    def size(self) -> int:
+        """See ``Database.size``."""
+        return sum(path.stat().st_size for path in self.path.parent.glob(f"{self.path.name}*"))
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """See ``Database.translated``."""

@@ -111,7 +111,7 @@ class Wards:
     def _rows(self, request: Request) -> tuple[MapLayer | None, list[WardRow]]:
         platform, person, language = self.platform, person_of(request), language_of(request)
         layer, areas = ward_values(platform, person, language)
-        counts = platform.devices.by_ward(person)
+        counts = platform.devices.tally(person, lambda one: one.ward)
         asked = _asked(request)
         found = platform.city.find(asked, len(platform.city.wards)) if asked else [Found(one) for one in platform.city.wards]
         rows = [
