@@ -79,6 +79,14 @@ class Lake:
         found = [] if table is None else table.files()
         return [file for file in found if file.last >= first and file.first < last]
 
+    def verify(self, files: Iterable[LakeFile]) -> None:
+        """Look whether ``files`` are what was written; what was found whole is not read again until it changes.
+
+        Raises Problem 503 ``lake-damaged``, naming file and day.
+        """
+        for file in files:
+            self._check(file)
+
     def read(
         self, files: Sequence[LakeFile], question: "Callable[[pl.LazyFrame], pl.LazyFrame]", columns: Sequence[str] = COLUMNS
     ) -> "pl.DataFrame":
@@ -88,8 +96,7 @@ class Lake:
         """
         import polars as pl
 
-        for file in files:
-            self._check(file)
+        self.verify(files)
         rows = pl.scan_parquet([file.path for file in files], hive_partitioning=False, glob=False, cache=False)
         try:
             return question(rows.select(columns)).collect()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from dothi.data.sql.answer import Answer, AnswerColumn, Ask, Kind, Limits, Refusal, Refused
+from dothi.data.sql.answer import Answer, AnswerColumn, Ask, Kind, Limits, Refusal, Refused, World
 from dothi.data.sql.bounds import Bounds, bounds_of, shapes
 from dothi.data.sql.catalogue import Table, visible
 from dothi.data.sql.faults import refusal_of, too_large
 from dothi.data.sql.frames import Frames
 from dothi.data.sql.grammar import Statement, check
 from dothi.data.sql.views import Stage, clock, literal
-from dothi.store.database import open_database
+from dothi.store.database import Database, open_database
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +39,7 @@ _CASTS: dict[str, tuple[str, Kind]] = {
 _OTHER: tuple[str, Kind] = ("CAST({} AS VARCHAR)", "text")
 
 
-def answer(ask: Ask, temporary: Path) -> Answer | Refusal:
+def answer(ask: Ask, database: Database, temporary: Path) -> Answer | Refusal:
     """The answer to one question, or why there is none; ``temporary`` is a folder for what does not fit into memory."""
     began = time.perf_counter()
     limits = ask.world.limits
@@ -52,7 +52,7 @@ def answer(ask: Ask, temporary: Path) -> Answer | Refusal:
             statement = check(plain, ask.text, set(tables))
             bounds = _bounds(plain, statement, tables, ask)
         with _connected(ask, temporary) as connection:
-            _stage(connection, ask, tables, statement, bounds)
+            _stage(connection, ask, tables, statement, bounds, database)
             head, columns = _framed(connection, statement)
             body = f"{head}{statement.text}\n) AS _answer({_names(columns)}) LIMIT {ask.rows + 1}"
             rows = _fetched(connection.execute(body), ask.rows, limits)
@@ -120,17 +120,25 @@ def _bounds(plain: "duckdb.DuckDBPyConnection", statement: Statement, tables: di
 
 
 def _stage(
-    connection: "duckdb.DuckDBPyConnection", ask: Ask, tables: dict[str, Table], statement: Statement, bounds: Bounds
+    connection: "duckdb.DuckDBPyConnection",
+    ask: Ask,
+    tables: dict[str, Table],
+    statement: Statement,
+    bounds: Bounds,
+    database: Database,
 ) -> None:
+    files: list[str] = []
     if statement.tables:
-        url = None if ask.world.url is None else SecretStr(ask.world.url)
-        database = open_database(Path(ask.world.home), ask.world.tenant, url)
-        try:
-            with database.reader() as db:
-                Stage(connection, Frames(ask.world, db), ask.asker, ask.now).build(tables, statement.tables, bounds)
-        finally:
-            database.close()
-    lock(connection, [])
+        with database.reader() as db:
+            stage = Stage(connection, Frames(ask.world, db), database.lake, ask.asker, ask.now)
+            stage.build(tables, statement.tables, bounds)
+            files = stage.files
+    lock(connection, files)
+
+
+def opened(world: World) -> Database:
+    """The city's database, for reading; whoever opens it closes it."""
+    return open_database(Path(world.home), world.tenant, None if world.url is None else SecretStr(world.url))
 
 
 def _framed(connection: "duckdb.DuckDBPyConnection", statement: Statement) -> tuple[str, list[AnswerColumn]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dothi.access.policy import Clearance
 from dothi.data.document import read_document
+from dothi.data.past import marks_of
 from dothi.data.terms import Terms
 from dothi.devices.registry import heard_state
 from dothi.devices.specs import NAME
@@ -31,9 +32,11 @@ _LIVE = (
     "JOIN entity e ON e.num = s.entity JOIN live l ON l.series_id = s.id "
     "WHERE e.clearance <= ? AND e.deleted_at IS NULL AND l.hidden = 0"
 )
-_RECENT = (
-    "SELECT series_id, observed_at, revision, number, other, grade, origin, received_at, withdrawn FROM reading "
-    "WHERE observed_at >= ? AND observed_at < ?"
+_TOLD = "SELECT r.series_id, r.observed_at, r.revision, r.number, r.other, r.grade, r.origin, r.received_at, r.withdrawn "
+_RECENT = f"{_TOLD} FROM reading r WHERE r.observed_at >= ? AND r.observed_at < ?"
+_UNSEALED = (
+    f"{_TOLD} FROM unsealed u JOIN reading r ON r.observed_at = u.observed_at AND r.series_id = u.series_id "
+    "WHERE u.observed_at >= ? AND u.observed_at < ?"
 )
 _DEVICES = (
     "SELECT d.id, d.name, d.entity_id, d.entity_type, d.state, d.last_seen, d.cadence_s, d.ward, d.longitude, d.latitude, "
@@ -101,11 +104,20 @@ class Frames:
         kinds = {name: kind for name, kind in _RAW.items() if name not in ("revision", "withdrawn")}
         return _frame(kinds, self._db.execute(_LIVE, (int(reached),)).fetchall())
 
-    def recent(self, start: int, end: int, series: "pl.DataFrame") -> "Iterator[pl.DataFrame]":
-        """The rows of recent history with ``start`` ≤ observed < ``end`` (µs), of ``series`` only, in pieces."""
+    def sealed_until(self) -> int:
+        """The moment (µs UTC) up to which the lake holds everything but what ``recent`` calls unsealed."""
+        return marks_of(self._db).sealed_until
+
+    def recent(self, start: int, end: int, series: "pl.DataFrame", *, unsealed: bool = False) -> "Iterator[pl.DataFrame]":
+        """The rows of recent history with ``start`` ≤ observed < ``end`` (µs), of ``series`` only, in pieces.
+
+        With ``unsealed`` only those of keys that the lake does not hold whole.
+        """
+        import polars as pl
+
         known = series.select("series", "attribute_id")
-        for rows in _pieces(self._db.execute(_RECENT, (start, end))):
-            yield _frame(_RAW, rows).join(known, on="series")
+        for rows in _pieces(self._db.execute(_UNSEALED if unsealed else _RECENT, (start, end))):
+            yield _frame(_RAW, rows).join(known, on="series").with_columns(pl.col("withdrawn").cast(pl.Boolean))
 
     def attributes(self) -> "pl.DataFrame":
         """What the city's types declare."""

@@ -6,6 +6,7 @@ its errors would tell of hidden rows. ``_series`` also holds one row that is not
 always true.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dothi.access.policy import Clearance, Person
@@ -13,29 +14,39 @@ from dothi.data.sql.bounds import Bounds, quoted
 from dothi.data.sql.catalogue import Table, reached
 from dothi.data.sql.frames import Frames
 from dothi.model.reading import Grade, Origin
+from dothi.store.delta import LakeFile
+from dothi.store.lake import Lake
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
 EVER = (-(2**62), 2**62)
-_RAW = "series, observed_at, revision, number, other, grade, origin, received_at, withdrawn, attribute_id"
+_RAW = "series, observed_at, number, other, grade, origin, received_at, attribute_id"
+_RECENT = 1_000_000_000  # the place of a row of the recent table: after all rows of the lake
 _COLUMNS = (
     "series INTEGER, observed_at BIGINT, revision INTEGER, number DOUBLE, other VARCHAR, grade TINYINT, origin TINYINT, "
-    "received_at BIGINT, withdrawn TINYINT, attribute_id INTEGER"
+    "received_at BIGINT, withdrawn BOOLEAN, attribute_id INTEGER"
 )
 _GRADES = "[" + ", ".join(f"'{one.name.lower()}'" for one in Grade) + "]"
 _ORIGINS = "[" + ", ".join(f"'{one.name.lower()}'" for one in Origin) + "]"
 _TEXT = "CASE WHEN json_valid({0}) THEN coalesce(json_extract_string({0}, '$'), {0}) END"
 
-# A key may have several rows only if one of them is a revision: those few keys are sorted out, all others read as they are.
+# A key has several rows only where one of them is a revision or waits to be sealed: those few are sorted out, all others
+# are read as they are. What was told first in the lake, then in the recent table, is one order (``past.settled``).
 _STANDING = f"""
-SELECT {_RAW} FROM _told ANTI JOIN _twice USING (series, observed_at) WHERE withdrawn = 0
+SELECT {_RAW} FROM _plain WHERE NOT withdrawn
+UNION ALL
+SELECT {_RAW} FROM _told ANTI JOIN _twice USING (series, observed_at) WHERE NOT withdrawn
 UNION ALL
 SELECT {_RAW} FROM (
-  SELECT *, row_number() OVER (PARTITION BY series, observed_at ORDER BY received_at DESC, revision DESC) AS _nth
-  FROM _told SEMI JOIN _twice USING (series, observed_at)
-) WHERE _nth = 1 AND withdrawn = 0
+  SELECT *, row_number() OVER (PARTITION BY series, observed_at ORDER BY received_at DESC, place DESC) AS _nth
+  FROM (
+    SELECT series, observed_at, received_at, number, other, withdrawn, min(place) AS place, arg_min(grade, place) AS grade,
+      arg_min(origin, place) AS origin, any_value(attribute_id) AS attribute_id
+    FROM _told SEMI JOIN _twice USING (series, observed_at) GROUP BY ALL
+  )
+) WHERE _nth = 1 AND NOT withdrawn
 """  # noqa: S608 - constants only
 _READINGS = f"""
 SELECT s.entity, s.name, s.type, s.attribute, s.dataset,
@@ -87,8 +98,9 @@ def clock(now: int) -> list[str]:
 class Stage:
     """Fills ``connection`` with the tables of one question."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection", frames: Frames, asker: Person, now: int) -> None:
-        self._connection, self._frames, self._asker, self._now = connection, frames, asker, now
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", frames: Frames, lake: Lake, asker: Person, now: int) -> None:
+        self._connection, self._frames, self._lake, self._asker, self._now = connection, frames, lake, asker, now
+        self.files: list[str] = []  # what the tables read of the lake
 
     def build(self, tables: dict[str, Table], asked: set[str], bounds: Bounds) -> None:
         """Make the tables named in ``asked``, each as far as its asker may see it."""
@@ -128,12 +140,41 @@ class Stage:
     def _readings(self, known: "pl.DataFrame", bounds: Bounds) -> None:
         start = EVER[0] if bounds.start is None else bounds.start
         end = EVER[1] if bounds.end is None else bounds.end
-        self._run(f"CREATE TABLE _told ({_COLUMNS})")
-        for piece in self._frames.recent(start, end, known):
-            self._insert("_told", piece)
-        self._run("CREATE TABLE _twice AS SELECT DISTINCT series, observed_at FROM _told WHERE revision > 0")
+        sealed = self._frames.sealed_until()
+        border = max(start, min(end, sealed)) if sealed else start
+        self._run(f"CREATE TABLE _recent ({_COLUMNS})")
+        for piece in self._frames.recent(start, border, known, unsealed=True):
+            self._insert("_recent", piece)
+        waiting = self._connection.execute("SELECT DISTINCT observed_at // 86400000000 FROM _recent").fetchall()
+        for piece in self._frames.recent(border, end, known):
+            self._insert("_recent", piece)
+        files = self._lake_files(known, bounds, start, border)
+        self.files = [str(file.path) for file in files]
+        days = {day for (day,) in waiting}
+        mixed = [file for file in files if file.revised or file.day in days]
+        between = f"WHERE observed_at >= {start} AND observed_at < {border}"
+        self._run(f"CREATE VIEW _plain AS {_parquet([file for file in files if file not in mixed], between)}")
+        self._run(f"CREATE VIEW _mixed AS {_parquet(mixed, between)}")
+        self._run(
+            "CREATE VIEW _told AS SELECT *, revision::BIGINT AS place FROM _mixed "  # noqa: S608 - constants only
+            f"UNION ALL BY NAME SELECT *, {_RECENT} + revision AS place FROM _recent"
+        )
+        told = f"SELECT series, observed_at FROM _recent WHERE revision > 0 OR observed_at < {border}"  # noqa: S608 - a number
+        sealed_ones = "SELECT series, observed_at FROM _mixed SEMI JOIN _series USING (series) WHERE revision > 0"
+        self._run(f"CREATE TABLE _twice AS {told} UNION {sealed_ones}")
         self._run(f"CREATE VIEW _standing AS {_STANDING}")
         self._run(f"CREATE VIEW _readings AS {_READINGS}")
+
+    def _lake_files(self, known: "pl.DataFrame", bounds: Bounds, start: int, border: int) -> list[LakeFile]:
+        """The files that may hold readings of ``known`` series within the bounds. Raises Problem 503 for a damaged one."""
+        if start >= border:
+            return []
+        wanted = known if bounds.types is None else known.filter(known["type"].is_in(list(bounds.types)))
+        # A thing that became another kind of thing has its series where they were sealed first.
+        types = sorted(self._lake.types_of(wanted["series"].to_list()))
+        files = [file for one in types for file in self._lake.files(one, start, border)]
+        self._lake.verify(files)
+        return files
 
     def _load(self, name: str, frame: "pl.DataFrame") -> None:
         self._from(frame, f"CREATE TABLE {name} AS FROM _frame")
@@ -158,6 +199,17 @@ class _Stream:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def _parquet(files: Sequence[LakeFile], where: str) -> str:
+    """The rows of ``files`` of the lake; of none an empty table of the same shape."""
+    if not files:
+        return "SELECT * FROM _recent WHERE false"
+    columns = (
+        "attribute AS attribute_id, series, observed_at, revision, number, other, grade, origin, received_at, withdrawn"
+    )
+    listed = ", ".join(literal(str(file.path)) for file in files)
+    return f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false) {where}"  # noqa: S608 - quoted
 
 
 def _wide(table: Table) -> str:

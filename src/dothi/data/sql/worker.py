@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dothi.data.sql.answer import Answer, Ask, Limits, Refusal, decode_ask, encode
-from dothi.data.sql.engine import answer
+from dothi.data.sql.engine import answer, opened
 from dothi.data.sql.faults import too_much_memory
+from dothi.store.database import Database
 
 HEADER = 4
 READY = b"\0\0\0\0"
@@ -34,17 +35,19 @@ def main(temporary: Path, process_megabytes: int) -> None:
     threading.Thread(target=_hear, args=(sys.stdin.buffer, asked), daemon=True).start()
     replies.write(READY)
     replies.flush()
+    ask = decode_ask(asked.get())
+    database = opened(ask.world)  # kept: it knows which files of the lake it has found whole
     while True:
-        ask = decode_ask(asked.get())
-        body = _reply(ask, temporary)
+        body = _reply(ask, database, temporary)
         replies.write(len(body).to_bytes(HEADER, "little") + body)
         replies.flush()
+        ask = decode_ask(asked.get())
 
 
-def _reply(ask: Ask, temporary: Path) -> bytes:
+def _reply(ask: Ask, database: Database, temporary: Path) -> bytes:
     limits = ask.world.limits
     try:
-        reply: Answer | Refusal = answer(ask, temporary)
+        reply: Answer | Refusal = answer(ask, database, temporary)
         return encode(reply)
     except MemoryError:
         return encode(too_much_memory(limits))
