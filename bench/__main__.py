@@ -2,9 +2,16 @@
 
 import sys
 
-from bench import ingest, live, query, runs, start
+from bench import homes, ingest, live, query, runs, start
 
-BENCHES = {"ingest": ingest.main, "live": live.main, "query": query.main, "runs": runs.main, "start": start.main}
+BENCHES = {
+    "ingest": ingest.main,
+    "homes": homes.main,
+    "live": live.main,
+    "query": query.main,
+    "runs": runs.main,
+    "start": start.main,
+}
 
 
 def main(names: list[str]) -> int:
