@@ -163,6 +163,20 @@ def test_the_drawer_shows_the_hours_to_come_with_both_errors(open_page: Opener) 
     expect(chart.locator(".chart-readout")).to_contain_text("dự báo")
 
 
+def ward_of(city: RunningCity, longitude: float, latitude: float) -> str:
+    found = city.platform.city.locate(longitude, latitude)
+    assert found is not None
+    return found.code
+
+
+def test_the_public_page_tells_four_stretches_of_the_day_to_come(city: RunningCity, client: httpx.Client) -> None:
+    address = f"/air?ward={ward_of(city, 105.7906, 21.0362)}"
+    page = client.get(address).text
+    part = page[page.index('id="air-coming"') :].partition("</section>")[0]
+    assert part.count("<li>") == 4 and "VN_AQI theo PM2.5" in part and "đoán đơn giản ±" in part
+    assert "The next 24 hours" in client.get(f"{address}&lang=en").text
+
+
 def test_a_model_that_loses_says_so_first_and_in_the_drawer(city: RunningCity, client: httpx.Client) -> None:
     worse = STATIONS[1]
     series = city.platform.writer.index.find(worse, PM25)
@@ -178,3 +192,6 @@ def test_a_model_that_loses_says_so_first_and_in_the_drawer(city: RunningCity, c
     assert listed.index(NAMES[1]) < min(listed.index(NAMES[0]), listed.index(NAMES[2])), "the losing one is first"
     assert "Mô hình đang thua dự báo đơn giản" in client.get(f"/panel/{worse}").text
     assert "Mô hình đang thua dự báo đơn giản" not in client.get(f"/panel/{STATIONS[2]}").text
+    public = client.get(f"/air?ward={ward_of(city, 105.8606, 20.9955)}").text
+    part = public[public.index('id="air-coming"') :].partition("</section>")[0]
+    assert "<li>" not in part and "Không hiện dự báo: mấy ngày nay mô hình không hơn" in part

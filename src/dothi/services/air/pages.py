@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page, person_of
 from dothi.model.city import City, Found, Ward
 from dothi.services.air import api, public, words
+from dothi.services.air.coming import coming
 from dothi.services.air.process import whole_hour
 from dothi.services.air.stations import city_air
 from dothi.ui.language import language_of
@@ -79,6 +80,7 @@ def _air(request: Request, platform: "Platform") -> Response:
         "bars_title": public.bars_title(shown, language),
         "bars_said": public.bars_words(shown, bars, language),
         "near": near,
+        "coming": coming(platform, asker, shown, language) if shown is not None else None,
         "ranks": public.ranks(air, city.wards, language),
         "source": public.source_words(provider, language),
         "basis": public.basis(air, language),
