@@ -116,8 +116,9 @@ class PostgresConnection:
         key = [column.name for column in METADATA.tables[table].primary_key]
         names = [column.name for column in METADATA.tables[table].columns]
         news = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+        then = f"UPDATE SET {news}" if news else "NOTHING"
         self._db.execute(
-            f"INSERT INTO {table} SELECT * FROM {staging} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {news}"  # noqa: S608
+            f"INSERT INTO {table} SELECT * FROM {staging} ON CONFLICT ({', '.join(key)}) DO {then}"  # noqa: S608
         )
 
     def _copy(self, into: str, table: str, columns: Sequence[Column]) -> None:
