@@ -1,14 +1,18 @@
 """A small city to ask in SQL: things of every clearance, corrections, and questions answered in this process."""
 
+import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from city_world import NOW, City, at, point
 
 from dothi.access.policy import LOCAL_OPERATOR, Clearance, Person
 from dothi.data.batch import EntityChange, ReadingRow
+from dothi.data.compaction import STEPS, Step
+from dothi.data.retention import Retention
+from dothi.data.sealing import SETTLE, Sealer
 from dothi.data.sql.answer import Answer, Ask, Limits, Refusal, World
 from dothi.data.sql.engine import answer
 from dothi.model.clock import to_micros
@@ -17,7 +21,7 @@ from dothi.model.reading import Grade, Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.model.ward import Ward
-from dothi.store.delta import COLUMNS
+from dothi.testing.clock import FixedClock
 from dothi.testing.homes import chosen
 
 KEEPER = Person("keeper", Clearance.PERSONAL, operator=True)
@@ -38,10 +42,6 @@ WARDS = [Ward("east", "Đông", "phường", 105.9, 21.0, 1.5, 12_000), Ward("we
 
 def urn(name: str) -> str:
     return f"urn:ngsi-ld:AirStation:hanoi:{name}"
-
-
-DAY = 86_400_000_000
-HOUR = DAY // 24
 
 
 class Asked:
@@ -89,45 +89,14 @@ class Asked:
         assert isinstance(reply, Refusal), reply
         return reply
 
+    def seal(self, until: datetime) -> None:
+        """Seal everything observed before ``until`` (a whole hour), compact its days, empty the recent table of old ones."""
+        database, writer, clock = self.city.database, self.city.writer, FixedClock(until + SETTLE)
+
+        async def apart(step: Step, arguments: tuple[int, ...]) -> None:
+            STEPS[step](database, *arguments)
+
+        asyncio.run(Sealer(database, writer, clock, Retention(database, writer, clock, {}), apart).round())
+
     def close(self) -> None:
         self.city.close()
-
-
-def seal(world: Asked, until: int) -> None:
-    """Move everything observed before ``until`` (µs) into the lake, as sealing and a compaction leave it."""
-    lake = world.city.database.lake
-    db = world.city.writer._db
-    series = db.execute(
-        "SELECT s.id, e.id, a.iri, NULL, s.unit, t.iri FROM series s JOIN entity e ON e.num = s.entity "
-        "JOIN name a ON a.id = s.attribute JOIN name t ON t.id = e.type"
-    ).fetchall()
-    rows = db.execute(
-        f"SELECT (SELECT attribute FROM series WHERE id = series_id), series_id, {', '.join(COLUMNS[2:])} FROM reading "  # noqa: S608 - constants
-        "WHERE observed_at < ?",
-        (until,),
-    ).fetchall()
-    kinds: dict[str, Any] = dict(zip(COLUMNS, [pl.Int32, pl.Int32, pl.Int64, pl.Int32, pl.Float64, pl.String], strict=False))
-    kinds |= {"grade": pl.Int8, "reasons": pl.Int16, "origin": pl.Int8, "received_at": pl.Int64, "withdrawn": pl.Boolean}
-    frame = pl.DataFrame(rows, kinds, orient="row").with_columns(day=pl.col("observed_at") // DAY)
-    lake.describe(series)
-    pieces = [(day, some.drop("day")) for (day,), some in frame.group_by("day", maintain_order=True)]
-    assert lake.append(KIND.iri, until // HOUR, pieces)
-    with db.transaction():
-        db.execute("DELETE FROM reading WHERE observed_at < ?", (until,))
-        for name in ("sealing_until", "sealed_until"):
-            db.execute(
-                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (name, str(until))
-            )
-
-
-def late(world: Asked, name: str, minutes: float, value: Any, heard: float, iri: str = PM, **more: Any) -> None:
-    """A reading for a moment that the lake has already: kept in the recent table, its key marked."""
-    world.tell(name, minutes, value, iri, heard=heard, **more)
-    db = world.city.writer._db
-    with db.transaction():
-        moment = (to_micros(at(minutes)),)
-        found = db.execute("SELECT observed_at, series_id FROM reading WHERE observed_at = ?", moment).fetchall()
-        for key in found:
-            db.execute("INSERT INTO unsealed VALUES (?, ?) ON CONFLICT DO NOTHING", key)
-        day = to_micros(at(minutes)) // DAY
-        db.execute("INSERT INTO dirty_day VALUES (?, 1) ON CONFLICT (day) DO UPDATE SET mark = dirty_day.mark + 1", (day,))
