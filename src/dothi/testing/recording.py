@@ -1,16 +1,15 @@
-"""Recorded data with a smoggy evening in it: what the time bar is used on, small enough for a test."""
+"""A folder of recorded readings with a smoggy evening in it: a past to look back on, small enough for a test."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
-
 HOUR = timedelta(hours=1)
 FIRST = datetime(2026, 5, 18, 0, 5, tzinfo=UTC)
-HOURS = 96  # the clock begins half-way, at 2026-05-20T00:00Z
+HOURS = 96
 SMOG = (19, 25)  # hours from the first, the dusty ones
 PEAK = 22  # and the worst of them
-NOW = datetime(2026, 5, 20, tzinfo=UTC)
+NOW = datetime(2026, 5, 19, 23, tzinfo=UTC)  # where the clock of a replay of it begins
+LAST = FIRST + HOUR * (HOURS - 1)
 STATIONS = (
     ("Công viên Hồ Tây", 21.0581, 105.8194, 20.0),
     ("Chợ Mơ", 20.9955, 105.8606, 32.0),
@@ -21,7 +20,9 @@ SMOGGY = "Bến xe Mỹ Đình"
 
 
 def recording(folder: Path, first: datetime = FIRST, hours: int = HOURS) -> Path:
-    """A data folder under ``folder``: PM2.5, PM10 and NO2 by the hour, calm but for one station in one evening."""
+    """Make ``folder/data``: PM2.5, PM10 and NO2 by the hour, calm but for one station in one evening. Returns it."""
+    import polars as pl
+
     air = folder / "data" / "air"
     air.mkdir(parents=True)
     rows = [f'"{name}",{latitude},{longitude}\n' for name, latitude, longitude, _ in STATIONS]

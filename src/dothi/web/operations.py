@@ -144,6 +144,7 @@ def _words(language: str) -> dict[str, str]:
         "before_record": _("Chưa có dữ liệu: số đo đầu tiên của thành phố là lúc {time}."),
         "unheard": _("Lúc đó thành phố chưa nhận được số đo mới nào; số đo của lúc đó, nếu có, tới sau."),
         "unmeasured": _("Vào thời điểm này không trạm nào có số đo mới."),
+        "search_failed": _("Không tìm được lúc này; thử lại sau ít giây."),
         "missed_back": _("Không có lần vượt ngưỡng nào trước đó."),
         "missed_on": _("Không có lần vượt ngưỡng nào sau đó."),
     }

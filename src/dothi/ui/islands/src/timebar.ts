@@ -45,6 +45,7 @@ export class TimeBar {
   #playing = 0; // which run of play goes on, 0 while it stands
   #runs = 0;
   #slow = 0;
+  #missed = ""; // what was looked for and is not there
   #hours = false; // while the hours of a window are fetched
 
   constructor(root: HTMLElement, past: HTMLElement, options: TimeBarOptions) {
@@ -218,7 +219,10 @@ export class TimeBar {
     if (token !== this.#wanted) return;
     const at = answer?.ok ? ((await answer.json()) as { at: string | null }).at : null;
     if (at) this.#go({ at: Date.parse(at), known: this.#seen?.known ?? "now" }, "push");
-    else this.#note(this.#options.words[answer?.ok ? `missed_${way}` : "panel_failed"] ?? "");
+    else {
+      this.#missed = this.#options.words[answer?.ok ? `missed_${way}` : "search_failed"] ?? "";
+      this.#note(this.#missed);
+    }
   }
 
   // Play
@@ -280,6 +284,7 @@ export class TimeBar {
 
   #go(seen: Seen, entry: Entry): void {
     if (seen.at >= this.#now) return this.#leave(entry);
+    this.#missed = "";
     this.#seen = seen;
     if (entry !== "none") this.#options.write({ at: instant(seen.at), known: seen.known === "then" ? "then" : "", missed: "" }, entry);
     this.#draw();
@@ -288,6 +293,7 @@ export class TimeBar {
 
   #leave(entry: Entry): void {
     this.#pause();
+    this.#missed = "";
     this.#wanted++;
     const was = this.#seen;
     this.#seen = this.#shown = null;
@@ -331,7 +337,7 @@ export class TimeBar {
   #take(frame: Frame, seen: Seen): void {
     this.#shown = seen.at;
     this.#draw();
-    this.#note(this.#missing(frame, seen));
+    this.#note(this.#missed || this.#missing(frame, seen));
     this.#options.show(frame, seen);
   }
 
@@ -360,7 +366,7 @@ export class TimeBar {
     window.clearTimeout(this.#slow);
     this.#past.removeAttribute("aria-busy");
     delete this.#past.dataset["state"];
-    this.#note("");
+    this.#note(this.#missed);
     part(this.#past, "past-retry").hidden = true;
   }
 
