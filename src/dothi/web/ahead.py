@@ -71,13 +71,14 @@ def ahead(
 
 def points_of(found: Forecast, language: str) -> dict[str, Any]:
     """A forecast as the chart island takes it: seconds, in the middle of each hour."""
+    _ = translator(language)
     return {
         "t": [int((point.at + _HALF).timestamp()) for point in found.points],
         "v": [point.value for point in found.points],
         "low": [point.low for point in found.points],
         "high": [point.high for point in found.points],
         "now": int(found.issued_at.timestamp()),
-        "word": translator(language)("dự báo"),
+        "word": _("dự báo"),
     }
 
 
@@ -100,7 +101,9 @@ def issued_words(found: Forecast, language: str) -> str:
     """When it was issued, and that it was made afterwards if it was."""
     _ = translator(language)
     said = _("Dự báo phát lúc {when}, dải 80 %.").format(when=f"{hour(found.issued_at)} {day(found.issued_at)}")
-    return f"{said} {_('Tính lại cho quá khứ, chỉ từ số đo có trước lúc đó.')}" if found.hindcast else said
+    if found.hindcast:
+        said += " " + _("Tính lại cho quá khứ, chỉ từ số đo có trước lúc đó.")
+    return said
 
 
 def method_words(method: str, language: str) -> str:
