@@ -1,4 +1,4 @@
-"""Gives the tests what they can use and may install here: Debian's Chromium for the browser tests. Says what is skipped."""
+"""Gives the tests what they can use and may install here: Chromium, and PostgreSQL with PostGIS. Says what is skipped."""
 
 import os
 import shutil
@@ -6,21 +6,45 @@ import subprocess
 import sys
 from pathlib import Path
 
+OLDEST = 15  # PostgreSQL
+
 
 def main() -> int:
-    """Install Chromium where that is allowed; otherwise name what will be skipped and why."""
-    if shutil.which("chromium"):
-        return 0
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get"):
-        print("Installing Debian's chromium for the browser tests …", flush=True)
+    """Install what is missing where that is allowed; otherwise name what will be skipped and why."""
+    wanted = [name for name, here in (("chromium", _chromium), ("postgresql-postgis", _postgres)) if not here()]
+    if wanted and hasattr(os, "geteuid") and os.geteuid() == 0 and Path("/etc/debian_version").exists():
+        print(f"Installing Debian's {' and '.join(wanted)} for the tests …", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *wanted]):
             if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
                 break
-        if shutil.which("chromium"):
-            return 0
-    print("SKIPPED: the browser tests, because there is no `chromium` here. On Debian: apt-get install chromium")
+    if not _chromium():
+        print("SKIPPED: the browser tests, because there is no `chromium` here. On Debian: apt-get install chromium")
+    if not _postgres():
+        print(
+            "SKIPPED: the tests on PostgreSQL, because there is no PostgreSQL 15 with PostGIS here. "
+            "On Debian: apt-get install postgresql-postgis"
+        )
     return 0
+
+
+def _chromium() -> bool:
+    return shutil.which("chromium") is not None
+
+
+def _postgres() -> bool:
+    """Whether a server and its PostGIS are here: the tests run one of their own, never as root, in a temporary folder."""
+    named = (int(one.parent.parent.name) for one in Path("/usr/lib/postgresql").glob("[0-9]*/bin/postgres"))
+    if any(
+        version >= OLDEST and Path(f"/usr/share/postgresql/{version}/extension/postgis.control").exists()
+        for version in named
+    ):
+        return True
+    config = shutil.which("pg_config") if shutil.which("postgres") else None
+    if config is None:
+        return False
+    shared = subprocess.run([config, "--sharedir"], capture_output=True, text=True, check=False).stdout.strip()
+    return (Path(shared) / "extension" / "postgis.control").exists()
 
 
 if __name__ == "__main__":

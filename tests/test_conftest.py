@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dothi.testing.postgres import MISSING
+
 ON_DEBIAN = Path("/etc/debian_version").exists() and os.geteuid() == 0
 CHROMIUM = "there is no `chromium` here; on Debian: apt-get install chromium"
+POSTGRES = "there is no PostgreSQL 15 with PostGIS here; on Debian: apt-get install postgresql-postgis"
 MOUNT = "a file system of its own needs root and mount"
 CONTAINER = "mount is not permitted here: permission denied"
 DATA = "no real data of Hanoi at hand"
@@ -28,9 +31,9 @@ def _run(folder: Path, reasons: list[str], ci: str) -> subprocess.CompletedProce
 
 
 def test_a_skip_that_ci_could_avoid_fails_there(tmp_path: Path) -> None:
-    told = _run(tmp_path, [CHROMIUM, MOUNT, CONTAINER, DATA], "true")
+    told = _run(tmp_path, [CHROMIUM, POSTGRES, MOUNT, CONTAINER, DATA], "true")
     assert (told.returncode != 0) == ON_DEBIAN, told.stdout
-    for reason in (CHROMIUM, MOUNT):
+    for reason in (CHROMIUM, POSTGRES, MOUNT):
         assert (f"Skipped in CI, where it must run: {reason}" if ON_DEBIAN else f"SKIPPED 1: {reason}") in told.stdout
     for reason in (CONTAINER, DATA):
         assert f"SKIPPED 1: {reason}" in told.stdout
@@ -41,6 +44,10 @@ def test_elsewhere_it_is_told_and_passes(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stdout
     for reason in (CHROMIUM, MOUNT):
         assert f"SKIPPED 1: {reason}" in told.stdout
+
+
+def test_the_suite_of_the_second_home_skips_in_those_words() -> None:
+    assert MISSING == POSTGRES
 
 
 @pytest.mark.parametrize(("page", "reason"), [("web/conftest.py", CHROMIUM), ("faults/test_full_disk.py", MOUNT)])

@@ -62,19 +62,24 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
         (("city", "search", "qqqq"), {}, "No ward or commune"),
         (("backup", "out.tar.gz"), {}, "There is no city"),
         (("restore", "nothing.tar.gz"), {}, "nothing.tar.gz"),
+        (("move", "--to", "sqlite"), {}, "There is no city to copy"),
+        (("move", "--to", "mysql://an:secret@h/x"), {}, "A database is a URL like"),
+        (("run",), {"DOTHI_DATABASE": "postgresql://an:secret@127.0.0.1:1/x", "DOTHI_PORT": "0"}, "127.0.0.1"),
     ],
 )
 def test_what_is_wrong_ends_in_one_line(
     tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], words: str
 ) -> None:
     closed = {"DOTHI_PORT": "1"}  # nobody listens there
-    assert words in refused(dothi(tmp_path / "home", *arguments, **(closed | settings)))
+    line = refused(dothi(tmp_path / "home", *arguments, **(closed | settings)))
+    assert words in line
+    assert "secret" not in line
 
 
 def test_version_and_help(tmp_path: Path) -> None:
     assert dothi(tmp_path / "home", "--version").stdout.startswith("dothi ")
     shown = dothi(tmp_path / "home", "--help").stdout
-    for command in ("run", "replay", "devices", "city", "status", "doctor", "backup", "restore"):
+    for command in ("run", "replay", "devices", "city", "status", "doctor", "backup", "restore", "move"):
         assert command in shown
 
 

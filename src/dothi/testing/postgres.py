@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from dothi.store.database import migrate, open_database
 
 OLDEST = 15
-MISSING = "there is no PostgreSQL 15 with PostGIS here; on Debian: apt-get install postgresql-15-postgis-3"
+MISSING = "there is no PostgreSQL 15 with PostGIS here; on Debian: apt-get install postgresql-postgis"
 _USER = "dothi"
 _PASSWORD = "not-to-be-told"  # noqa: S105 - of a server that trusts its socket; tests look for it where it must not be
 _MAINTENANCE = "postgres"
