@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.ui.formats import day, daytime, hour, number, relative, span, weekday
+from dothi.ui.formats import day, daytime, hour, number, relative, size, span, weekday
 
 NOW = datetime(2026, 5, 14, 16, 30, tzinfo=UTC)  # 23:30 in Hanoi
 
@@ -54,6 +54,21 @@ def test_how_long_ago_is_said_in_the_largest_unit(ago: int, vi: str, en: str) ->
     moment = NOW - timedelta(seconds=ago)
     assert relative(moment, NOW, "vi") == vi
     assert relative(moment, NOW, "en") == en
+
+
+@pytest.mark.parametrize(
+    ("value", "vi", "en"),
+    [
+        (0, "0 byte", "0 byte"),
+        (999, "999 byte", "999 byte"),
+        (999.6, "1,0 kB", "1.0 kB"),
+        (1_250_000_000, "1,2 GB", "1.2 GB"),
+        (123_456_789, "123 MB", "123 MB"),
+        (9e15, "9.000 TB", "9,000 TB"),
+    ],
+)
+def test_sizes_are_said_in_the_largest_unit(value: float, vi: str, en: str) -> None:
+    assert (size(value, "vi"), size(value, "en")) == (vi, en)
 
 
 def test_a_span_can_be_said_exactly() -> None:

@@ -104,6 +104,19 @@ class Retention:
         await self._writer.run(asker, now, work, [Act(asker.id, "retention.change", dataset, detail=detail)])
         return Rule(dataset, rule.title, days, rule.default, changed_by=asker.id, changed_at=now)
 
+    async def doomed(self, asker: Person, dataset: str, days: int | None) -> Mapping[int, int]:
+        """What keeping ``dataset`` for ``days`` days would destroy: readings by UTC day since 1970. Counted exactly.
+
+        Raises Problem 403.
+        """
+        if not may(asker, "retention.write"):
+            raise Problem(403, "forbidden", f"{asker.id} may not change this.", "Sign in as one who may.")
+        if days is None:
+            return {}
+        border = (to_micros(self._clock.now()) // DAY - days) * DAY
+        rows, _days = await asyncio.to_thread(self._condemned, dataset, border)
+        return rows
+
     async def destroy(self) -> None:
         """Destroy what is older than its rule allows: whole UTC days, first in the lake, then in the recent table.
 

@@ -22,7 +22,7 @@ from dothi.model.reading import Grade
 from dothi.store.connection import Connection
 from dothi.store.database import Database
 
-PERIOD = 30.0  # seconds between two looks
+PERIOD = 10.0  # seconds between two looks
 SHARE = 0.03  # of one processor at most
 BUDGET = 1.0  # seconds of counting in one look
 KEPT_DAYS = 60  # of the size of the home folder

@@ -14,6 +14,7 @@ _SPANS = (
     (60, "phút", "minute"),
     (1, "giây", "second"),
 )
+_SIZES = ("byte", "kB", "MB", "GB", "TB")
 _SWAP = str.maketrans(",.", ".,")
 
 
@@ -35,6 +36,14 @@ def number(value: float | int | None, language: str = "vi", decimals: int | None
     else:
         text = f"{value:,.{decimals}f}"
     return text.translate(_SWAP) if language == "vi" else text
+
+
+def size(value: float, language: str = "vi") -> str:
+    """Bytes in the largest unit of which there is one: ``1,2 GB`` (decimal units, as disks are sold)."""
+    unit = 0
+    while value >= 999.5 and unit < len(_SIZES) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{number(value, language, 0 if unit == 0 or value >= 99.95 else 1)} {_SIZES[unit]}"
 
 
 def day(moment: datetime, language: str = "vi") -> str:

@@ -45,7 +45,7 @@ def environment(language: str, packages: tuple[str, ...] = HOME_PACKAGES) -> Env
     )
     words = translations(language, packages)
     made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # i18n adds it
-    for name in ("number", "day", "weekday", "hour", "daytime", "span"):
+    for name in ("number", "size", "day", "weekday", "hour", "daytime", "span"):
         made.filters[name] = partial(_in_language, getattr(formats, name), language)
     made.globals.update(asset=assets.asset, styles=assets.styles, language=language)
     return made

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
+from dothi.web.data import DataPages
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
 from dothi.web.layerfiles import LayerFiles
@@ -27,7 +28,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
     files = LayerFiles(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
-    wards, ward = Wards(platform), WardPages(platform)
+    wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
