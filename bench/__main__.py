@@ -2,9 +2,10 @@
 
 import sys
 
-from bench import homes, ingest, live, query, runs, start
+from bench import exchange, homes, ingest, live, query, runs, start
 
 BENCHES = {
+    "exchange": exchange.main,
     "ingest": ingest.main,
     "homes": homes.main,
     "live": live.main,
