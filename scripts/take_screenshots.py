@@ -14,24 +14,40 @@ PAGES = {
     "devices": "/devices",
     "lobby": "/devices/lobby",
     "quarantine": "/devices/quarantine",
+    "wards": "/wards",
+    "ward": "/wards/00070?span=7d",
+    "data": "/data",
+    "sql": "/data/sql",
+    "forecasts": "/forecasts",
+    "runs": "/runs",
     "api": "/docs",
+    "wall": "/wall",
 }
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
+SIZES_OF = {"wall": {"wall": (1920, 1080)}}  # what is not looked at on a phone or a desk
 SETTLE = 7000  # milliseconds for map and stream
+WITH_MAP = ("operations", "ward", "wall")
 
 
 def shoot(browser: Browser, base: str, name: str, path: str, size: str, language: str, dark: bool) -> Path:
-    """One picture; JPEG, because 48 pictures live in the repository."""
-    width, height = SIZES[size]
+    """One picture; JPEG, because a hundred of them live in the repository."""
+    width, height = sizes_of(name)[size]
+    if name == "wall":  # it is dark whatever the machine prefers, unless its address says otherwise
+        path += f"?theme={'dark' if dark else 'light'}"
     page = browser.new_page(
         viewport={"width": width, "height": height}, locale=language, color_scheme="dark" if dark else "light"
     )
     page.goto(base + path + ("&" if "?" in path else "?") + f"lang={language}", wait_until="load")
-    page.wait_for_timeout(SETTLE if name == "operations" else 500)
+    page.wait_for_timeout(SETTLE if name in WITH_MAP else 500)
     target = OUT / f"{name}-{size}-{language}{'-dark' if dark else ''}.jpg"
     page.screenshot(path=target, type="jpeg", quality=78)
     page.close()
     return target
+
+
+def sizes_of(name: str) -> dict[str, tuple[int, int]]:
+    """In which sizes a page is shown."""
+    return SIZES_OF.get(name, SIZES)
 
 
 def main(base: str) -> None:
@@ -40,7 +56,7 @@ def main(base: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         for name, path in PAGES.items():
-            for size in SIZES:
+            for size in sizes_of(name):
                 for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
                     print(shoot(browser, base, name, path, size, language, dark).name)
         browser.close()
@@ -52,7 +68,7 @@ def contents() -> str:
     lines = ["# Every page in pictures", "", "Taken by `make docs` from a replay city in real Chromium.", ""]
     for name, path in PAGES.items():
         lines += [f"## {name} (`{path}`)", "", "| | light | dark |", "|---|---|---|"]
-        for size in SIZES:
+        for size in sizes_of(name):
             for language in ("vi", "en"):
                 lines.append(
                     f"| {size}, {language} | ![]({name}-{size}-{language}.jpg) | ![]({name}-{size}-{language}-dark.jpg) |"
