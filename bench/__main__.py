@@ -2,12 +2,15 @@
 
 import sys
 
-from bench import exchange, homes, ingest, live, query, runs, start
+from bench import exchange, homes, ingest, lake, live, query, runs, sealing, start
 
 BENCHES = {
     "exchange": exchange.main,
     "ingest": ingest.main,
     "homes": homes.main,
+    "lake": lake.main,
+    "sealing": sealing.main,
+    "sustained": sealing.sustained,
     "live": live.main,
     "query": query.main,
     "runs": runs.main,

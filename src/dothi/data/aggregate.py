@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from dothi.data.batch import join_value
 from dothi.data.context import EntityTable
 from dothi.data.subjects import SeriesOf, Subject
@@ -40,13 +42,17 @@ def windows(
     keys = sorted({key for key in key_of.values() if key is not None})
     codes = {key: code for code, key in enumerate(keys)}
     chosen = [(one.id, codes[key]) for one in series if (key := key_of[one.num]) is not None]
-    known = pl.LazyFrame(chosen, schema={"series": pl.Int32, "code": pl.Int32}, orient="row")
+    numbers = pl.Series([one for one, _ in chosen], dtype=pl.Int32).to_numpy()
+    code_of = np.full(max(numbers, default=0) + 1, -1, np.int32)
+    code_of[numbers] = [code for _, code in chosen]
     of_readings, of_parts = _steps(functions)
     parts: list[pl.DataFrame] = []
     for piece in pieces:
-        rows = piece.lazy().filter(pl.col("number").is_not_null() & (pl.col("grade") < int(Grade.BAD)))
+        known = piece.filter(pl.col("series") < len(code_of))
         start = (pl.col("observed_at") - origin) // length * length + origin
-        parts.append(rows.join(known, on="series").group_by("code", start.alias("start")).agg(**of_readings).collect())
+        rows = known.lazy().with_columns(code=pl.Series(code_of[known["series"].to_numpy()]), start=start)
+        rows = rows.filter((pl.col("code") >= 0) & pl.col("number").is_not_null() & (pl.col("grade") < int(Grade.BAD)))
+        parts.append(rows.group_by("code", "start").agg(**of_readings).collect())
         if sum(len(part) for part in parts) > 2 * MOST_WINDOWS:
             parts = [pl.concat(parts).group_by("code", "start").agg(**of_parts)]
             if len(parts[0]) > MOST_WINDOWS:

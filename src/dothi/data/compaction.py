@@ -4,13 +4,14 @@ run in a process of its own: it writes nothing but the lake, and done twice it i
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import SecretStr
 
-from dothi.data.past import COLUMNS, MOST_ROWS, Wanted, next_stop, recent, schema, settled
+from dothi.data.past import MOST_ROWS, Wanted, fetch, next_stop, recent, schema, settled
 from dothi.data.subjects import MOST_IN, marks, pieces
 from dothi.data.trail import DAY, EVER
 from dothi.store.connection import Connection
@@ -50,17 +51,29 @@ def append_stretch(database: Database, start: int, end: int) -> None:
 
 def _append(database: Database, start: int, end: int) -> None:
     lake, made, at = database.lake, defaultdict[str, list[Made]](list), start
-    while at < end:
-        with database.reader() as db:
-            stop = next_stop(db, at, end)
-            rows = recent(db, Wanted(at, stop, EVER), at, stop)
-            homes = _homes(db, lake, rows["series"].unique().to_list())
-        for type, of_type in _by_type(rows, homes):
-            for day in of_type["day"].unique().sort().to_list():
-                made[type].append(lake.write(type, day, of_type.filter(of_type["day"] == day)))
-        at = stop
+    with _all_or_none(lake, made):
+        while at < end:
+            with database.reader() as db:
+                stop = next_stop(db, at, end)
+                rows = recent(db, Wanted(at, stop, EVER), at, stop)
+                homes = _homes(db, lake, rows["series"].unique().to_list())
+            for type, of_type in _by_type(rows, homes):
+                for day in of_type["day"].unique().sort().to_list():
+                    made[type].append(lake.write(type, day, of_type.filter(of_type["day"] == day)))
+            at = stop
     for type, files in sorted(made.items()):
         lake.append(type, end // HOUR, files)
+
+
+@contextmanager
+def _all_or_none(lake: Lake, made: Mapping[str, Sequence[Made]]) -> Iterator[None]:
+    """If not every file can be made, none stays: a full disk would only get fuller with every attempt."""
+    try:
+        yield
+    except BaseException:
+        for type, files in made.items():
+            lake.discard(type, files)
+        raise
 
 
 def compact_day(database: Database, day: int) -> None:
@@ -81,8 +94,11 @@ def _compact(database: Database, day: int) -> None:
         files = lake.files(type, *span)
         news = {one: rows for one, rows in added.items() if homes[one].type == type}
         if len(files) > 1 or news:
-            made = [lake.write(type, day, rows) for rows in _merged(database, day, files, news, homes)]
-            lake.replace(type, [day], made)
+            made: dict[str, list[Made]] = {type: []}
+            with _all_or_none(lake, made):
+                for rows in _merged(database, day, files, news, homes):
+                    made[type].append(lake.write(type, day, rows))
+            lake.replace(type, [day], made[type])
 
 
 Step = Literal["append", "compact"]
@@ -141,13 +157,10 @@ def _parts(counts: "pl.DataFrame") -> "Iterator[pl.DataFrame]":
 
 def _added(database: Database, day: int, series: Sequence[int]) -> "pl.DataFrame":
     """Statements about unsealed keys of a day, of at least these series, in the order of their revisions."""
-    import polars as pl
 
-    among = "AND u.series_id >= ? AND u.series_id <= ? ORDER BY r.observed_at, r.series_id, r.revision"
-    query = f"SELECT {COLUMNS} {_ADDED} {among}"
+    span = (day * DAY, (day + 1) * DAY, min(series), max(series))
     with database.reader() as db:
-        rows = db.execute(query, (day * DAY, (day + 1) * DAY, min(series), max(series))).fetchall()
-    return pl.DataFrame(rows, schema=schema(), orient="row")
+        return fetch(db, f"{_ADDED} AND u.series_id >= ? AND u.series_id <= ?", span)
 
 
 def _by_type(rows: "pl.DataFrame", homes: Mapping[int, Home]) -> "Iterator[tuple[str, pl.DataFrame]]":

@@ -158,6 +158,11 @@ class Lake:
         """Put rows of one day into a file that counts for nothing until ``append`` or ``replace``. Raises OSError."""
         return self._open(type).write(self._making, day, rows)
 
+    def discard(self, type: str, made: Sequence[Made]) -> None:
+        """Remove files that were written and shall count for nothing."""
+        for one in made:
+            (self._open(type).folder / one.name).unlink(missing_ok=True)
+
     def append(self, type: str, hour: int, made: Sequence[Made]) -> bool:
         """Add files in one commit that carries ``hour`` (since 1970) as its application transaction.
 
