@@ -19,7 +19,7 @@ from dothi.model.problem import Problem, not_found
 from dothi.model.reading import Origin
 from dothi.model.text import Text
 from dothi.store.audit import Act
-from dothi.store.connection import Connection
+from dothi.store.connection import Connection, Unavailable
 from dothi.store.database import Database
 from dothi.store.journal import Journal
 
@@ -210,6 +210,8 @@ class Quarantine:
             for number in wanted:
                 try:
                     held, body = await asyncio.to_thread(self.get, asker, number)
+                except Unavailable:
+                    raise
                 except Problem:
                     missing.append(number)
                     continue

@@ -89,7 +89,10 @@ class PostgresConnection:
                 return
         self._staged.clear()
         self._db.close()
-        self._db = self._connect()
+        try:
+            self._db = self._connect()
+        except Problem as problem:  # another city took this one's place meanwhile
+            raise Unavailable(problem.title) from problem
         self._db.execute(statement)
 
     def _commit(self, mark: str | None) -> None:

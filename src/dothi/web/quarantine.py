@@ -142,6 +142,6 @@ def _error_words(error: str, language: str) -> str:
     kind = error.partition(":")[0]
     if kind == "TimeoutError":
         return _("Làm không kịp trong thời gian cho phép")
-    if kind in ("OSError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "OperationalError"):
+    if kind in ("OSError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "Unavailable"):
         return _("Không tới được nơi cần đọc hoặc ghi")
     return _("Lỗi trong phần xử lý")
