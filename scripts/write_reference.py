@@ -1,11 +1,13 @@
-"""Writes docs/reference/settings.md from the code, so that it cannot differ from it. `--check` only compares."""
+"""Writes reference pages of docs from the code, so that they cannot differ from it. `--check` only compares."""
 
 import sys
 from pathlib import Path
 
+from dothi.app import installed_sectors
+from dothi.data.sql.catalogue import tables
 from dothi.settings import Settings
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 
 def settings_page() -> str:
@@ -30,12 +32,39 @@ def settings_page() -> str:
     )
 
 
+def tables_page() -> str:
+    """The reference of the tables that questions in SQL may read, as Markdown in both languages."""
+    lines = [
+        "# Tables for questions in SQL",
+        "",
+        "What [dothi sql](../guides/sql.md), the page `/data/sql` and `POST /api/v1/sql` can read; everybody sees in them",
+        "only what they may. Written from `src/dothi/data/sql/catalogue.py` and the installed sectors by `make docs`.",
+    ]
+    for table in tables(one for sector in installed_sectors() for one in sector.entity_types).values():
+        lines += ["", f"## {table.name}", "", f"{table.means.en}. *{table.means.vi}.*"]
+        if table.time:
+            lines += ["", f"Bound `{table.time}`: only the days it leaves are read."]
+        lines += ["", "| column | type | unit | what it is | là gì | example |", "|---|---|---|---|---|---|"]
+        for column in table.columns:
+            example = f"`{column.example}`" if column.example else ""
+            words = f"{column.means.en} | {column.means.vi}"
+            lines.append(f"| `{column.name}` | {column.type.lower()} | {column.unit} | {words} | {example} |")
+    return "\n".join((*lines, ""))
+
+
+PAGES = {"settings.md": settings_page, "tables.md": tables_page}
+
+
 def main(check: bool) -> int:
-    """Write the page, or with ``check`` return 1 if it is out of date."""
-    if check:
-        return int(PAGE.read_text(encoding="utf-8") != settings_page())
-    PAGE.write_text(settings_page(), encoding="utf-8")
-    return 0
+    """Write the pages, or with ``check`` return 1 if one is out of date."""
+    wrong = 0
+    for name, page in PAGES.items():
+        path = FOLDER / name
+        if check:
+            wrong |= not path.is_file() or path.read_text(encoding="utf-8") != page()
+        else:
+            path.write_text(page(), encoding="utf-8")
+    return int(wrong)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +34,15 @@ def test_an_answer_as_json_has_times_in_utc(client: httpx.Client, device: str) -
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.title.en)
 def test_every_example_is_answered_by_a_real_city(client: httpx.Client, example: Example) -> None:
     assert client.post(URL, json={"sql": example.sql}).status_code == 200
+
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "sql.md"
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```sql\n(.*?)^```", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+def test_what_the_guide_asks_is_answered(client: httpx.Client, text: str) -> None:
+    answer = client.post(URL, json={"sql": text})
+    assert answer.status_code == 200, answer.text
 
 
 def test_csv_and_parquet_hold_the_same_and_run_nothing(client: httpx.Client) -> None:

@@ -123,6 +123,12 @@ BOUNDED = [
         False,
     ),
     ("SELECT count(*) FROM readings WHERE year(observed_at) = 2026", None),
+    ("SELECT count(*) FROM readings WHERE attribute = 'co'", False),
+    ("SELECT count(*) FROM readings WHERE attribute IN ('co', 'level') AND observed_at > now() - INTERVAL 1 HOUR", True),
+    ("SELECT count(*) FROM readings WHERE attribute = 'co' OR text = 'moderate'", False),
+    ("SELECT count(*) FROM readings WHERE attribute NOT IN ('co') AND attribute LIKE 'p%'", False),
+    ("SELECT (SELECT count(*) FROM readings WHERE attribute = 'co'), (SELECT count(*) FROM air_station)", False),
+    ("SELECT count(*) FROM readings_hourly WHERE attribute = 'nothing of the kind'", False),
 ]
 
 

@@ -1,7 +1,7 @@
-"""How far back a question looks and at which kinds of things, so that only those days of the lake are opened.
+"""How far back a question looks, and at what, so that only that is read.
 
-DuckDB itself is asked: the question is planned over empty tables of the same shape, and what the plan filters their time and
-type by holds for the real ones. Where the plan says nothing, everything is read: slower, never wrong.
+DuckDB itself is asked: the question is planned over empty tables of the same shape, and what the plan filters their time,
+type and attribute by holds for the real ones. Where the plan says nothing, everything is read: slower, never wrong.
 """
 
 from collections.abc import Iterable
@@ -22,11 +22,12 @@ _UPPER = {"COMPARE_LESSTHAN": 0, "COMPARE_LESSTHANOREQUALTO": 1, "COMPARE_EQUAL"
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """``start`` ≤ observed < ``end`` in µs UTC and the short names of types; None where a question has no such bound."""
+    """``start`` ≤ observed < ``end`` in µs UTC, short names of types and attributes; None where there is no such bound."""
 
     start: int | None = None
     end: int | None = None
     types: frozenset[str] | None = None
+    attributes: frozenset[str] | None = None
 
     def around(self, other: "Bounds") -> "Bounds":
         """Bounds that hold what either holds."""
@@ -34,6 +35,7 @@ class Bounds:
             None if self.start is None or other.start is None else min(self.start, other.start),
             None if self.end is None or other.end is None else max(self.end, other.end),
             None if self.types is None or other.types is None else self.types | other.types,
+            None if self.attributes is None or other.attributes is None else self.attributes | other.attributes,
         )
 
 
@@ -83,6 +85,7 @@ def _of_scan(scan: dict[str, Any], table: Table, names: dict[str, str]) -> Bound
     start: int | None = None
     end: int | None = None
     types = frozenset({names[table.kind]}) if table.kind else None
+    attributes: frozenset[str] | None = None
     for one in (scan.get("table_filters") or {}).get("filters", ()):
         index = scan["column_indexes"][one["key"]]["index"]
         column = scan["names"][index] if index < len(scan["names"]) else ""
@@ -91,11 +94,16 @@ def _of_scan(scan: dict[str, Any], table: Table, names: dict[str, str]) -> Bound
                 start = low if start is None else start if low is None else max(start, low)
                 end = high if end is None else end if high is None else min(end, high)
         elif column == "type":
-            values = _values(one["value"])
-            types = values if types is None else types if values is None else types & values
+            types = _both(types, _values(one["value"]))
+        elif column == "attribute" and not table.kind:
+            attributes = _both(attributes, _values(one["value"]))
     if table.time == "hour" and end is not None:
         end += HOUR
-    return Bounds(start, end, types)
+    return Bounds(start, end, types, attributes)
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return other if one is None else one if other is None else one & other
 
 
 def _spans(told: dict[str, Any]) -> Iterable[tuple[int | None, int | None]]:

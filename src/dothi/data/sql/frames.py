@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dothi.access.policy import Clearance
 from dothi.data.document import read_document
 from dothi.data.past import marks_of
+from dothi.data.subjects import marks
 from dothi.data.terms import Terms
 from dothi.devices.registry import heard_state
 from dothi.devices.specs import NAME
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dothi.data.sql.answer import World
 
 CHUNK = 50_000
+_FEW = 20  # attributes that a question names
 _ENTITIES = (
     "SELECT e.num, e.id, e.type, e.ward, e.owner, (e.west + e.east) / 2, (e.south + e.north) / 2, e.created_at, "
     "e.modified_at, e.deleted_at, e.doc FROM entity e WHERE e.clearance <= ? ORDER BY e.num"
@@ -116,7 +118,15 @@ class Frames:
         import polars as pl
 
         known = series.select("series", "attribute_id")
-        for rows in _pieces(self._db.execute(_UNSEALED if unsealed else _RECENT, (start, end))):
+        query, values = _UNSEALED if unsealed else _RECENT, known["attribute_id"].unique().to_list()
+        if not len(known):
+            return
+        if len(values) <= _FEW:
+            # Of what one asks for seldom more than a tenth is wanted, and rows are what costs here.
+            query += f" AND r.series_id IN (SELECT id FROM series WHERE attribute IN ({marks(values)}))"  # noqa: S608 - placeholders only
+        else:
+            values = []
+        for rows in _pieces(self._db.execute(query, [start, end, *values])):
             yield _frame(_RAW, rows).join(known, on="series").with_columns(pl.col("withdrawn").cast(pl.Boolean))
 
     def attributes(self) -> "pl.DataFrame":

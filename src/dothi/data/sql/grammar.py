@@ -6,6 +6,7 @@ until somebody has looked at it.
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,7 +82,7 @@ def check(connection: "duckdb.DuckDBPyConnection", text: str, visible: set[str])
         raise Refused(400, "sql-empty", "No question was asked.", "Write one, or take one of the examples.")
     if len(statements) > 1:
         raise Refused(400, "sql-one-question", f"{len(statements)} questions were asked at once.", _ONE)
-    walk = _Walk(text, visible, _system_names(connection))
+    walk = _Walk(text, visible, _system_names())
     try:
         walk.look(statements[0])
     except RecursionError:
@@ -204,11 +205,16 @@ def nearest(name: str, known: set[str] | frozenset[str]) -> str | None:
     return found[0] if found else None
 
 
-def _system_names(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+@cache
+def _system_names() -> frozenset[str]:
     """What DuckDB itself calls its tables and views: they stand behind every name that is not found elsewhere."""
-    rows = connection.execute(
+    import duckdb
+
+    internal = (
         "SELECT view_name FROM duckdb_views() WHERE internal UNION SELECT table_name FROM duckdb_tables() WHERE internal"
-    ).fetchall()
+    )
+    with duckdb.connect(":memory:") as connection:
+        rows = connection.execute(internal).fetchall()
     return frozenset(str(row[0]).lower() for row in rows)
 
 

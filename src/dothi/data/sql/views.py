@@ -142,13 +142,18 @@ class Stage:
         end = EVER[1] if bounds.end is None else bounds.end
         sealed = self._frames.sealed_until()
         border = max(start, min(end, sealed)) if sealed else start
+        wanted = known
+        if bounds.types is not None:
+            wanted = wanted.filter(wanted["type"].is_in(list(bounds.types)))
+        if bounds.attributes is not None:
+            wanted = wanted.filter(wanted["attribute"].is_in(list(bounds.attributes)))
         self._run(f"CREATE TABLE _recent ({_COLUMNS})")
-        for piece in self._frames.recent(start, border, known, unsealed=True):
+        for piece in self._frames.recent(start, border, wanted, unsealed=True):
             self._insert("_recent", piece)
         waiting = self._connection.execute("SELECT DISTINCT observed_at // 86400000000 FROM _recent").fetchall()
-        for piece in self._frames.recent(border, end, known):
+        for piece in self._frames.recent(border, end, wanted):
             self._insert("_recent", piece)
-        files = self._lake_files(known, bounds, start, border)
+        files = self._lake_files(wanted, start, border)
         self.files = [str(file.path) for file in files]
         days = {day for (day,) in waiting}
         mixed = [file for file in files if file.revised or file.day in days]
@@ -165,11 +170,10 @@ class Stage:
         self._run(f"CREATE VIEW _standing AS {_STANDING}")
         self._run(f"CREATE VIEW _readings AS {_READINGS}")
 
-    def _lake_files(self, known: "pl.DataFrame", bounds: Bounds, start: int, border: int) -> list[LakeFile]:
-        """The files that may hold readings of ``known`` series within the bounds. Raises Problem 503 for a damaged one."""
+    def _lake_files(self, wanted: "pl.DataFrame", start: int, border: int) -> list[LakeFile]:
+        """The files that may hold readings of ``wanted`` series. Raises Problem 503 for a damaged one."""
         if start >= border:
             return []
-        wanted = known if bounds.types is None else known.filter(known["type"].is_in(list(bounds.types)))
         # A thing that became another kind of thing has its series where they were sealed first.
         types = sorted(self._lake.types_of(wanted["series"].to_list()))
         files = [file for one in types for file in self._lake.files(one, start, border)]
