@@ -15,9 +15,12 @@ from dothi.data.sealing import Sealer
 from dothi.model.clock import to_micros
 from dothi.model.moment import Moment
 from dothi.model.reading import Origin
+from dothi.model.schema import EntityType
+from dothi.model.text import Text
 from dothi.testing.clock import FixedClock
 
 SERIES = 3
+STATION = EntityType("Station", TYPE, Text("Trạm", "Station"), ())
 HOUR = timedelta(hours=1)
 
 
@@ -66,7 +69,7 @@ class SealedCity(City):
         self.sealer = self._sealer()
 
     def _sealer(self) -> Sealer:
-        self.retention = Retention(self.database, self.writer, self.clock, {})
+        self.retention = Retention(self.database, self.writer, self.clock, {TYPE: STATION})
         return Sealer(self.database, self.writer, self.clock, self.retention, self._apart)
 
     async def _apart(self, step: Step, arguments: tuple[int, ...]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+import msgspec
+
 from dothi.access.policy import SYSTEM, Person, may
 from dothi.data.trail import DAY
 from dothi.data.writer import Writer
@@ -34,6 +36,8 @@ _CHANGE = (
     "INSERT INTO retention (dataset, days, changed_by, changed_at) VALUES (?,?,?,?) ON CONFLICT (dataset) "
     "DO UPDATE SET days = excluded.days, changed_by = excluded.changed_by, changed_at = excluded.changed_at"
 )
+_BEGUN = "destroying:"
+_REMEMBER = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _OF_TYPE = "IN (SELECT s.id FROM series s JOIN entity e ON e.num = s.entity JOIN name t ON t.id = e.type WHERE t.iri = ?)"
 _COUNT = f"SELECT observed_at / {DAY}, count(*) FROM reading WHERE observed_at < ? AND series_id {_OF_TYPE} GROUP BY 1"  # noqa: S608
 _ADDED = (
@@ -124,23 +128,37 @@ class Retention:
         themselves go with the next tidying after the readers' grace. Raises Problem 503, OSError as the lake does.
         """
         today = to_micros(self._clock.now()) // DAY
-        for rule in await asyncio.to_thread(self._rules):
+        rules, begun = await asyncio.to_thread(lambda: (self._rules(), self._begun()))
+        for dataset, (border, detail) in begun.items():
+            await self._carry_out(dataset, border, detail)
+        for rule in rules:
             if rule.words is None and rule.days is not None:
                 await self._destroy(rule.dataset, (today - rule.days) * DAY)
 
     async def _destroy(self, dataset: str, border: int) -> None:
-        rows, days = await asyncio.to_thread(self._condemned, dataset, border)
+        rows, _ = await asyncio.to_thread(self._condemned, dataset, border)
         if not rows:
             return
         detail = f"days {_day(min(rows))} to {_day(max(rows))} ({len(rows)}), rows {sum(rows.values())}"
+        kept = (_BEGUN + dataset, msgspec.json.encode((border, detail)).decode())
         act = Act(SYSTEM.id, "retention.destroy", dataset, "begun", detail=detail)
-        await self._writer.run(SYSTEM, self._clock.now(), lambda _: None, [act])
+        await self._writer.run(SYSTEM, self._clock.now(), lambda db: _execute(db, _REMEMBER, kept), [act])
+        await self._carry_out(dataset, border, detail)
+
+    async def _carry_out(self, dataset: str, border: int, detail: str) -> None:
+        """Everything after the first act; done again after a kill, it does what is left."""
+        _, days = await asyncio.to_thread(self._condemned, dataset, border)
         if days:
             await asyncio.to_thread(self._drop, dataset, days)
         while await self._writer.run(SYSTEM, self._clock.now(), partial(_take_hour, dataset=dataset, border=border)):
             pass
         act = Act(SYSTEM.id, "retention.destroy", dataset, detail=detail)
-        await self._writer.run(SYSTEM, self._clock.now(), partial(_forget, dataset=dataset, border=border), [act])
+        await self._writer.run(SYSTEM, self._clock.now(), partial(_conclude, dataset=dataset, border=border), [act])
+
+    def _begun(self) -> dict[str, tuple[int, str]]:
+        with self._database.reader() as db:
+            found = db.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_BEGUN + "%",)).fetchall()
+        return {key.removeprefix(_BEGUN): msgspec.json.decode(value, type=tuple[int, str]) for key, value in found}
 
     def _condemned(self, dataset: str, border: int) -> tuple[dict[int, int], Sequence[int]]:
         """How many rows must go by day, and which of the days are in the lake."""
@@ -183,10 +201,15 @@ def _take_hour(db: Connection, *, dataset: str, border: int) -> bool:
     return oldest is not None
 
 
-def _forget(db: Connection, *, dataset: str, border: int) -> None:
-    """What pointed to the rows that are gone, and the values of things that have been silent since."""
+def _conclude(db: Connection, *, dataset: str, border: int) -> None:
+    """Destroy what pointed to the rows that are gone, and the values of things that have been silent since."""
     for statement in _FORGET:
         db.execute(statement, (border, dataset))
+    db.execute("DELETE FROM meta WHERE key = ?", (_BEGUN + dataset,))
+
+
+def _execute(db: Connection, sql: str, values: tuple[str, ...]) -> None:
+    db.execute(sql, values)
 
 
 def _shown(days: int | None) -> str:

@@ -19,6 +19,7 @@ from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import last_seal
 from dothi.store.connection import Database
 from dothi.store.database import open_database, revision, tenant_folder
+from dothi.store.lake import UNFINISHED
 from dothi.store.moving import fill
 from dothi.store.sqlite import SqliteConnection, SqliteDatabase, translated
 
@@ -139,7 +140,7 @@ def _contents(folder: Path, database: Path) -> Iterator[tuple[str, Path]]:
     yield "city.db", database
     for part in _FOLDERS:
         for path in sorted((folder / part).rglob("*")):
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and not path.is_relative_to(folder / UNFINISHED):
                 yield path.relative_to(folder).as_posix(), path
 
 

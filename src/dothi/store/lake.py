@@ -21,6 +21,7 @@ from dothi.store.delta import ADVICE, COLUMNS, Dictionary, LakeFile, Made, Table
 if TYPE_CHECKING:
     import polars as pl
 
+UNFINISHED = "lake/making"  # files being written: in no backup
 GRACE = timedelta(hours=1)  # how long a file that no version lists any more is kept for readers who hold an older list
 
 
@@ -54,7 +55,7 @@ class Lake:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._tenant = folder / "lake", folder.name
-        self._making = folder / "making"  # beside the lake: what is not finished is in no backup
+        self._making = folder / UNFINISHED
         self._lock = threading.Lock()
         self._tables: dict[str, Table] = {}
         self._whole: dict[Path, tuple[int, int]] = {}
