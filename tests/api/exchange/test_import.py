@@ -139,6 +139,20 @@ def test_a_part_leaves_alone_and_comes_back(town: Town, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_lake_that_was_left_behind_takes_no_other_city(town: Town, tmp_path: Path) -> None:
+    town.export(tmp_path / "out")
+    elsewhere = Town(tmp_path / "there")
+    left = elsewhere.database.lake.folder / "readings" / "Station" / "_delta_log" / f"{0:020}.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{}")
+    with pytest.raises(Problem, match=r"The lake in .* holds readings of another city"):
+        elsewhere.take(tmp_path / "out")
+    shutil.rmtree(elsewhere.database.lake.folder)
+    elsewhere.take(tmp_path / "out")
+    assert elsewhere.seen() == town.seen()
+    elsewhere.close()
+
+
 def test_who_may_not_takes_nothing_and_what_is_above_them_stays(town: Town, tmp_path: Path) -> None:
     about = About("hanoi", {}, (), NOW, NOW)
     with pytest.raises(Problem, match="not allowed"):

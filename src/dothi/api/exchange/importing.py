@@ -25,6 +25,7 @@ _ROWS = 2_000
 _MARK = "import"
 _WRONG = (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError)
 _OCCUPIED = ("entity", "reading", "device", "quarantine", "lobby", "audit", "saved_query")
+_BESIDE = "Set DOTHI_HOME to an empty folder to import beside it; an import never mixes two cities."
 
 
 class Standing(msgspec.Struct):
@@ -81,12 +82,11 @@ def _standing(database: Database, manifest: Manifest, folder: Path) -> Standing:
             )
         for table in _OCCUPIED:
             if db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None:  # noqa: S608 - names of our own
-                raise Problem(
-                    409,
-                    "not-empty",
-                    f"There is a city in {database.folder} already.",
-                    "Set DOTHI_HOME to an empty folder to import beside it; an import never mixes two cities.",
-                )
+                raise Problem(409, "not-empty", f"There is a city in {database.folder} already.", _BESIDE)
+    lake = database.lake.folder
+    if any(lake.rglob("*")):
+        # Its tables know series by numbers that would be given out again to others.
+        raise Problem(409, "not-empty", f"The lake in {lake} holds readings of another city already.", _BESIDE)
     return Standing(export)
 
 
