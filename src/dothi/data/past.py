@@ -7,7 +7,7 @@ recent table. Both moments are kept in ``meta`` and only grow.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,8 @@ _PACKED = (
 _PACK = np.dtype([("series", np.int64), ("at", np.int64), ("number", np.float64), ("heard", np.int64), ("rest", np.int64)])
 _OTHERS = "r.series_id, r.observed_at, r.revision, r.other"
 KEY = ("series", "observed_at")
+_SAID = ("number", "other", "withdrawn")
+_HEARD_LAST = "SELECT observed_at FROM live WHERE hidden = 0 AND observed_at IS NOT NULL ORDER BY received_at DESC LIMIT 101"
 _NEXT = "SELECT min(observed_at) FROM reading WHERE observed_at >= ? AND observed_at < ?"
 
 
@@ -67,6 +69,16 @@ def marks_of(db: Connection) -> Marks:
     return Marks(*(int(found.get(name, 0)) for name in Marks._fields))
 
 
+def believed(db: Connection, now: int, days: int) -> int:
+    """The present (µs UTC) to go by where a wrong clock would do harm: ``now``, at most ``days`` past what senders tell.
+
+    What they tell is the median moment of the values heard last: neither one sender whose clock runs ahead nor the city's
+    own clock, set wrong, makes the record older than it is. A city that hears nothing stays where it is.
+    """
+    told = sorted(at for (at,) in db.execute(_HEARD_LAST))
+    return min(now, told[len(told) // 2] + days * DAY) if told else now
+
+
 def schema() -> dict[str, Any]:
     """Columns of a frame of statements and their types."""
     import polars as pl
@@ -89,7 +101,8 @@ def settled(statements: "pl.DataFrame") -> "pl.DataFrame":
     """Every statement once, sorted by series and moment, its revisions numbered in the order in which they were heard.
 
     Takes the rows of the lake first, then those of the recent table, each in the order of their revisions: of two heard at
-    one moment the later stands, and where a statement is told twice, its first place counts.
+    one moment the later stands, and where a statement is told twice, its first place counts. What only repeats the one
+    before it is not a revision.
     """
     import polars as pl
 
@@ -99,10 +112,12 @@ def settled(statements: "pl.DataFrame") -> "pl.DataFrame":
     ordered = ordered.with_columns(revision=pl.lit(0, pl.Int32))
     if not several.any():
         return ordered
-    told = (*KEY, "received_at", "number", "other", "withdrawn")
+    told = (*KEY, "received_at", *_SAID)
     once = ordered.filter(several).unique(told, keep="first", maintain_order=True)
     rank = pl.int_range(pl.len(), dtype=pl.Int32).over(KEY)
-    heard = once.sort("received_at", maintain_order=True).with_columns(revision=rank)
+    heard = _by_key(once.sort("received_at", maintain_order=True))
+    repeated = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in (*KEY, *_SAID))
+    heard = heard.filter(~repeated | (pl.int_range(pl.len()) == 0)).with_columns(revision=rank)
     return _by_key(pl.concat([ordered.filter(~several), heard]))
 
 
@@ -146,8 +161,13 @@ class Past:
         start = border
         while start < wanted.last:
             with self._database.reader() as db:
-                end = next_stop(db, start, wanted.last)
-                rows = recent(db, wanted, start, end)
+                left = marks_of(db).recent_from > start
+                if not left:
+                    end = next_stop(db, start, wanted.last)
+                    rows = recent(db, wanted, start, end)
+            if left:  # sealed and taken out of the recent table since the first look
+                yield from self.pieces(replace(wanted, first=start))
+                return
             if len(rows):
                 yield _answer(wanted, standing(settled(rows)))
             start = end

@@ -17,7 +17,8 @@ _SQL_OPERATORS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": "
 # The live values of an attribute of entity e.
 _SHOWN = (
     "FROM series s CROSS JOIN live l "
-    "WHERE l.series_id = s.id AND s.entity = e.num AND s.attribute = (SELECT n.id FROM name n WHERE n.iri = ?) AND l.hidden = 0"
+    "WHERE l.series_id = s.id AND s.entity = e.num AND s.attribute = (SELECT n.id FROM name n WHERE n.iri = ?) "
+    "AND l.hidden = 0"
 )
 _DATASET = "coalesce((SELECT d.id FROM name d WHERE d.iri = {instance_dataset}), 0)"
 

@@ -34,6 +34,7 @@ _CORRECT = (
     "UPDATE live SET number = ?, other = ?, grade = ?, reasons = ?, origin = ?, received_at = ? "
     "WHERE series_id = ? AND observed_at = ?"
 )
+_LIVE_VALUE = "SELECT number, other FROM live WHERE series_id = ?"
 _REVISIONS = (
     "SELECT revision, number, other, grade, reasons, origin, received_at, withdrawn FROM reading "
     "WHERE observed_at = ? AND series_id = ? ORDER BY revision"
@@ -226,9 +227,20 @@ class Recorder:
     def _state(self, series: int, at: int, said: _Said, done: Recorded) -> bool:
         """One statement about one key. False if it is nothing new."""
         known = self._db.execute(_REVISIONS, (at, series)).fetchall()
-        if not known and self._index.shown[series] <= at < self.marks.recent_from:
-            known = self._long_past(series, at)
         number, other, *_, heard, gone = said
+        if not known and self._index.shown[series] <= at < self.marks.recent_from:
+            if (
+                at == self._index.shown[series]
+                and not gone
+                and self._db.execute(_LIVE_VALUE, (series,)).fetchone()
+                == (
+                    number,
+                    other,
+                )
+            ):
+                done.repeated += 1  # a silent sender's last value, told again and again: no need to look into the lake
+                return False
+            known = self._long_past(series, at)
         if not known:
             self._db.execute(_INSERT, (at, series, 0, *said, None))
             self._db.execute("INSERT INTO late VALUES (?,?) ON CONFLICT DO NOTHING", (series, at))

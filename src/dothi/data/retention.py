@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from dothi.access.policy import SYSTEM, Person, may
+from dothi.data.past import believed
 from dothi.data.trail import DAY
 from dothi.data.writer import Writer
 from dothi.model.clock import Clock, from_micros, to_micros
@@ -124,16 +125,23 @@ class Retention:
     async def destroy(self) -> None:
         """Destroy what is older than its rule allows: whole UTC days, first in the lake, then in the recent table.
 
-        Two acts are recorded, before and after; a kill in between leaves the first, and the next call goes on. The files
-        themselves go with the next tidying after the readers' grace. Raises Problem 503, OSError as the lake does.
+        "Older" goes by the city's clock, but no further than a day past what its senders tell: a clock that runs ahead
+        destroys nothing. Two acts are recorded, before and after; a kill in between leaves the first, and the next call goes
+        on. The files themselves go with the next tidying after the readers' grace. Raises Problem 503, OSError as the lake
+        does.
         """
-        today = to_micros(self._clock.now()) // DAY
+
+        def today() -> int:
+            with self._database.reader() as db:
+                return believed(db, to_micros(self._clock.now()), 1) // DAY
+
+        present = await asyncio.to_thread(today)
         rules, begun = await asyncio.to_thread(lambda: (self._rules(), self._begun()))
         for dataset, (border, detail) in begun.items():
             await self._carry_out(dataset, border, detail)
         for rule in rules:
             if rule.words is None and rule.days is not None:
-                await self._destroy(rule.dataset, (today - rule.days) * DAY)
+                await self._destroy(rule.dataset, (present - rule.days) * DAY)
 
     async def _destroy(self, dataset: str, border: int) -> None:
         rows, _ = await asyncio.to_thread(self._condemned, dataset, border)

@@ -20,18 +20,19 @@ from typing import NamedTuple
 
 from dothi.access.policy import SYSTEM
 from dothi.data.compaction import STEPS, Step
-from dothi.data.past import Marks, marks_of, next_stop
+from dothi.data.past import Marks, believed, marks_of, next_stop
 from dothi.data.retention import Retention
 from dothi.data.trail import DAY
 from dothi.data.writer import Writer
 from dothi.model.clock import Clock, to_micros
-from dothi.store.connection import Connection
+from dothi.store.connection import HAS_SEALED, Connection
 from dothi.store.database import Database
 
 Apart = Callable[[Step, tuple[int, ...]], Awaitable[None]]
 
 HOUR = DAY // 24
 SETTLE = timedelta(minutes=5)  # of city time: how long after its end an hour waits for what comes late
+AHEAD = 31  # days past what senders tell that the clock may be believed: sealing early costs work, not data
 RECENT_DAYS = 3  # whole days before today that stay in the recent table
 PAUSE = 15.0  # seconds between two rounds
 _REST = 600.0  # seconds until a day is compacted again for what came late; or 20 times as long as that took
@@ -103,8 +104,8 @@ class Sealer:
 
     def next_stretch(self) -> Stretch | None:
         """The next whole hours to seal, some million rows at most unless one hour has more; None if nothing is due."""
-        due = to_micros(self._clock.now() - SETTLE) // HOUR * HOUR
         with self._database.reader() as db:
+            due = (believed(db, to_micros(self._clock.now()), AHEAD) - SETTLE // timedelta(microseconds=1)) // HOUR * HOUR
             marks = marks_of(db)
             start = marks.sealed_until
             if marks.sealing_until > start:
@@ -136,8 +137,11 @@ class Sealer:
 
     async def conclude(self, stretch: Stretch) -> None:
         """Step 3."""
+        types = await asyncio.to_thread(self._database.lake.types)
 
         def work(db: Connection) -> None:
+            if types:
+                db.execute("INSERT INTO meta (key, value) VALUES (?, '1') ON CONFLICT (key) DO NOTHING", (HAS_SEALED,))
             _mark_days(db, stretch.start // DAY * DAY, stretch.end // DAY * DAY)
 
         await self._mark(lambda marks: marks._replace(sealed_until=stretch.end), work)
@@ -174,8 +178,8 @@ class Sealer:
 
     async def move_on(self) -> None:
         """Step 5, first half."""
-        today = to_micros(self._clock.now()) // DAY
         with self._database.reader() as db:
+            today = believed(db, to_micros(self._clock.now()), AHEAD) // DAY
             marks = marks_of(db)
         border = min(marks.sealed_until // DAY, today - RECENT_DAYS) * DAY
         if border > marks.recent_from:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from dothi.data.ingest import Ingest
     from dothi.data.quarantine import Quarantine
     from dothi.data.retention import Retention
-    from dothi.data.stored import Bookkeeper
     from dothi.data.sql.questions import Questions
     from dothi.data.sql.saved import SavedQueries
+    from dothi.data.stored import Bookkeeper
     from dothi.data.writer import Writer
     from dothi.devices.registry import Registry
     from dothi.store.database import Database
