@@ -45,11 +45,12 @@ def postgres() -> "Iterator[Cluster]":
 
 
 def _home(request: pytest.FixtureRequest) -> "Iterator[SecretStr | None]":
-    if request.param == "sqlite":
-        yield None
-        return
     from dothi.testing.homes import at
 
+    if request.param == "sqlite":
+        with at(None):
+            yield None
+        return
     server: Cluster = request.getfixturevalue("postgres")
     url = server.migrated()
     with at(url):

@@ -16,19 +16,24 @@ from dothi.data.batch import EntityChange
 from dothi.model.clock import to_micros
 from dothi.model.moment import Knowledge, Moment
 from dothi.model.reading import Grade, Origin, Reason
-
-pytestmark = pytest.mark.usefixtures("homes")
+from dothi.store.sqlite import SqliteConnection
+from dothi.testing.homes import at as at_home
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+def month(tmp_path_factory: pytest.TempPathFactory, homes_of_module: object) -> Iterator[City]:
+    city = of_a_month(tmp_path_factory.mktemp("history"))
+    yield city
+    city.close()
+
+
+def of_a_month(folder: Path) -> City:
     """Two stations over 30 days: every two hours in order, then every fifth of the hours between, late."""
-    city = City(tmp_path_factory.mktemp("history"))
+    city = City(folder)
     for start in range(0, 360, 40):
         city.write(*[row(number, hour * 120, float(hour)) for hour in range(start, start + 40) for number in (0, 1)])
     city.write(*[row(0, hour * 120 + 60, hour + 0.5, heard=1) for hour in range(0, 360, 5)])
-    yield city
-    city.close()
+    return city
 
 
 MINUTES = {hour * 120.0: float(hour) for hour in range(360)} | {hour * 120.0 + 60: hour + 0.5 for hour in range(0, 360, 5)}
@@ -45,8 +50,10 @@ def test_any_span_is_read_whole_and_in_order(month: City, span: tuple[int, int],
     assert rows.more == (len(wanted) > limit)
 
 
-def test_a_day_long_past_is_reached_without_walking_the_month(month: City) -> None:
-    steps = 0
+def test_a_day_long_past_is_reached_without_walking_the_month(tmp_path: Path) -> None:
+    """By the steps of a question, which only SQLite tells; the statements are the same in the other home."""
+    with at_home(None):
+        month, steps = of_a_month(tmp_path), 0
 
     def step() -> int:
         nonlocal steps
@@ -54,15 +61,16 @@ def test_a_day_long_past_is_reached_without_walking_the_month(month: City) -> No
         return 0
 
     with month.database.reader() as db:
+        assert isinstance(db, SqliteConnection)
         db.set_progress_handler(step, 100)
     month.history.series(SYSTEM, urn(1), PM, at(40_000), at(43_000))
     recent, steps = steps, 0
     month.history.series(SYSTEM, urn(1), PM, at(0), at(3_000))
     assert 0 < steps < 2 * recent + 10
-    with month.database.reader() as db:
-        db.set_progress_handler(None, 0)
+    month.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_means_by_the_hour_leave_out_what_is_bad(tmp_path: Path) -> None:
     city = City(tmp_path)
     values = [(minute, float(minute % 17)) for minute in range(0, 180, 7)]
@@ -78,6 +86,7 @@ def test_means_by_the_hour_leave_out_what_is_bad(tmp_path: Path) -> None:
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_history_is_read_by_those_who_may_read_the_thing(tmp_path: Path) -> None:
     city = City(tmp_path, stations=0)
     city.write(entities=[EntityChange("create", station(0), Clearance.PUBLIC), EntityChange("create", station(1))])
@@ -90,6 +99,7 @@ def test_history_is_read_by_those_who_may_read_the_thing(tmp_path: Path) -> None
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_datasets_are_series_of_their_own(tmp_path: Path) -> None:
     city = City(tmp_path)
     other = "urn:ngsi-ld:Dataset:b"
@@ -102,6 +112,7 @@ def test_datasets_are_series_of_their_own(tmp_path: Path) -> None:
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_the_city_at_a_past_moment_as_known_now_and_as_known_then(tmp_path: Path) -> None:
     city = City(tmp_path)
     city.write(row(0, 0, 1.0, heard=1), row(0, 30, 2.0, heard=31), row(1, 10, 5.0, heard=200))
@@ -121,6 +132,7 @@ def test_the_city_at_a_past_moment_as_known_now_and_as_known_then(tmp_path: Path
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_windows_and_rows(tmp_path: Path) -> None:
     city = City(tmp_path)
     city.write(*[row(number, minute, float(minute + number)) for number in (0, 1) for minute in range(0, 180, 30)])

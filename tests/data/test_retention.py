@@ -13,6 +13,8 @@ from dothi.model.problem import Problem
 from dothi.model.schema import KEEP
 from dothi.store.audit import verify
 
+pytestmark = pytest.mark.usefixtures("homes")
+
 
 def acts(city: SealedCity) -> list[tuple[str, str, str, str]]:
     with city.database.reader() as db:

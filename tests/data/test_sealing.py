@@ -2,9 +2,11 @@
 
 import asyncio
 import tempfile
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from city_world import NOW, PM, TYPE, row, urn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from dothi.data.trail import DAY
 from dothi.model.clock import to_micros
 from dothi.model.moment import Moment
 from dothi.model.reading import Grade, Reason
+from dothi.testing.homes import clear_city
 
 MINUTES = timedelta(minutes=1)
 STEPS = (
@@ -61,11 +64,12 @@ async def work(city: SealedCity, step: str) -> None:
         await sealer.release()
 
 
+@pytest.mark.usefixtures("homes_of_module")
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_history_answers_like_a_list_of_everything_said(data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        city = SealedCity(Path(folder), NOW)
+    clear_city()
+    with tempfile.TemporaryDirectory() as folder, closing(SealedCity(Path(folder), NOW)) as city:
         draw, value = data.draw, 0.0
         for step in draw(st.lists(st.sampled_from(STEPS), min_size=5, max_size=40)):
             now = city.clock.now()
@@ -97,7 +101,6 @@ def test_history_answers_like_a_list_of_everything_said(data: st.DataObject) -> 
         city.check(heard, min(first, last), max(first, last) + MINUTES)
         for known in ("now", "then"):
             city.check_moment(Moment(last, known))
-        city.close()
 
 
 def sealed_city(folder: Path, days: int = 8) -> SealedCity:
@@ -111,6 +114,7 @@ def sealed_city(folder: Path, days: int = 8) -> SealedCity:
     return city
 
 
+@pytest.mark.usefixtures("homes")
 def test_a_round_leaves_days_of_one_file_and_a_short_recent_table(tmp_path: Path) -> None:
     city = sealed_city(tmp_path)
     files = city.database.lake.files(TYPE, 0, 2**62)
@@ -129,6 +133,7 @@ def test_a_round_leaves_days_of_one_file_and_a_short_recent_table(tmp_path: Path
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_what_live_still_shows_is_corrected_and_withdrawn_though_its_row_has_left(tmp_path: Path) -> None:
     city = SealedCity(tmp_path)
     city.say(Said(0, NOW, NOW, 1.0), Said(0, NOW + HOUR, NOW + HOUR, 2.0), Said(1, NOW, NOW, 5.0))
@@ -154,6 +159,7 @@ def test_what_live_still_shows_is_corrected_and_withdrawn_though_its_row_has_lef
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_a_row_that_comes_while_its_day_leaves_stays_until_it_is_in_the_lake(tmp_path: Path) -> None:
     city = sealed_city(tmp_path)
     city.clock.advance(timedelta(days=2))
@@ -207,6 +213,7 @@ def test_a_database_older_than_its_lake_doubles_nothing(tmp_path: Path) -> None:
     city.close()
 
 
+@pytest.mark.usefixtures("homes")
 def test_rows_from_a_clock_that_runs_ahead_wait_for_their_hour(tmp_path: Path) -> None:
     city = sealed_city(tmp_path)
     now = city.clock.now()

@@ -9,12 +9,12 @@ from pydantic import SecretStr
 from dothi.store.database import Database, open_database
 from dothi.store.tables import METADATA
 
-_chosen: list[SecretStr] = []
+_chosen: list[SecretStr | None] = [None]
 
 
 @contextmanager
-def at(url: SecretStr) -> Iterator[None]:
-    """Let ``open_city`` lead to the PostgreSQL database at ``url`` while the block runs."""
+def at(url: SecretStr | None) -> Iterator[None]:
+    """Let ``open_city`` lead to the PostgreSQL database at ``url``, or to SQLite, while the block runs."""
     _chosen.append(url)
     try:
         yield
@@ -24,7 +24,7 @@ def at(url: SecretStr) -> Iterator[None]:
 
 def chosen() -> SecretStr | None:
     """The URL of the home of this test; None for SQLite."""
-    return _chosen[-1] if _chosen else None
+    return _chosen[-1]
 
 
 def clear_city(tenant: str = "hanoi") -> None:
