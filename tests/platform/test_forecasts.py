@@ -99,7 +99,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(homes: object, tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     made.hear({-1: 25.0})
     made.hear({-1: 25.0}, SECRET)
