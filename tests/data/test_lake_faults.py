@@ -18,10 +18,12 @@ from city_world import NOW, PM, TYPE, urn
 from sealing_world import HOUR, Said, SealedCity
 
 from dothi.access.policy import SYSTEM
+from dothi.cli.doctor import examine
 from dothi.data.trail import DAY
 from dothi.data.writer import Writer
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem
+from dothi.settings import Settings
 from dothi.store.backup import backup, restore
 from dothi.store.lake import Lake
 
@@ -194,7 +196,7 @@ def hurt(city: SealedCity, how: str) -> tuple[Path, int]:
 
 
 @pytest.mark.parametrize("how", ["changed", "cut short", "gone", "without its partition"])
-def test_a_damaged_file_is_named_and_other_days_answer(sealed: SealedCity, how: str) -> None:
+def test_a_damaged_file_is_named_and_other_days_answer(sealed: SealedCity, tmp_path: Path, how: str) -> None:
     city = sealed
     city.check(None, NOW - HOUR, NOW + 20 * 24 * HOUR)
     path, day = hurt(city, how)
@@ -214,6 +216,8 @@ def test_a_damaged_file_is_named_and_other_days_answer(sealed: SealedCity, how: 
     city.check(None, end, NOW + 20 * 24 * HOUR)
     city.check(None, NOW - HOUR, start)
     assert [(one.file, one.day) for one in city.database.lake.damages()] == [(path, start.date())]
+    found = next(one for one in examine(Settings(home=tmp_path, data=None, port=0, mqtt_port=0)) if one.name == "lake")
+    assert path.name in found.words and "backup" in found.advice
     # The city goes on: it hears, and seals what can be sealed.
     now = city.clock.now()
     city.say(Said(0, now, now, 1.0), Said(0, start + HOUR, now, 2.0), Said(1, NOW + HOUR, now, 3.0))

@@ -58,6 +58,7 @@ def examine(settings: Settings) -> list[Finding]:
         _mqtt_port,
         _nats,
         _city,
+        _lake,
         _data,
         _bundle,
         _chromium,
@@ -138,6 +139,23 @@ def _nats(settings: Settings) -> Finding:
         return Finding("nats-server", "ok", server_binary())
     except Problem as problem:
         return Finding("nats-server", "missing", problem.title, problem.detail)
+
+
+def _lake(settings: Settings) -> Finding:
+    from dothi.app import tenant_of
+    from dothi.store.database import tenant_folder
+    from dothi.store.lake import Lake
+
+    try:
+        lake = Lake(tenant_folder(settings.home, tenant_of(settings)))
+        files = sum(figures.files for figures in lake.figures())
+        damages = list(lake.damages())
+    except Problem as problem:
+        return Finding("lake", "note", problem.title, problem.detail)
+    if damages:
+        words = "; ".join(f"{one.day:%d/%m/%Y}: {one.what}" for one in damages)
+        return Finding("lake", "note", words, "Put these files back from a backup, under their names.")
+    return Finding("lake", "ok", f"{files} files, all whole" if files else "nothing sealed yet")
 
 
 def _city(settings: Settings) -> Finding:
