@@ -191,11 +191,14 @@ class Past:
 
         The newest day, then ever longer stretches, each sorted by time. Raises Problem 503 ``lake-damaged``.
         """
+        last = min(last, marks_of(db).recent_from)
+        if last <= first:
+            return
         types = self._lake.types_of((series,))
         begun = [file.first for type in types for file in self._lake.files(type, first, last)]
         (belated,) = db.execute("SELECT min(observed_at) FROM unsealed").fetchone()
         first = max(first, min([last, *begun, *([] if belated is None else [belated])]))
-        last, days = min(last, marks_of(db).recent_from), 1
+        days = 1
         while last > first:
             start = max(first, last - days * DAY)
             yield standing(self.statements(db, series, start, last, heard_by)).sort("observed_at")

@@ -48,8 +48,11 @@ class SeriesIndex:
         self._undo: list[tuple[int, bool, int, int]] = []
 
     @classmethod
-    def load(cls, connection: Connection) -> "SeriesIndex":
-        """The index of everything the database holds."""
+    def load(cls, connection: Connection, above: int = 0) -> "SeriesIndex":
+        """The index of everything the database holds; new series are numbered above ``above``.
+
+        A lake that is newer than a restored database has readings under numbers that the database would give out again.
+        """
         index = cls()
         for number, iri in connection.execute("SELECT id, iri FROM name ORDER BY id"):
             index._iris.extend([""] * (number + 1 - len(index._iris)))
@@ -63,6 +66,9 @@ class SeriesIndex:
             index._fit_entities(num)
             index._type[num], index._clearance[num], index._alive[num] = type_id, clearance, alive
         index._load_series(connection)
+        index._count = max(index._count, above + 1)
+        index._fit_series(index._count)
+        index.fit_state()
         return index
 
     def _load_series(self, connection: Connection) -> None:

@@ -66,7 +66,7 @@ class Writer:
 
     def __init__(self, database: Database, *, locate: Locate) -> None:
         self._db = database.connect_writer()
-        self.index = SeriesIndex.load(self._db)
+        self.index = SeriesIndex.load(self._db, database.lake.highest_series())
         self._sealed = last_seal(self._db)
         self._recorder = Recorder(self._db, self.index, Past(database))
         self._editor = Editor(self._db, self.index, locate)

@@ -21,6 +21,8 @@ NOTHING = int(np.iinfo(np.int64).min)
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Column = NDArray[Any] | Sequence[Any]
+HAS_SEALED = "has_sealed"
+"""The key in ``meta`` that is there once something was put into the lake."""
 _WAIT = 30.0
 
 
@@ -151,7 +153,11 @@ class Database(ABC):
     @cached_property
     def lake(self) -> Lake:
         """What was sealed: the tenant's lake, in its folder whichever home the tables have."""
-        return Lake(self.folder)
+        return Lake(self.folder, self._has_sealed)
+
+    def _has_sealed(self) -> bool:
+        with self.reader() as db:
+            return db.execute("SELECT 1 FROM meta WHERE key = ?", (HAS_SEALED,)).fetchone() is not None
 
     @abstractmethod
     def connect_writer(self) -> Connection:

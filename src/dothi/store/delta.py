@@ -23,6 +23,10 @@ from dothi.model.problem import Problem
 if TYPE_CHECKING:
     import polars as pl
     from deltalake import DeltaTable, WriterProperties
+    from numpy.typing import NDArray
+
+SeriesRow = tuple[int, str, str, str | None, str | None, str]
+"""A series' number, entity, attribute, dataset, unit and type, as in ``NAMES``."""
 
 ROW_GROUP = 65_536
 _EPOCH = date(1970, 1, 1)
@@ -103,7 +107,7 @@ class Table:
 
         kinds = _INTEGERS | {"number": "double", "other": "string", "withdrawn": "boolean", "day": "date"}
         fields = [Field(name, PrimitiveType(kinds[name])) for name in (*COLUMNS, "day")]
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         DeltaTable.create(folder, Schema(fields), partition_by=["day"], description=iri, configuration=CONFIGURATION)
         sync_log(folder)
         return cls(folder)
@@ -203,10 +207,25 @@ class Dictionary:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._seen = 0
-        self._units: dict[int, str | None] = {}
-        self._types: list[str] = []
-        self._type = np.full(1024, -1, np.int16)
+        self._forget()
+
+    def types(self) -> list[str] | None:
+        """The types that have series, which are those whose tables must be there; None where there is no dictionary."""
+        with self._lock:
+            self._refresh()
+            return list(self._types) if self._types else None
+
+    def highest(self) -> int:
+        """The highest number it explains; 0 if there is none."""
+        with self._lock:
+            self._refresh()
+            return max(self._units, default=0)
+
+    def unknown_types(self, rows: "Sequence[SeriesRow]") -> set[str]:
+        """The types of those of ``rows`` that are not entered yet."""
+        with self._lock:
+            self._refresh()
+            return {row[5] for row in rows if row[0] not in self._units}
 
     def types_of(self, series: Iterable[int]) -> set[str]:
         with self._lock:
@@ -215,9 +234,11 @@ class Dictionary:
             codes = np.unique(self._type[wanted[wanted < len(self._type)]])
             return {self._types[code] for code in codes.tolist() if code >= 0}
 
-    def describe(self, rows: Sequence[tuple[int, str, str, str | None, str | None, str]]) -> dict[int, str]:
+    def describe(self, rows: "Sequence[SeriesRow]") -> dict[int, str]:
+        """Raises Problem 503 if one of the numbers stands for another series already."""
         with self._lock:
             self._refresh()
+            self._compare([row for row in rows if row[0] in self._units])
             new = [row for row in rows if row[0] not in self._units]
             moved = {row[0]: row[4] for row in rows if row[0] in self._units and self._units[row[0]] != row[4]}
             if new or moved:
@@ -228,19 +249,39 @@ class Dictionary:
 
     def vacuum(self, grace: timedelta) -> int:
         with self._lock:
-            return vacuumed(opened(self._folder), grace) if self._folder.is_dir() else 0
+            return vacuumed(opened(self._folder), grace) if committed(self._folder) else 0
 
-    def _write(self, new: list[tuple[int, str, str, str | None, str | None, str]], moved: dict[int, str | None]) -> None:
-        import polars as pl
+    def _forget(self) -> None:
+        self._seen = 0
+        self._units: dict[int, str | None] = {}
+        self._types: list[str] = []
+        self._type = np.full(1024, -1, np.int16)
+        self._meaning = np.zeros(1024, np.uint64)  # a hash of each series' entity, attribute and dataset
+
+    def _compare(self, rows: "Sequence[SeriesRow]") -> None:
+        told = _framed(rows)
+        other = np.flatnonzero(_meaning(told) != self._meaning[told["series"].to_numpy()])
+        if len(other):
+            import polars as pl
+
+            number, *said = rows[int(other[0])][:4]
+            known = self._read().filter(pl.col("series") == number).row(0)[1:4]
+            raise Problem(
+                503,
+                "lake-of-another-database",
+                f"Series {number} is {_spoken(known)} in the lake, but {_spoken(said)} in the database.",
+                "They are not of one city and time: restore both from one backup. Nothing was written to the lake.",
+            )
+
+    def _write(self, new: "list[SeriesRow]", moved: dict[int, str | None]) -> None:
         from deltalake import write_deltalake
 
-        kinds = {name: pl.Int32 if name == "series" else pl.String for name in NAMES}
-        rows = pl.DataFrame(new, schema=kinds, orient="row")
+        rows = _framed(new)
         many = self._seen != 0 and len(opened(self._folder).file_uris()) >= _MOST_PARTS
         if moved or many:
             known = self._read().rows()
             kept = [(*row[:4], moved.get(row[0], row[4]), row[5]) for row in known]
-            rows = pl.DataFrame(kept, schema=kinds, orient="row").extend(rows)
+            rows = _framed(kept).extend(rows)
             write_deltalake(self._folder, rows.sort("series"), mode="overwrite", writer_properties=properties())
         else:
             write_deltalake(self._folder, rows.sort("series"), mode="append", writer_properties=properties())
@@ -259,10 +300,11 @@ class Dictionary:
 
     def _refresh(self) -> None:
         log = self._folder / "_delta_log"
-        if not log.is_dir():
-            return
-        grown = log.stat().st_mtime_ns
+        grown = log.stat().st_mtime_ns if log.is_dir() else 0
         if grown == self._seen:
+            return
+        if not committed(self._folder):
+            self._forget()
             return
         rows = self._read()
         series = rows["series"].to_numpy()
@@ -270,8 +312,31 @@ class Dictionary:
         codes = {iri: code for code, iri in enumerate(self._types)}
         self._type = np.full(int(series.max(initial=0)) + 1, -1, np.int16)
         self._type[series] = rows["type"].replace_strict(codes, return_dtype=rows["series"].dtype).to_numpy()
+        self._meaning = np.zeros(len(self._type), np.uint64)
+        self._meaning[series] = _meaning(rows)
         self._units = dict(zip(series.tolist(), rows["unit"].to_list(), strict=True))
         self._seen = grown if time.time_ns() - grown > _TICK else 0
+
+
+def _framed(rows: "Sequence[SeriesRow]") -> "pl.DataFrame":
+    import polars as pl
+
+    kinds = {name: pl.Int32 if name == "series" else pl.String for name in NAMES}
+    return pl.DataFrame(rows, schema=kinds, orient="row")
+
+
+def _meaning(rows: "pl.DataFrame") -> "NDArray[np.uint64]":
+    return rows.select("entity", "attribute", "dataset").hash_rows().to_numpy()
+
+
+def _spoken(key: Sequence[str | None]) -> str:
+    return " ".join(part for part in key if part)
+
+
+def committed(folder: Path) -> bool:
+    """Whether there is a table: a log without a commit is what a kill left of making one."""
+    log = folder / "_delta_log"
+    return any(log.glob("*.json")) or any(log.glob("*.checkpoint*.parquet"))
 
 
 def opened(folder: Path) -> "DeltaTable":

@@ -16,7 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dothi.model.problem import Problem
-from dothi.store.delta import ADVICE, COLUMNS, Dictionary, LakeFile, Made, Table, damaged, date_of, digest_of
+from dothi.store.delta import (
+    ADVICE,
+    COLUMNS,
+    Dictionary,
+    LakeFile,
+    Made,
+    SeriesRow,
+    Table,
+    committed,
+    damaged,
+    date_of,
+    digest_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,8 +65,10 @@ class Damage:
 class Lake:
     """The lake of the tenant whose files lie under ``folder``. Any number of threads and processes may read; one writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begun: Callable[[], bool] = lambda: False) -> None:
+        """``begun`` says whether the lake must have something: only who sealed can tell a lake that is lost from none."""
         self.folder, self._tenant = folder / "lake", folder.name
+        self._begun = begun
         self._making = folder / UNFINISHED
         self._lock = threading.Lock()
         self._tables: dict[str, Table] = {}
@@ -65,18 +79,19 @@ class Lake:
 
     def types(self) -> list[str]:
         """The IRIs of the entity types that have a table."""
-        return sorted(self._found())
+        return sorted(self._found().keys() | self._promised())
 
     def types_of(self, series: Iterable[int]) -> set[str]:
         """The types in whose tables these series lie; series that were never sealed have none."""
+        self._promised()
         return self._dictionary.types_of(series)
 
     def files(self, type: str, first: int, last: int) -> list[LakeFile]:
         """Files with readings of ``first`` ≤ observed < ``last`` (µs UTC), as the newest version lists them.
 
-        Raises Problem 503 if the table is there but cannot be read.
+        Raises Problem 503 if the table cannot be read, or is gone though it must be there.
         """
-        table = self._found().get(type)
+        table = self._table(type)
         found = [] if table is None else table.files()
         return [file for file in found if file.last >= first and file.first < last]
 
@@ -110,8 +125,9 @@ class Lake:
     def figures(self) -> list[DatasetFigures]:
         """What is stored, by entity type; from the tables' logs alone, no data is read. Raises Problem 503 as ``files``."""
         result = []
-        for iri, table in sorted(self._found().items()):
-            if files := table.files():
+        for iri in self.types():
+            table = self._table(iri)
+            if table is not None and (files := table.files()):
                 oldest, newest = min(file.first for file in files), max(file.last for file in files)
                 result.append(
                     DatasetFigures(
@@ -128,8 +144,9 @@ class Lake:
 
     def damages(self) -> Iterator[Damage]:
         """Every file that is missing or changed; reads them all. Raises Problem 503 as ``files``."""
-        for _, table in sorted(self._found().items()):
-            for file in table.files():
+        for iri in self.types():
+            table = self._table(iri)
+            for file in table.files() if table is not None else ():
                 try:
                     self._whole.pop(file.path, None)
                     self._check(file)
@@ -147,12 +164,12 @@ class Lake:
 
     def sealed(self, type: str) -> int:
         """The hour (since 1970) up to which the table of ``type`` was appended to; 0 before the first."""
-        table = self._found().get(type)
+        table = self._table(type)
         return 0 if table is None else table.transaction(self._application(type))
 
     def version(self, type: str) -> int:
         """The table's version; -1 if there is none."""
-        table = self._found().get(type)
+        table = self._table(type)
         return -1 if table is None else table.version()
 
     def write(self, type: str, day: int, rows: "pl.DataFrame") -> Made:
@@ -179,12 +196,22 @@ class Lake:
         """Let files stand in place of everything in the partitions of ``days``, in one commit."""
         self._open(type).replace(made, [date_of(day).isoformat() for day in days])
 
-    def describe(self, rows: Sequence[tuple[int, str, str, str | None, str | None, str]]) -> dict[int, str]:
+    def highest_series(self) -> int:
+        """The highest series number with a meaning here; 0 also where it cannot be read, for ``describe`` refuses then."""
+        try:
+            return self._dictionary.highest()
+        except Problem:
+            return 0
+
+    def describe(self, rows: Sequence[SeriesRow]) -> dict[int, str]:
         """Enter series into the dictionary (number, entity, attribute, dataset, unit, type); those known stay as they are.
 
         Returns the type under which each of them is kept: a series stays in the table it was first sealed into, also when
-        its entity becomes another kind of thing.
+        its entity becomes another kind of thing. Raises Problem 503 if a number stands for another series already.
         """
+        # Tables first: what the dictionary names must be there.
+        for type in sorted(self._dictionary.unknown_types(rows)):
+            self._open(type)
         return self._dictionary.describe(rows)
 
     def tidy(self, grace: timedelta = GRACE) -> int:
@@ -202,17 +229,30 @@ class Lake:
             known = {table.folder for table in self._tables.values()}
             home = self.folder / "readings"
             for folder in home.iterdir() if home.is_dir() else ():
-                if folder not in known and (folder / "_delta_log").is_dir():
+                if folder not in known and committed(folder):
                     table = Table(folder)
                     self._tables[table.iri] = table
             return dict(self._tables)
 
-    def _open(self, type: str) -> "Table":
+    def _promised(self) -> set[str]:
+        """The types whose tables must be there. Raises Problem 503 if the dictionary cannot say it."""
+        types = self._dictionary.types()
+        if types is None and (self._begun() or any(table.version() > 0 for table in self._found().values())):
+            raise Problem(503, "lake-damaged", f"The lake's list of series is gone from {self.folder}.", ADVICE)
+        return set(types or ())
+
+    def _table(self, type: str) -> "Table | None":
         table = self._found().get(type)
+        if table is None and type in self._promised():
+            raise Problem(503, "lake-damaged", f"The lake's table of {type} is gone.", ADVICE)
+        return table
+
+    def _open(self, type: str) -> "Table":
+        table = self._table(type)
         if table is None:
             name = re.sub(r"[^A-Za-z0-9]+", "-", re.split(r"[/#:]", type)[-1]).strip("-") or "Thing"
             folder, count = self.folder / "readings" / name, 2
-            while folder.exists():
+            while committed(folder):
                 folder, count = self.folder / "readings" / f"{name}-{count}", count + 1
             table = Table.make(folder, type)
             with self._lock:
