@@ -89,6 +89,13 @@ def test_sealed_readings_count_once(city: City) -> None:
     assert (after.rows, after.days) == (before.rows, before.days)
     assert after.grades == before.grades
     assert found.bytes["lake"] >= after.lake_bytes
+    city.write(row(0, -50 * HOUR + 3, 5.0), row(0, -400 * HOUR, 5.0))
+    late = asyncio.run(keeper.look()).types[0]
+    assert (late.rows, late.fresh) == (after.rows + 2, after.fresh + 2), "what comes late is not forgotten"
+    assert late.oldest is not None and late.oldest <= at(-400 * HOUR)
+    asyncio.run(sealer.round())
+    after = asyncio.run(keeper.look()).types[0]
+    assert after.rows == late.rows
     fresh = asyncio.run(_keeper(city, clock).look()).types[0]
     assert (fresh.rows, fresh.days, fresh.grades) == (after.rows, after.days, after.grades), "after a restart too"
 

@@ -26,10 +26,16 @@ PERIOD = 10.0  # seconds between two looks
 SHARE = 0.03  # of one processor at most
 BUDGET = 1.0  # seconds of counting in one look
 KEPT_DAYS = 60  # of the size of the home folder
+Row = tuple[int, int, int]
 _JUDGED = 24  # hours whose quality is told
 _SIZES = "sizes"  # the key in ``meta``: JSON {day: bytes}
 
 _HOUR = "SELECT series_id, grade, count(*) FROM reading WHERE observed_at >= ? AND observed_at < ? GROUP BY series_id, grade"
+# What came after its hour was sealed: in the recent table only, until its day is compacted.
+_LATE = (
+    f"SELECT r.series_id, u.observed_at / {DAY}, count(*) FROM unsealed u "  # noqa: S608 - constants only
+    "JOIN reading r ON r.observed_at = u.observed_at AND r.series_id = u.series_id GROUP BY 1, 2"
+)
 _OLDER = "SELECT max(observed_at) FROM reading WHERE observed_at < ?"
 _TYPES = "SELECT s.id, n.iri FROM series s JOIN entity e ON e.num = s.entity JOIN name n ON n.id = e.type"
 
@@ -160,6 +166,7 @@ class Bookkeeper:
         with self._database.reader() as db:
             marks = marks_of(db)
             newest = self._count(db, marks, to_micros(now))
+            late = self._late(db)
             tables = {name: _table(db, query) for name, query in _TABLES.items()}
             (dirty,) = db.execute("SELECT count(*) FROM dirty_day").fetchone()
             if self._sizes is None:
@@ -172,7 +179,7 @@ class Bookkeeper:
         self._sizes[today] = sum(sizes.values())
         self._sizes = {day: size for day, size in self._sizes.items() if today - KEPT_DAYS < day <= today}
         usage = shutil.disk_usage(folder)
-        types = self._types(marks, now, newest)
+        types = self._types(marks, now, newest, late)
         return Stored(
             now, self._counts.whole, types, tables, sizes, dict(self._sizes), usage.free, usage.total, marks, dirty
         )
@@ -196,25 +203,40 @@ class Bookkeeper:
             (at,) = db.execute(_OLDER, (hour * HOUR,)).fetchone()
         return int(newest) if newest is not None else None
 
-    def _hour(self, db: Connection, hour: int) -> dict[tuple[str, int], int]:
-        rows = db.execute(_HOUR, (hour * HOUR, (hour + 1) * HOUR)).fetchall()
-        if any(series not in self._counts.types for series, _, _ in rows):
+    def _late(self, db: Connection) -> dict[str, dict[int, int]]:
+        """Readings that the lake still has to take in, by type and UTC day."""
+        found: dict[str, dict[int, int]] = {}
+        for series, day, count in self._typed(db, db.execute(_LATE).fetchall()):
+            days = found.setdefault(self._counts.types.get(series, ""), {})
+            days[day] = days.get(day, 0) + count
+        return found
+
+    def _typed(self, db: Connection, rows: list[Row]) -> list[Row]:
+        """``rows``, which begin with a series whose type is known from here on."""
+        if any(row[0] not in self._counts.types for row in rows):
             self._counts.types = dict(db.execute(_TYPES))
+        return rows
+
+    def _hour(self, db: Connection, hour: int) -> dict[tuple[str, int], int]:
+        rows = self._typed(db, db.execute(_HOUR, (hour * HOUR, (hour + 1) * HOUR)).fetchall())
         found: dict[tuple[str, int], int] = {}
         for series, grade, count in rows:
             key = self._counts.types.get(series, ""), grade
             found[key] = found.get(key, 0) + count
         return found
 
-    def _types(self, marks: Marks, now: datetime, newest: int | None) -> list[TypeStored]:
+    def _types(self, marks: Marks, now: datetime, newest: int | None, late: dict[str, dict[int, int]]) -> list[TypeStored]:
         lake = {one.type: one for one in self._database.lake.figures()}
         judged = to_micros(now) // HOUR - _JUDGED
-        names = sorted({*lake, *(name for found in self._counts.hours.values() for name, _ in found)})
+        names = sorted({*lake, *late, *(name for found in self._counts.hours.values() for name, _ in found)})
         result = []
         for name in names:
             kept, days, fresh, heard, grades = lake.get(name), dict[int, int](), 0, list[int](), [0, 0, 0]
             for file in self._database.lake.files(name, 0, to_micros(now) + DAY) if kept else ():
                 days[file.day] = days.get(file.day, 0) + file.rows
+            for day, count in late.get(name, {}).items():
+                days[day] = days.get(day, 0) + count
+                fresh += count
             for hour, found in self._counts.hours.items():
                 rows = {grade: count for (one, grade), count in found.items() if one == name}
                 if rows and hour * HOUR >= marks.sealed_until:
@@ -224,7 +246,10 @@ class Bookkeeper:
                 if hour >= judged:
                     for grade, count in rows.items():
                         grades[grade] += count
-            oldest = kept.oldest if kept else from_micros(min(heard) * HOUR) if heard else None
+            starts = [kept.oldest] if kept else []
+            starts += [from_micros(min(heard) * HOUR)] if heard else []
+            starts += [from_micros(min(late[name]) * DAY)] if name in late else []
+            oldest = min(starts, default=None)
             latest = from_micros(min((max(heard) + 1) * HOUR - 1, newest or 0)) if heard else kept.newest if kept else None
             result.append(
                 TypeStored(
