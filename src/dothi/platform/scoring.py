@@ -116,13 +116,11 @@ class Scoring:
         """Have forecasts made for the past that a city begins with, once for each process; the work is done as runs."""
         for process, target in self._platform.forecasts.processes().values():
             key = f"hindcast:{process.id}"
-            with self._platform.database.reader() as db:
-                made = db.execute(_MADE, (key,)).fetchone()
-            if made is not None:
+            if await asyncio.to_thread(self._made, key):
                 continue
             await self._settled()
             whole = True
-            for begin, last, every in self._stretches(target):
+            for begin, last, every in await asyncio.to_thread(list, self._stretches(target)):
                 run = await self._platform.runs.submit(SYSTEM, process.id, _options(begin, last, every))
                 whole = await self._done(run) and whole
                 state.advance(state.done + 1, None)
@@ -130,6 +128,10 @@ class Scoring:
             if whole:
                 await self._platform.writer.run(SYSTEM, now, _marking(key, now.isoformat()))
             await self.score(process, target, now - KEEP, _whole_hour(now - SETTLE))
+
+    def _made(self, key: str) -> bool:
+        with self._platform.database.reader() as db:
+            return db.execute(_MADE, (key,)).fetchone() is not None
 
     async def _settled(self) -> None:
         """Wait until the feeds have brought what they have of the past, and ingest has taken it."""

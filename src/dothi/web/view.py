@@ -9,6 +9,7 @@ import structlog
 
 from dothi.access.policy import Person
 from dothi.model.moment import Moment
+from dothi.model.problem import Problem
 from dothi.model.text import fold
 from dothi.platform.sector import Bottleneck, HourCell, MapArea, MapLayer, MapPoint, Tile
 from dothi.ui.language import translator
@@ -82,7 +83,8 @@ def points(
     ask = layer.points
     if ask is None:
         return []
-    return guarded(partial(ask, platform, person, language, ids, moment), [], f"points of {layer.id}")
+    told = partial(ask, platform, person, language, ids, moment)
+    return guarded(told, [], f"points of {layer.id}", past=moment is not None)
 
 
 def areas(
@@ -90,7 +92,9 @@ def areas(
 ) -> list[MapArea]:
     """The ward fills of ``layer``, now or at ``moment``; none when its sector fails, which is logged."""
     ask = layer.areas
-    return [] if ask is None else guarded(partial(ask, platform, person, language, moment), [], f"areas of {layer.id}")
+    if ask is None:
+        return []
+    return guarded(partial(ask, platform, person, language, moment), [], f"areas of {layer.id}", past=moment is not None)
 
 
 def hours(
@@ -105,7 +109,8 @@ def hours(
     for layer in wanted:
         ask = layer.hours
         if ask is not None:
-            return guarded(partial(ask, platform, person, language, moment, count), [], f"hours of {layer.id}")
+            told = partial(ask, platform, person, language, moment, count)
+            return guarded(told, [], f"hours of {layer.id}", past=moment is not None)
     return []
 
 
@@ -131,10 +136,19 @@ def tiles(platform: "Platform", person: Person, language: str, moment: Moment | 
     return found
 
 
-def guarded(ask: Callable[[], Found], otherwise: Found, what: str) -> Found:
-    """The answer of a sector, or ``otherwise`` when it fails: one broken sector must not take the page with it."""
+def guarded(ask: Callable[[], Found], otherwise: Found, what: str, *, past: bool = False) -> Found:
+    """The answer of a sector, or ``otherwise`` when it fails: one broken sector must not take the page with it.
+
+    Of a ``past`` that cannot be read (Problem 503: the lake is damaged, the database away) an empty map would say that
+    nothing was measured, so that problem is raised.
+    """
     try:
         return ask()
+    except Problem as problem:
+        if past and problem.status == 503:
+            raise
+        _log.exception("sector failed", what=what)
+        return otherwise
     except Exception:
         _log.exception("sector failed", what=what)
         return otherwise

@@ -68,10 +68,10 @@ def _issues(options: dict[str, Any], now: datetime) -> list[datetime]:
             "The options of a forecast for the past are from, to and every_hours.",
             'For example {"from": "2026-05-16T00:00:00Z", "to": "2026-05-20T00:00:00Z", "every_hours": 3}.',
         ) from error
-    if not (timedelta() < every and first <= last <= now and (last - first) / every < MOST_ISSUES):
+    if not (timedelta() < every and first <= last < now and (last - first) / every < MOST_ISSUES):
         raise bad_request(
             "These issues do not lie in the past, or are too many.",
-            f"Let from be before to, to not after now, and at most {MOST_ISSUES} issues between them.",
+            f"Let from be before to, to before this hour, and at most {MOST_ISSUES} issues between them.",
         )
     return [first + every * number for number in range(int((last - first) / every) + 1)]
 
