@@ -1,8 +1,11 @@
 """A lake that is of another time than its database, half made, or gone: it says so and answers for nothing else."""
 
 import asyncio
+import errno
 import shutil
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,15 @@ from city_world import NOW, PM, TYPE, station, urn
 from sealing_world import HOUR, SERIES, Said, SealedCity
 
 from dothi.access.policy import SYSTEM
+from dothi.cli.doctor import _lake as doctor_of_the_lake
 from dothi.data.batch import EntityChange
+from dothi.data.compaction import STEPS
 from dothi.model.problem import Problem
+from dothi.settings import Settings
+from dothi.store.backup import backup, restore
 from dothi.store.delta import Dictionary, Table
 
+MINUTE = timedelta(minutes=1)
 END = NOW + 30 * 24 * HOUR
 
 
@@ -146,6 +154,65 @@ def test_what_is_gone_is_said_and_what_is_recent_answers(tmp_path: Path, part: s
     with pytest.raises(Problem, match=words):  # nothing is sealed into a new lake over the old one
         asyncio.run(city.sealer.round())
     city.close()
+
+
+def test_backups_of_a_lake_that_is_compacted_and_tidied_meanwhile_come_back_whole(tmp_path: Path) -> None:
+    city = sealed(tmp_path / "home")
+    days = sorted({file.day for file in city.database.lake.files(TYPE, 0, 2**62)})
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def busy() -> None:
+        number = 0
+        try:
+            while not stop.wait(0.05):  # who wants the lock gets a chance
+                number += 1
+                city.say(Said(0, NOW + HOUR, NOW + 25 * HOUR + number * MINUTE, float(number)))
+                for day in days:
+                    STEPS["compact"](city.database, day)
+                city.database.lake.tidy(timedelta(0))
+        except BaseException as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=busy)
+    worker.start()
+    archives = [backup(city.database, tmp_path / f"{number}.tar.gz") for number in range(3)]
+    stop.set()
+    worker.join()
+    city.close()
+    assert not failed
+    for number, archive in enumerate(archives):
+        restore(archive, tmp_path / f"back{number}", "hanoi")
+        back = SealedCity(tmp_path / f"back{number}", NOW + 24 * HOUR)
+        assert list(back.database.lake.damages()) == []
+        frames = list(back.history.rows(SYSTEM, NOW, END, type=TYPE))
+        assert sum(len(frame) for frame in frames) == 24 * SERIES + 1
+        back.close()
+
+
+def test_a_backup_onto_another_disk_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    city = sealed(tmp_path / "home")
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    archive = backup(city.database, tmp_path / "city.tar.gz")
+    city.close()
+    restore(archive, tmp_path / "back", "hanoi")
+    back = SealedCity(tmp_path / "back", NOW + 24 * HOUR)
+    assert len(values(back, 0)) == 25
+    back.close()
+
+
+def test_the_doctor_misses_a_lake_that_is_gone(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, data=None)
+    assert doctor_of_the_lake(settings).verdict == "ok"
+    city = sealed(tmp_path)
+    city.close()
+    assert "all whole" in doctor_of_the_lake(settings).words
+    shutil.rmtree(city.database.lake.folder)
+    found = doctor_of_the_lake(settings)
+    assert (found.verdict, "list of series is gone" in found.words, "backup" in found.advice) == ("note", True, True)
 
 
 def test_a_city_without_readings_has_lost_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
@@ -59,6 +59,9 @@ def backup(database: Database, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".dothi-backup-", dir=target.parent) as temporary:
         copy = database.copy(Path(temporary) / "city.db")
+        held = Path(temporary) / "held"
+        with database.lake.writing():  # at once: what the lake lists, and not before the database, whose marks it must have
+            _hold(database.folder, held)
         with translated(), closing(sqlite3.connect(copy, factory=SqliteConnection)) as connection:
             health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if health != "ok":
@@ -67,7 +70,7 @@ def backup(database: Database, target: Path) -> Path:
         sums: dict[str, str] = {}
         unfinished = Path(temporary) / "archive"
         with gzip.open(unfinished, "wb", compresslevel=6) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
-            for name, path in _contents(database.folder, copy):
+            for name, path in _contents(held, copy):
                 sums[name] = _checksum(path)
                 archive.add(path, name, recursive=False)
             manifest = Manifest(
@@ -136,12 +139,31 @@ def restore(archive: Path, home: Path, tenant: str, url: SecretStr | None = None
     return manifest
 
 
-def _contents(folder: Path, database: Path) -> Iterator[tuple[str, Path]]:
-    yield "city.db", database
+def _hold(folder: Path, held: Path) -> None:
+    """Keep the files under ``folder`` as they are now, without their room where the disk is the same."""
     for part in _FOLDERS:
-        for path in sorted((folder / part).rglob("*")):
+        for path in (folder / part).rglob("*"):
             if path.is_file() and not path.is_symlink() and not path.is_relative_to(folder / UNFINISHED):
-                yield path.relative_to(folder).as_posix(), path
+                target = held / path.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # files beside the lake come and go
+                    _link(path, target)
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one that knows no links
+        shutil.copy2(path, target)
+
+
+def _contents(held: Path, database: Path) -> Iterator[tuple[str, Path]]:
+    yield "city.db", database
+    for path in sorted(held.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(held).as_posix(), path
 
 
 def _unpack(packed: tarfile.TarFile, fresh: Path) -> None:
