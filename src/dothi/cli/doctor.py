@@ -143,15 +143,20 @@ def _nats(settings: Settings) -> Finding:
 
 def _lake(settings: Settings) -> Finding:
     from dothi.app import tenant_of
-    from dothi.store.database import tenant_folder
-    from dothi.store.lake import Lake
+    from dothi.store.connection import DatabaseError
+    from dothi.store.database import database_of, tenant_folder
 
     try:
-        lake = Lake(tenant_folder(settings.home, tenant_of(settings)))
+        database = database_of(tenant_folder(settings.home, tenant_of(settings)), settings.database)
+        if not database.exists():
+            return Finding("lake", "ok", "nothing sealed yet")
+        lake = database.lake  # it knows from the database whether there must be something
         files = sum(figures.files for figures in lake.figures())
         damages = list(lake.damages())
     except Problem as problem:
         return Finding("lake", "note", problem.title, problem.detail)
+    except DatabaseError as error:
+        return Finding("lake", "note", f"not looked at: {error}", "Mend the database first.")
     if damages:
         words = "; ".join(f"{one.day:%d/%m/%Y}: {one.what}" for one in damages)
         return Finding("lake", "note", words, "Put these files back from a backup, under their names.")
