@@ -4,7 +4,7 @@ import asyncio
 import errno
 import gc
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -40,9 +40,9 @@ from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
 from dothi.data.retention import Retention
 from dothi.data.sealing import Sealer
-from dothi.data.stored import Bookkeeper
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
+from dothi.data.stored import Bookkeeper
 from dothi.data.writer import Writer
 from dothi.devices.registry import Registry
 from dothi.model.city import City
@@ -251,7 +251,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("ingest", lambda _: platform.ingest.run())
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
-    tasks.start("sealing", partial(_seal, platform))
+    tasks.start("sealing", _sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)
@@ -268,7 +268,8 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
         tasks.start(f"feed:{ExportReplay.id}", partial(_feed, platform, ExportReplay(recorded)))
 
 
-async def _seal(platform: Platform, _: TaskState) -> None:
+def _sealing(platform: Platform) -> Callable[[TaskState], Awaitable[None]]:
+    """The task that seals. What it learnt of damaged days outlives its failures: one sealer, however often it is started."""
     settings, url = platform.settings, platform.settings.database
     home = {"home": str(settings.home), "tenant": platform.tenant, "url": url and url.get_secret_value()}
     workers = Pool(1, _SEALING_IDLE)
@@ -277,10 +278,15 @@ async def _seal(platform: Platform, _: TaskState) -> None:
         inputs = msgspec.json.encode({**home, "step": step, "arguments": arguments})
         await workers.run(name_of(seal_step), 0, inputs, _LONGEST_STEP, lambda _: None)
 
-    try:
-        await Sealer(platform.database, platform.writer, platform.clock, platform.retention, apart).run()
-    finally:
-        await workers.close()
+    sealer = Sealer(platform.database, platform.writer, platform.clock, platform.retention, apart)
+
+    async def seal(_: TaskState) -> None:
+        try:
+            await sealer.run()
+        finally:
+            await workers.close()
+
+    return seal
 
 
 async def _feed(platform: Platform, feed: Feed, _: TaskState) -> None:
