@@ -128,6 +128,20 @@ def test_a_name_leads_to_its_ward_and_nonsense_to_a_search(client: httpx.Client)
         assert client.get(path).status_code == 404, path
 
 
+def test_a_day_over_the_limit_is_told_with_its_figure(client: httpx.Client, city: RunningCity) -> None:
+    told = {"id": "ward-over", "type": "AirQualityObserved", "name": "Trạm vượt", "longitude": 105.35, "latitude": 21.2}
+    assert client.post("/api/v1/devices", json=told).status_code == 201
+    now = city.platform.clock.now()
+    past = [{"at": (now - timedelta(hours=back)).isoformat(), "values": {"pm25": 90.0}} for back in range(60)]
+    assert client.post("/api/v1/devices/ward-over/readings", json=past).status_code < 300
+    ward = city.platform.city.locate(105.35, 21.2)
+    assert ward is not None
+    wait_until(lambda: "Trạm vượt" in client.get(f"/wards/{ward.code}").text.split('id="over-air"')[1], "it is judged")
+    over = client.get(f"/wards/{ward.code}").text.split('id="over-air"')[1]
+    assert "PM2.5, QCVN 24 giờ" in over
+    assert "90,0 µg/m³, giới hạn 45,0 · Trạm vượt" in over
+
+
 def test_a_ward_without_devices_says_how_to_get_some(client: httpx.Client) -> None:
     rows = csv.DictReader(io.StringIO(client.get("/wards.csv?sort=devices").text.removeprefix("\ufeff")))
     empty = next(row["code"] for row in rows if row["live"] == row["never"] == "0")

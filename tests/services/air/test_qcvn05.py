@@ -55,3 +55,11 @@ def test_only_the_period_before_the_end_counts() -> None:
     assert eight.mean == pytest.approx((700 + 190) / 8)
     later = judge("o3", {END: 500.0}, END, TODAY)
     assert [verdict.exceeded for verdict in later] == [None, None], "the hour that begins at the end is not over yet"
+
+
+def test_one_period_can_be_asked_alone() -> None:
+    day = hours([60.0] * 24)
+    (only,) = judge("pm25", day, END, TODAY, only="24h")
+    assert only == next(one for one in judge("pm25", day, END, TODAY) if one.limit.averaging == "24h")
+    assert only.exceeded
+    assert judge("pm25", day, END, TODAY, only="8h") == ()

@@ -121,8 +121,8 @@ def _exceedances(means: dict[str, dict[datetime, float]], end: datetime, day: da
     return [
         {"pollutant": name, "mean": round(verdict.mean, 1), "limit": verdict.limit.value}
         for name, hours in means.items()
-        for verdict in qcvn05.judge(name, hours, end, day)
-        if verdict.limit.averaging == "24h" and verdict.mean is not None and verdict.exceeded
+        for verdict in qcvn05.judge(name, hours, end, day, only="24h")
+        if verdict.mean is not None and verdict.exceeded
     ]
 
 

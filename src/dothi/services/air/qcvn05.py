@@ -57,13 +57,17 @@ def limits(pollutant: str, on: date) -> tuple[Limit, ...]:
     return tuple(Limit(pollutant, averaging, value) for averaging, value in row.items())
 
 
-def judge(pollutant: str, hours: Mapping[datetime, float], end: datetime, on: date) -> tuple[Verdict, ...]:
-    """Each limit of a pollutant against the mean of the period that ends at ``end``.
+def judge(
+    pollutant: str, hours: Mapping[datetime, float], end: datetime, on: date, only: Averaging | None = None
+) -> tuple[Verdict, ...]:
+    """Each limit of a pollutant against the mean of the period that ends at ``end``; ``only`` those of one period.
 
     ``hours`` are hourly means by the start of their hour; ``end`` is the first moment no longer counted, a whole hour.
     """
     verdicts = []
     for limit in limits(pollutant, on):
+        if only not in (None, limit.averaging):
+            continue
         length = HOURS[limit.averaging]
         starts = (end - timedelta(hours=back) for back in range(1, length + 1))
         known = [hours[start] for start in starts if start in hours]

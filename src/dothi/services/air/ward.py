@@ -99,8 +99,8 @@ def exceedances(
             over = midnight - timedelta(days=back)
             day = over - timedelta(days=1)
             for name, series in means[station.id].items():
-                for verdict in qcvn05.judge(name, series, whole_hour(over), day.date()):
-                    if verdict.limit.averaging == "24h" and verdict.mean is not None and verdict.exceeded:
+                for verdict in qcvn05.judge(name, series, whole_hour(over), day.date(), only="24h"):
+                    if verdict.mean is not None and verdict.exceeded:
                         mean, limit = (formats.number(one, language, 1) for one in (verdict.mean, verdict.limit.value))
                         said = f"{mean} µg/m³, {'limit' if language == 'en' else 'giới hạn'} {limit}"
                         what = f"{words.pollutant(name)}, {words.limit_words('24h', language)}"
