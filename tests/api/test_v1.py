@@ -87,6 +87,27 @@ def test_history_as_json_and_csv(client: httpx.Client, device: str) -> None:
     assert recent["values"] == []
 
 
+def test_the_state_at_a_past_moment_as_known_then_and_now(client: httpx.Client, device: str) -> None:
+    day = "2026-05-14T{:02}:00:00Z"
+    urn = client.get(f"/api/v1/devices/{device}").json()["entity"]
+    for hour, value in ((0, 20.0), (2, 22.0)):
+        client.post(f"/api/v1/devices/{device}/readings", json={"at": day.format(hour), "values": {"pm25": value}})
+    query = {"id": urn, "attribute": "pm25", "format": "columns", "count": True}
+
+    def pm25(hour: int, known: str) -> object:
+        told = client.get("/api/v1/entities", params={**query, "at": day.format(hour), "known": known})
+        assert told.status_code == 200, told.text
+        return told.json()["attributes"].get("pm25", {}).get("value")
+
+    wait_until(lambda: pm25(3, "now") == [22.0], "both readings are kept", 20)
+    assert pm25(1, "now") == [20.0]
+    assert pm25(1, "then") in ([], [None]), "the city heard of it only today"
+    history = {"attribute": "pm25", "from": day.format(0), "to": day.format(5)}
+    told = client.get(f"/api/v1/entities/{urn}/history", params={**history, "known": "then"}).json()
+    assert told["values"] == []
+    assert client.get(f"/api/v1/entities/{urn}/history", params=history).json()["values"] == [20, 22]
+
+
 def test_devices_are_registered_listed_and_described(client: httpx.Client, device: str) -> None:
     page = client.get("/api/v1/devices", params={"q": device}).json()
     assert [one["id"] for one in page["items"]] == [device]
@@ -116,6 +137,11 @@ def test_devices_are_registered_listed_and_described(client: httpx.Client, devic
         ("/api/v1/entities/urn:x:y/history?attribute=a&from=2026-01-01T00:00:00", 400),
         ("/api/v1/entities/urn:x:y/history?attribute=a&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400),
         ("/api/v1/entities/urn:x:y/history?attribute=a&from=yesterday", 422),
+        ("/api/v1/entities?at=2026-05-14T00:00:00Z", 400),
+        ("/api/v1/entities?at=2026-05-14T00:00:00&format=columns&attribute=pm25", 400),
+        ("/api/v1/entities?at=2126-05-14T00:00:00Z&format=columns&attribute=pm25", 400),
+        ("/api/v1/entities?at=2026-05-14T00:00:00Z&format=columns&attribute=pm25&q=pm25>3", 400),
+        ("/api/v1/entities?at=2026-05-14T00:00:00Z&format=columns&attribute=pm25&known=maybe", 422),
         ("/api/v1/devices?state=asleep", 400),
         ("/api/v1/devices/nobody", 404),
         ("/api/v1/devices/không", 422),

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +14,9 @@ from dothi.devices.specs import DeviceSpec
 from dothi.model.problem import Problem, not_found
 from dothi.model.unit import UNITS
 from dothi.platform.platform import Platform
+from dothi.ui import formats
 from dothi.ui.language import language_of, translator
+from dothi.ui.moments import address_of, moment_of, typed_moment
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
 from dothi.web import view, words
@@ -101,10 +104,15 @@ class Devices:
         )
 
     def show(self, request: Request) -> Response:
-        """One device: its state, what it reports, how its keys are mapped. Raises Problem 404."""
+        """One device: its state, how its keys are mapped, and what it reports or, with ``at`` and ``known`` (or ``day`` and
+        ``time`` of the form), reported at a past moment. Raises Problem 404, 400 for a wrong moment."""
         platform, person, language = self.platform, person_of(request), language_of(request)
-        device = self._device(request)
-        about = panel_context(platform, person, language, device.entity_id) if device.entity_id else None
+        device, query = self._device(request), request.query_params
+        if "day" in query:
+            asked = {name: value for name, value in address_of(typed_moment(query, platform)).items() if value}
+            return RedirectResponse(f"/devices/{quote(device.id)}?{urlencode(asked)}", 303)
+        moment = moment_of(request, platform)
+        about = panel_context(platform, person, language, device.entity_id, moment) if device.entity_id else None
         ward = platform.city.by_code.get(device.ward or "")
         return render(
             request,
@@ -119,6 +127,8 @@ class Devices:
             example=_example(platform, device),
             topic=f"{platform.tenant}/devices/{device.id}/readings",
             done=request.query_params.get("done", ""),
+            moment=moment,
+            local=(platform.clock.now() if moment is None else moment.at).astimezone(formats.city_zone()),
             **spoken(language),
         )
 

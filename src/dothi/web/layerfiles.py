@@ -13,6 +13,7 @@ from dothi.model.problem import not_found
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapLayer, MapPoint
 from dothi.ui.language import language_of
+from dothi.ui.moments import moment_of
 from dothi.ui.tables import csv_response
 from dothi.web import moments, view
 
@@ -42,7 +43,7 @@ class LayerFiles:
 
     def hours(self, request: Request) -> Response:
         """The hours of the time bar's window (``span``) as a table. Raises Problem 404, 400 for a wrong moment."""
-        layer, moment = self._layer(request), moments.moment_of(request, self.platform)
+        layer, moment = self._layer(request), moment_of(request, self.platform)
         count = moments.SPANS.get(request.query_params.get("span", ""), 24)
         cells = view.hours(self.platform, person_of(request), language_of(request), [layer], moment, count)
         rows = ((cell.at.isoformat(), cell.label, cell.detail) for cell in cells)
@@ -55,7 +56,7 @@ class LayerFiles:
         return layer
 
     def _points(self, request: Request, layer: MapLayer) -> list[MapPoint]:
-        moment = moments.moment_of(request, self.platform)
+        moment = moment_of(request, self.platform)
         return view.points(self.platform, person_of(request), language_of(request), layer, None, moment)
 
     def _features(self, request: Request, layer: MapLayer) -> Iterator[dict[str, Any]]:
@@ -64,7 +65,7 @@ class LayerFiles:
             told |= {"freshness": one.freshness, "doubt": one.doubt, "colour": one.colour}
             place = {"type": "Point", "coordinates": [one.longitude, one.latitude]}
             yield {"type": "Feature", "id": one.id, "geometry": place, "properties": told}
-        moment = moments.moment_of(request, self.platform)
+        moment = moment_of(request, self.platform)
         city = self.platform.city
         shapes = {ward.code: shape for ward, shape in zip(city.wards, city.shapes, strict=True)}
         for area in view.areas(self.platform, person_of(request), language_of(request), layer, moment):

@@ -12,8 +12,8 @@ from dothi.model.problem import Problem, not_found
 from dothi.platform.platform import BaseLayers, Platform
 from dothi.platform.sector import MapLayer
 from dothi.ui.language import language_of
+from dothi.ui.moments import moment_of
 from dothi.web import moments, view
-from dothi.web.moments import moment_of
 
 GROUND = ("wards", "roads-main", "roads-minor", "water")
 _NOTHING = gzip.compress(b'{"type":"FeatureCollection","features":[]}', mtime=0)
@@ -22,7 +22,7 @@ _NOTHING = gzip.compress(b'{"type":"FeatureCollection","features":[]}', mtime=0)
 class MapData:
     """Serves ``/map/…``: the ground, the layers, the tiles, and the hours behind the time bar.
 
-    What changes with time takes ``at`` and ``known`` (``web.moments.moment_of``).
+    What changes with time takes ``at`` and ``known`` (``ui.moments.moment_of``).
     """
 
     def __init__(self, platform: Platform) -> None:

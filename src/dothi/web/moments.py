@@ -1,15 +1,13 @@
-"""Which moment a page is asked to show: read from its address, bounded by what the city has recorded, said in words."""
+"""The time bar: its window over the record, the hours in it, and the way to the next one over the limit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Literal
 
-from starlette.requests import Request
-
 from dothi.access.policy import Person
-from dothi.model.moment import Knowledge, Moment
+from dothi.model.moment import Moment
 from dothi.model.problem import Problem
 from dothi.platform.platform import Platform
 from dothi.platform.sector import HourCell, MapLayer
@@ -19,84 +17,9 @@ from dothi.web import view
 HOUR = timedelta(hours=1)
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours that the time bar shows
 OVER = 1  # the severity from which an hour counts as one over the limit
-_AHEAD = timedelta(minutes=1)  # a browser's clock may be this much before the city's
 _SETTLED = timedelta(minutes=10)  # nothing is heard any more as of a moment that lies this far back
-_OLDEST_YEAR = 1900
 _SEARCH = SPANS["30d"]
 Way = Literal["back", "on"]
-
-
-def moment_of(request: Request, platform: Platform) -> Moment | None:
-    """The past moment in the address (``at``: RFC 3339 with an offset; ``known``: now or then), None for the present.
-
-    Raises Problem 400 for a time that cannot be read, has no offset or lies ahead, and for another ``known``.
-    """
-    query = request.query_params
-    known = _knowledge(query.get("known", ""))
-    text = query.get("at", "").strip()
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))  # a plus in an address reads as a blank
-    except ValueError:
-        raise _wrong(f"at={text[:40]!r} is no time.") from None
-    if at.tzinfo is None:
-        raise _wrong(f"at={text[:40]!r} does not say its zone.")
-    return Moment(_past(at, platform), known)
-
-
-def typed_moment(query: Mapping[str, str], platform: Platform) -> Moment:
-    """The moment of the form: ``day`` (2026-05-20) and ``time`` (14:00) in the city's zone, and ``known``. Problem 400."""
-    text = f"{query.get('day', '')}T{query.get('time') or '00:00'}"
-    try:
-        at = datetime.fromisoformat(text[:19]).replace(tzinfo=formats.city_zone())
-    except ValueError:
-        raise _wrong(f"{text[:19]!r} is no day and time.") from None
-    return Moment(_past(at, platform), _knowledge(query.get("known", "")))
-
-
-def _knowledge(text: str) -> Knowledge:
-    if text in ("", "now"):
-        return "now"
-    if text == "then":
-        return "then"
-    raise Problem(
-        400,
-        "bad-moment",
-        f"known={text[:20]!r} is neither now nor then.",
-        "Give known=now for what is known today, known=then for what had been heard by that moment.",
-    )
-
-
-def _past(at: datetime, platform: Platform) -> datetime:
-    try:
-        moment = at.astimezone(UTC)
-    except OverflowError:
-        raise _wrong("That time is beyond the calendar.") from None
-    if moment.year < _OLDEST_YEAR:
-        raise _wrong("That time is long before any record.")
-    now = platform.clock.now()
-    if moment > now + _AHEAD:
-        raise Problem(
-            400, "future-moment", "That moment lies ahead.", f"Ask for one up to the city's present, {address(now)}."
-        )
-    return min(moment, now)
-
-
-def _wrong(title: str) -> Problem:
-    return Problem(400, "bad-moment", title, "Give a date and time with its offset, for example at=2026-05-20T14:00:00Z.")
-
-
-def address(at: datetime) -> str:
-    """A moment as addresses write it: ``2026-05-20T07:00:00Z``."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def asked(moment: Moment | None) -> dict[str, str]:
-    """``moment`` as parameters of an address, both empty for the present."""
-    if moment is None:
-        return {"at": "", "known": ""}
-    return {"at": address(moment.at), "known": moment.known if moment.known == "then" else ""}
 
 
 def freshness(moment: Moment | None, platform: Platform) -> str:

@@ -14,6 +14,7 @@ from dothi.platform.platform import Platform
 from dothi.platform.sector import MapPoint
 from dothi.ui import formats
 from dothi.ui.language import language_of, translator
+from dothi.ui.moments import address_of, moment_of, typed_moment, written
 from dothi.ui.page import render
 from dothi.web import moments, view, words
 from dothi.web.panel import panel_context
@@ -37,12 +38,12 @@ class Operations:
         query = request.query_params
         asked = view.chosen_layers(platform, query.get("layers"))
         if "day" in query:
-            return _to(request, moments.asked(moments.typed_moment(query, platform)))
-        moment = moments.moment_of(request, platform)
+            return _to(request, address_of(typed_moment(query, platform)))
+        moment = moment_of(request, platform)
         if "way" in query:
             way = moments.way_of(query["way"])
             found = moments.over_the_limit(platform, person, language, asked, moment, way)
-            return _to(request, {"missed": way} if found is None else moments.asked(found))
+            return _to(request, {"missed": way} if found is None else address_of(found))
         state = query.get("state", "all")
         wanted = view.ListFilter(
             query.get("q", "")[:100], query.get("ward", ""), next((one for one in view.STATES if one == state), "all")
@@ -70,7 +71,7 @@ class Operations:
             bar=(bar := moments.bar(platform, person, language, asked, moment, query.get("span", ""))),
             bar_data=msgspec.json.encode(bar).decode(),
             local=(platform.clock.now() if moment is None else moment.at).astimezone(formats.city_zone()),
-            address=moments.address,
+            address=written,
             spans=_spans(language),
             note=_note(language, moment, bar, points, query.get("missed", "")),
             chosen=urn,

@@ -24,9 +24,10 @@ from dothi.platform.platform import Platform
 from dothi.platform.sector import Chart, Panel
 from dothi.ui.formats import number, relative
 from dothi.ui.language import language_of, translator
+from dothi.ui.moments import address_of, moment_of
 from dothi.ui.page import fill
 from dothi.ui.tables import csv_response
-from dothi.web import moments, words
+from dothi.web import words
 from dothi.web.ahead import Ahead, ahead
 from dothi.web.view import guarded
 
@@ -90,7 +91,7 @@ def panel_context(
         "charts": [_chart(platform, person, language, urn, chart, moment) for chart in panel.charts],
         "measured": _measured(platform, language, entity),
         "devices": platform.devices.of_entity(person, urn) if moment is None else [],
-        "asked": urlencode({name: value for name, value in moments.asked(moment).items() if value}),
+        "asked": urlencode({name: value for name, value in address_of(moment).items() if value}),
         "relative": lambda moment: relative(moment, now, language),
         "state_words": partial(words.state_words, language=language),
         "flag_words": partial(words.flag_words, language=language),
@@ -106,7 +107,7 @@ class Panels:
     def fragment(self, request: Request) -> Response:
         """The drawer of one entity, now or at a past moment. Raises Problem 404, 400 for a wrong moment."""
         urn, language = request.path_params["urn"], language_of(request)
-        moment = moments.moment_of(request, self.platform)
+        moment = moment_of(request, self.platform)
         context = panel_context(self.platform, person_of(request), language, urn, moment)
         if context is None:
             raise not_found("entity", urn)
@@ -115,7 +116,7 @@ class Panels:
     async def table(self, request: Request) -> Response:
         """The readings of one attribute over the last ``hours``, up to now or to a past moment, as CSV (RFC 4180, UTF-8 with
         a mark for spreadsheets). Raises Problem 400 for wrong hours or a wrong moment."""
-        moment = moments.moment_of(request, self.platform)
+        moment = moment_of(request, self.platform)
         urn, iri = request.path_params["urn"], request.query_params.get("attribute", "")
         try:
             hours = min(max(int(request.query_params.get("hours", "24")), 1), LONGEST)

@@ -1,7 +1,7 @@
 """The things of the city, as they are now and as they were."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -23,6 +23,7 @@ from dothi.api.v1.common import (
 from dothi.data.context import EntityQuery, EntityTable
 from dothi.data.history import SeriesRows
 from dothi.data.terms import Terms
+from dothi.model.moment import Knowledge, past_moment
 from dothi.model.problem import bad_request, not_found
 from dothi.model.reading import Grade, Origin
 from dothi.platform.platform import Platform
@@ -31,6 +32,8 @@ from dothi.ui.tables import csv_response
 _DAY = timedelta(hours=24)
 _TICK = timedelta(microseconds=1)  # the end of a period is not part of it, the present moment is
 _LONGEST = timedelta(days=3660)
+_FIRST = datetime(2, 1, 1, tzinfo=UTC)  # a day earlier is a day of the calendar too
+_KNOWN = "now: with every correction since; then: only what had been heard by that moment, for a history by its end."
 
 
 def router(platform: Platform) -> APIRouter:
@@ -57,9 +60,15 @@ def router(platform: Platform) -> APIRouter:
             Literal["json", "columns"],
             Query(alias="format", description="columns: fast, for maps and figures; only the attributes named."),
         ] = "json",
+        at: Annotated[
+            datetime | None,
+            Query(description="A past moment, with an offset or Z: the values of then, with format=columns."),
+        ] = None,
+        known: Annotated[Knowledge, Query(description=_KNOWN)] = "now",
     ) -> Response:
+        iri = terms.expand(kind) if kind else None
         query = EntityQuery(
-            type=terms.expand(kind) if kind else None,
+            type=iri,
             ids=tuple(identifier or ()),
             filters=parse_filters(q or [], terms),
             bbox=parse_box(bbox),
@@ -69,6 +78,17 @@ def router(platform: Platform) -> APIRouter:
             offset=offset,
             attributes=tuple(terms.expand(name) for name in attribute) if attribute else None,
         )
+        if at is not None:
+            if layout != "columns" or q or bbox or near or not query.attributes:
+                raise bad_request(
+                    "The past is answered in columns.",
+                    "Give format=columns and attribute with at; narrow it by type, id and ward only.",
+                )
+            moment = past_moment(at, known, platform.clock.now())
+            found_then = platform.history.at(
+                person, moment, type=iri, urns=query.ids or None, ward=ward, attributes=query.attributes
+            )
+            return json_response(columns_of(page_of(found_then, limit, offset, count=count), terms))
         if layout == "columns":
             return json_response(columns_of(platform.context.table(person, query, count=count), terms))
         found = platform.context.query(person, query, count=count)
@@ -95,9 +115,10 @@ def router(platform: Platform) -> APIRouter:
         dataset: Annotated[str | None, Query(max_length=300)] = None,
         limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
         layout: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+        known: Annotated[Knowledge, Query(description=_KNOWN)] = "now",
     ) -> Response:
         until = aware(end, "to") or platform.clock.now() + _TICK
-        since = aware(start, "from") or until - _DAY
+        since = aware(start, "from") or max(until, _FIRST) - _DAY
         if not timedelta(0) <= until - since <= _LONGEST:
             raise bad_request(
                 "from and to are the wrong way round or too far apart.", "At most ten years, the earlier first."
@@ -105,7 +126,9 @@ def router(platform: Platform) -> APIRouter:
         if platform.context.get(person, urn) is None:
             raise not_found("entity", urn)
         iri = terms.expand(attribute)
-        rows = platform.history.series(person, urn, iri, since, until, dataset_id=dataset, limit=limit)
+        rows = platform.history.series(
+            person, urn, iri, since, until, dataset_id=dataset, limit=limit, heard_by=until if known == "then" else None
+        )
         if layout == "csv":
             name = f"{urn.rsplit(':', 1)[-1]}-{terms.compact(iri).rsplit('/', 1)[-1]}"
             return csv_response(name, ("observedAt", "value", "grade", "reasons", "origin", "revision"), lines_of(rows))
@@ -126,6 +149,22 @@ def router(platform: Platform) -> APIRouter:
         )
 
     return api
+
+
+def page_of(table: EntityTable, limit: int, offset: int, *, count: bool) -> EntityTable:
+    """Some rows of a table, with the number of all if that is asked for."""
+    some = slice(offset, offset + limit)
+    return EntityTable(
+        table.ids[some],
+        table.types[some],
+        table.wards[some],
+        table.points[some],
+        {iri: column[some] for iri, column in table.values.items()},
+        {iri: column[some] for iri, column in table.observed_at.items()},
+        {iri: column[some] for iri, column in table.grades.items()},
+        {iri: column[some] for iri, column in table.reasons.items()},
+        len(table) if count else None,
+    )
 
 
 def columns_of(table: EntityTable, terms: Terms) -> dict[str, Any]:

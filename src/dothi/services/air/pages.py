@@ -13,8 +13,9 @@ from dothi.model.city import City, Found, Ward
 from dothi.services.air import api, public, words
 from dothi.services.air.coming import coming
 from dothi.services.air.process import whole_hour
-from dothi.services.air.stations import city_air
+from dothi.services.air.stations import city_air, seen_at
 from dothi.ui.language import language_of
+from dothi.ui.moments import address_of, moment_of
 from dothi.ui.page import render
 
 if TYPE_CHECKING:
@@ -54,20 +55,27 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
 
 
 def _air(request: Request, platform: "Platform") -> Response:
-    """How is the air where I am: ``?ward=<code>``, or ``?q=<part of a name>``, or neither for the whole city."""
+    """How is the air where I am: ``?ward=<code>``, or ``?q=<part of a name>``, or neither for the whole city.
+
+    ``at`` and ``known`` ask how it was. Raises Problem 400 for a wrong moment.
+    """
     language, asker, city = language_of(request), person_of(request), platform.city
     place, matches, asked = _wanted(request, platform.city)
     found = next((one for one in matches if place is not None and one.ward.code == place.code), None)
-    air = city_air(platform, asker)
-    now = platform.clock.now()
+    moment = moment_of(request, platform)
+    air, now = city_air(platform, asker, moment), seen_at(platform, moment)
     shown = air.wards[place.code].nearest or public.nearest(air.stations, place) if place is not None else None
-    history = public.past(platform, asker, air.stations if place is None else [shown] if shown is not None else [])
+    history = public.past(platform, asker, air.stations if place is None else [shown] if shown is not None else [], moment)
     bars = public.bars(history, whole_hour(now), language) if history else []
-    near = public.near(platform, asker, shown, place, language) if shown is not None and place is not None else None
+    near = None
+    if shown is not None and place is not None and moment is None:
+        near = public.near(platform, asker, shown, place, language)
     provider = near["provider"] if near is not None else public.city_source(platform, asker, air)
     title = place.full_name if place is not None else city.title.in_language(language)
     context: dict[str, Any] = {
         "t": public.phrases(language),
+        "seen": None if moment is None else public.seen_words(moment, language),
+        "then": {name: value for name, value in address_of(moment).items() if value},
         "asked": asked,
         "place": place,
         "matches": [(one.ward, words.former_part(one, language)) for one in matches],

@@ -10,12 +10,13 @@ import numpy as np
 from dothi.access.policy import Person
 from dothi.model.city import Ward
 from dothi.model.entity import Entity
+from dothi.model.moment import Moment
 from dothi.model.text import Text
 from dothi.services.air import view, words
 from dothi.services.air.bands import GREY, GREY_INK, Band, band_of
 from dothi.services.air.model import INDEX, PROVIDER
 from dothi.services.air.process import whole_hour
-from dothi.services.air.stations import HOUR, CityAir, Station, WardAir
+from dothi.services.air.stations import HOUR, CityAir, Station, WardAir, seen_at
 from dothi.services.air.wards import FARTHEST_KM, distances_km
 from dothi.ui import formats
 
@@ -43,6 +44,7 @@ PHRASES = {
     "ranks": Text("Nơi nào tốt, nơi nào xấu", "Where it is good, where it is bad"),
     "best": Text("Tốt nhất lúc này", "Best now"),
     "worst": Text("Xấu nhất lúc này", "Worst now"),
+    "to_now": Text("Về bây giờ", "Back to now"),
     "all": Text("Tất cả, từ tốt nhất đến xấu nhất", "All, from best to worst"),
     "past": Text("12 giờ qua ở trạm gần nhất", "The last 12 hours at the nearest station"),
     "past_city": Text("12 giờ qua, trung vị các trạm", "The last 12 hours, median of the stations"),
@@ -83,6 +85,14 @@ def basis(air: CityAir, language: str) -> dict[str, str]:
         "interpolation": words.INTERPOLATION.in_language(language),
         "error": words.error_words(air.error, language),
     }
+
+
+def seen_words(moment: Moment, language: str) -> str:
+    """Which past moment a page shows: 'Đang xem lúc 14:00 20/05/2026, như biết bây giờ'."""
+    at = formats.daytime(moment.at, language)
+    if language == "en":
+        return f"This is how it was at {at}, as known {moment.known}"
+    return f"Đang xem lúc {at}, như biết {'bây giờ' if moment.known == 'now' else 'lúc đó'}"
 
 
 def hero(air: CityAir, place: Ward | None, title: str, now: datetime, language: str) -> dict[str, Any]:
@@ -148,10 +158,14 @@ def bars(values: Mapping[datetime, float], end: datetime, language: str) -> list
     return drawn
 
 
-def past(platform: "Platform", asker: Person, stations: Sequence[Station]) -> dict[datetime, float]:
-    """The median VN_AQI of these stations for each of the last twelve finished hours that has one."""
-    end = whole_hour(platform.clock.now())
-    found = platform.history.hourly(asker, [one.id for one in stations], INDEX, end - HOUR * BARS, end)
+def past(
+    platform: "Platform", asker: Person, stations: Sequence[Station], moment: Moment | None = None
+) -> dict[datetime, float]:
+    """The median VN_AQI of these stations for each of the last twelve finished hours, of now or of ``moment``, with one."""
+    end = whole_hour(seen_at(platform, moment))
+    heard_by = None if moment is None else moment.heard_by
+    ids = [one.id for one in stations]
+    found = platform.history.hourly(asker, ids, INDEX, end - HOUR * BARS, end, heard_by=heard_by)
     hours = (end - HOUR * back for back in range(1, BARS + 1))
     series = {hour: [one[hour] for one in found.values() if hour in one] for hour in hours}
     return {hour: median(values) for hour, values in series.items() if values}
