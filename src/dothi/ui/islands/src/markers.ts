@@ -80,7 +80,7 @@ export class Markers {
         spot.wide = true;
         spot.width += COUNT * this.#scale;
       }
-      found = place(spots);
+      found = place(spots, height);
     }
     const placed = new Map(found.map((one) => [one.ids[0]!, one]));
     for (const [id, { element, line, dot }] of this.#shown) {
