@@ -86,6 +86,8 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
             city.clock.advance(timedelta(hours=7))
     whole(city)
     city.clock.advance(timedelta(days=12))
+    now = city.clock.now()
+    city.say(*[Said(number, now, now, 1_000.0 + number) for number in range(3)])
     with killing(monkeypatch, name, after) as kill_at:
         for call in (1, 2):
             kill_at(call)
