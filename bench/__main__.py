@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import exchange, homes, ingest, lake, live, query, runs, sealing, start
+from bench import exchange, homes, ingest, lake, live, past, query, runs, sealing, start
 
 BENCHES = {
     "exchange": exchange.main,
@@ -12,6 +12,7 @@ BENCHES = {
     "sealing": sealing.main,
     "sustained": sealing.sustained,
     "live": live.main,
+    "past": past.main,
     "query": query.main,
     "runs": runs.main,
     "start": start.main,

@@ -126,14 +126,16 @@ def stations(
 
 def _stations_at(platform: "Platform", asker: Person, ids: Sequence[str] | None, moment: Moment) -> list[Station]:
     ask = partial(platform.history.at, asker, type=AIR_QUALITY_OBSERVED, urns=ids)
-    table = ask(moment, attributes=_SHOWN)
-    if moment.known == "now":
+    if moment.known == "then":
+        table = ask(moment, attributes=_SHOWN)
+    else:
         # An index is observed at the start of the hour that it is made of: hindsight must not show an hour before its end.
-        made = ask(Moment(moment.at - HOUR), attributes=_MADE)
+        table, made = ask(moment, attributes=(NAME, *_OBSERVED)), ask(Moment(moment.at - HOUR), attributes=_MADE)
         rows = {one: row for row, one in enumerate(made.ids)}
+        order = [rows.get(one) for one in table.ids]
         for iri in _MADE:
-            for then, earlier in ((table.values, made.values), (table.observed_at, made.observed_at)):
-                then[iri] = [earlier[iri][rows[one]] if one in rows else None for one in table.ids]
+            table.values[iri] = [None if row is None else made.values[iri][row] for row in order]
+            table.observed_at[iri] = [None if row is None else made.observed_at[iri][row] for row in order]
     found = [_station(platform, table, row, place, moment.at) for row, place in enumerate(table.points) if place]
     return [station for station in found if station.heard is not None or _existed(platform, station, moment.at)]
 

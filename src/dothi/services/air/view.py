@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import median
 from typing import TYPE_CHECKING
 
 from dothi.access.policy import Person
+from dothi.model.clock import from_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.moment import Moment
 from dothi.model.schema import AttributeType
@@ -14,7 +14,15 @@ from dothi.platform.sector import Band as LegendBand
 from dothi.platform.sector import Chart, HourCell, MapArea, MapPoint, Panel, Threshold, Tile
 from dothi.services.air import forecast_process, open_meteo, qcvn05, words
 from dothi.services.air.bands import BANDS, GREY, GREY_INK, Band, band_of
-from dothi.services.air.model import INDEX, NAME, POLLUTANT_TITLES, POLLUTANTS, AirQualityObserved, iri
+from dothi.services.air.model import (
+    AIR_QUALITY_OBSERVED,
+    INDEX,
+    NAME,
+    POLLUTANT_TITLES,
+    POLLUTANTS,
+    AirQualityObserved,
+    iri,
+)
 from dothi.services.air.process import hourly_means, whole_hour
 from dothi.services.air.stations import HOUR, Station, city_air, seen_at, stations
 from dothi.ui import formats
@@ -113,29 +121,32 @@ def hours(
     platform: "Platform", asker: Person, language: str, moment: Moment | None = None, count: int = 24
 ) -> list[HourCell]:
     """The city's median VN_AQI of each of the last ``count`` finished hours, oldest first."""
+    import polars as pl
+
     end = whole_hour(seen_at(platform, moment))
     start = end - HOUR * count
-    ids = [station.id for station in city_air(platform, asker).stations]
     heard_by = None if moment is None else moment.heard_by
-    found = platform.history.hourly(asker, ids, INDEX, start, end, heard_by=heard_by) if ids else {}
-    by_hour: dict[datetime, list[float]] = {}
-    for series in found.values():
-        for at, value in series.items():
-            by_hour.setdefault(at, []).append(value)
-    return [_cell(at, by_hour.get(at), language) for at in (start + HOUR * number for number in range(count))]
+    every = platform.history.windows(
+        asker, INDEX, start, end, every=HOUR, functions=("mean",), type=AIR_QUALITY_OBSERVED, heard_by=heard_by
+    )
+    value = pl.col("mean")
+    figures = every.frame.group_by("start").agg(value.median(), value.max().alias("worst"), pl.len())
+    found = {
+        from_micros(at): _cell(from_micros(at), middle, worst, heard, language)
+        for at, middle, worst, heard in figures.iter_rows()
+    }
+    return [found.get(at, HourCell(at)) for at in (start + HOUR * number for number in range(count))]
 
 
-def _cell(at: datetime, values: Sequence[float] | None, language: str) -> HourCell:
-    if not values:
-        return HourCell(at)
-    middle, worst = (int(value + 0.5) for value in (median(values), max(values)))
-    band = band_of(middle)
-    detail = f"{words.hour_span(at, language)}: {middle} AQI, {band.name.in_language(language)}, {len(values)}"
+def _cell(at: datetime, middle: float, highest: float, count: int, language: str) -> HourCell:
+    value, worst = int(middle + 0.5), int(highest + 0.5)
+    band, worst_band = band_of(value), band_of(worst)
+    detail = f"{words.hour_span(at, language)}: {value} AQI, {band.name.in_language(language)}, {count}"
     detail += " stations" if language == "en" else " trạm"
-    if band_of(worst).severity:
-        highest = band_of(worst).name.in_language(language)
-        detail += f"; worst {worst} AQI, {highest}" if language == "en" else f"; cao nhất {worst} AQI, {highest}"
-    return HourCell(at, str(middle), band.colour, band.ink, detail, band_of(worst).severity)
+    if worst_band.severity:
+        name = worst_band.name.in_language(language)
+        detail += f"; worst {worst} AQI, {name}" if language == "en" else f"; cao nhất {worst} AQI, {name}"
+    return HourCell(at, str(value), band.colour, band.ink, detail, worst_band.severity)
 
 
 def panel(platform: "Platform", asker: Person, language: str, entity: Entity, moment: Moment | None = None) -> Panel:
