@@ -55,7 +55,7 @@ def _home(request: pytest.FixtureRequest) -> "Iterator[SecretStr | None]":
     url = server.migrated()
     with at(url):
         yield url
-    server.drop(url)
+    server.give_back(url)
 
 
 HOMES = ["sqlite", "postgresql"]

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def database(tmp_path: Path, postgres: "Cluster") -> Iterator[Database]:
-    one = open_database(tmp_path, "hanoi", postgres.migrated())
+    url = postgres.migrated()
+    one = open_database(tmp_path, "hanoi", url)
     yield one
     one.close()
+    postgres.give_back(url)
 
 
 def keys(database: Database) -> list[str]:

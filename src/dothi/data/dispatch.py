@@ -74,7 +74,10 @@ class Dispatcher:
         self._handlers: dict[str, Handler] = {}
         self.states: dict[str, HandlerState] = {}
         self._turns: dict[str, asyncio.Lock] = {}
-        self._newest = 0
+        # From now on, not from when it runs: what is committed in between reaches the live views too.
+        with database.reader() as connection:
+            last = connection.execute(connection.dialect.last_outbox).fetchone()
+        self._newest: int = last[0] if last else 0
         self._moved = asyncio.Condition()
         self._committed = asyncio.Event()
         self._listeners: set[_Listener] = set()
@@ -242,10 +245,8 @@ class Dispatcher:
     def _begin(self) -> None:
         with self._database.reader() as connection:
             oldest = connection.execute("SELECT coalesce(min(seq), 1) - 1 FROM outbox").fetchone()[0]
-            last = connection.execute(connection.dialect.last_outbox).fetchone()
             cursors = dict(connection.execute("SELECT handler, seq FROM dispatch_cursor"))
             waiting = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
-        self._newest = last[0] if last else 0
         start = oldest if waiting else self._newest
         for name, state in self.states.items():
             state.seq = cursors.get(name, start)

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from dothi.store.database import migrate, open_database
+from dothi.testing.homes import empty_tables
 
 OLDEST = 15
 MISSING = "there is no PostgreSQL 15 with PostGIS here; on Debian: apt-get install postgresql-postgis"
@@ -47,6 +48,7 @@ class Cluster:
         self._folder, self._tools = folder, tools
         self._options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
         self._numbers = count(1)
+        self._free: list[SecretStr] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._user: int | None = None
         if os.geteuid() == 0:
@@ -94,7 +96,11 @@ class Cluster:
         return self._make("template1")
 
     def migrated(self) -> SecretStr:
-        """The URL of a new database with the empty tables of the tenant ``hanoi``, copied from one that is kept."""
+        """The URL of a database with the empty tables of the tenant ``hanoi``; give it back with ``give_back``."""
+        if self._free:
+            url = self._free.pop()
+            empty_tables(url)
+            return url
         if not self._has("ready"):
             self._run("CREATE DATABASE ready")
             with tempfile.TemporaryDirectory() as home:
@@ -103,10 +109,9 @@ class Cluster:
                 database.close()
         return self._make("ready")
 
-    def drop(self, url: SecretStr) -> None:
-        """Remove a database that ``empty`` or ``migrated`` made, whoever is still connected."""
-        name = url.get_secret_value().split("?")[0].rsplit("/", 1)[1]
-        self._run(f"DROP DATABASE {name} WITH (FORCE)")
+    def give_back(self, url: SecretStr) -> None:
+        """A database that ``migrated`` made may be used again; its tables and indexes are still as they were."""
+        self._free.append(url)
 
     def url(self, name: str) -> SecretStr:
         """How the city is told of the database ``name``."""
