@@ -10,6 +10,7 @@ from dothi.testing.browser import ARGUMENTS, CHROMIUM
 OUT = Path(__file__).resolve().parent.parent / "docs" / "screens"
 PAGES = {
     "operations": "/",
+    "past": "/?at=2026-05-21T02:00:00Z&span=7d",
     "air": "/air?ward=00004",
     "devices": "/devices",
     "lobby": "/devices/lobby",
@@ -26,7 +27,7 @@ PAGES = {
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
 SIZES_OF = {"wall": {"wall": (1920, 1080)}}  # what is not looked at on a phone or a desk
 SETTLE = 7000  # milliseconds for map and stream
-WITH_MAP = ("operations", "ward", "wall")
+WITH_MAP = ("operations", "past", "ward", "wall")
 
 
 def shoot(browser: Browser, base: str, name: str, path: str, size: str, language: str, dark: bool) -> Path:
