@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests' own: in a temporary folder, on a socket of its own, never as root."""
 
+import ctypes
 import os
 import pwd
 import re
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -25,6 +26,7 @@ _PASSWORD = "not-to-be-told"  # noqa: S105 - of a server that trusts its socket;
 _MAINTENANCE = "postgres"
 _TENANT = "hanoi"
 _PATIENCE = 60.0
+_PR_SET_PDEATHSIG = 1
 
 
 def binaries() -> Path | None:
@@ -76,7 +78,12 @@ class Cluster:
         log = self._folder / "log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - ours
-                [*command, *self._options], user=self._user, cwd=self._folder, stdout=output, stderr=output
+                [*command, *self._options],
+                user=self._user,
+                cwd=self._folder,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_end_with_the_tests,
             )
         until = time.monotonic() + _PATIENCE
         while not self._answers():
@@ -144,6 +151,12 @@ class Cluster:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _end_with_the_tests() -> None:
+    """Also when they are killed: Linux then tells the server to stop."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 @contextmanager
