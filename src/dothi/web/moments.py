@@ -33,12 +33,15 @@ def freshness(moment: Moment | None, platform: Platform) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A time written under the bar: where (% of its width), the words, the moment, and whether a new day begins there."""
+    """A time written under the bar: where (% of its width), the words, the moment; whether a new day begins there, and
+    whether it is one of four hours of the day, which is all that a narrow bar has room for.
+    """
 
     x: float
     words: str
     at: datetime
     day: bool
+    six: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ def _labels(start: datetime, count: int) -> list[Label]:
         if count > SPANS["24h"] and (not midnight or (count > SPANS["7d"] and nights % 3 != 1)):
             continue
         x = number / count * 100
-        found.append(Label(round(x, 3), f"{at:%d/%m}" if midnight else f"{at:%H}", at.astimezone(UTC), midnight))
+        said = f"{at:%d/%m}" if midnight else f"{at:%H}"
+        found.append(Label(round(x, 3), said, at.astimezone(UTC), midnight, at.hour % 6 == 0))
     return found
 
 

@@ -17,7 +17,7 @@ export interface Bar {
   start: string;
   end: string;
   blocks: Block[];
-  labels: { x: number; words: string; at: string; day: boolean }[];
+  labels: { x: number; words: string; at: string; day: boolean; six: boolean }[];
   began: string | null;
 }
 
@@ -48,9 +48,10 @@ export function drawHours(drawing: Element, bar: Bar, nothing: string): void {
     if (bar.span === "24h" && label !== null) block.append(make("text", { x: `${x + width / 2}%`, y: 30, fill: ink }, label));
     shapes.push(block);
   }
-  for (const { x, words, day } of bar.labels) {
+  drawing.classList.toggle("rail-24h", bar.span === "24h");
+  for (const { x, words, day, six } of bar.labels) {
     shapes.push(make("line", { class: day ? "hour-line day-line" : "hour-line", x1: `${x}%`, x2: `${x}%`, y1: 39, y2: 44 }));
-    shapes.push(make("text", { class: day ? "hour day" : "hour", x: `${x}%`, y: 54 }, words));
+    shapes.push(make("text", { class: `hour${day ? " day" : ""}${six ? " six" : ""}`, x: `${x}%`, y: 54 }, words));
   }
   shapes.push(make("rect", { class: "veil", y: 3, height: 38, x: "100%", width: "0%" }));
   shapes.push(make("line", { class: "playhead", y1: 4, y2: 44 }), make("circle", { class: "knob", cy: 7, r: 7 }));
