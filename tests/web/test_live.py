@@ -153,7 +153,7 @@ class _World:
     async def _pause(self, _seconds: float) -> None:
         await self.go_on.wait()
 
-    def _points(self, _platform: Any, _person: Any, _language: str, ids: Any) -> list[MapPoint]:
+    def _points(self, _platform: Any, _person: Any, _language: str, ids: Any, _moment: Any) -> list[MapPoint]:
         self.asked += 1
         return [MapPoint(one, 0, 0, one, str(self.values[one]), "#fff", "#000") for one in ids if one in self.values]
 
