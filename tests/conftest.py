@@ -65,6 +65,18 @@ homes_of_module = pytest.fixture(params=HOMES, scope="module", name="homes_of_mo
 """The same for all tests of a module together."""
 
 
+@pytest.fixture(autouse=True)
+def _sqlite_unless_told(request: pytest.FixtureRequest) -> "Iterator[None]":
+    """A test that asks for no home has SQLite, also beside tests of its module that share a home."""
+    from dothi.testing.homes import at
+
+    if {"homes", "homes_of_module"} & set(request.fixturenames):
+        yield
+        return
+    with at(None):
+        yield
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skip that CI could have avoided into a failure."""

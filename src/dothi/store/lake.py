@@ -237,8 +237,7 @@ class Lake:
     def _promised(self) -> set[str]:
         """The types whose tables must be there. Raises Problem 503 if the dictionary cannot say it."""
         types = self._dictionary.types()
-        begun = types is None and (self._begun() or any(table.version() > 0 for table in self._found().values()))
-        if begun and (types := self._dictionary.types()) is None:  # not made since the first look either
+        if types is None and (self._begun() or any(table.version() > 0 for table in self._found().values())):
             raise Problem(503, "lake-damaged", f"The lake's list of series is gone from {self.folder}.", ADVICE)
         return set(types or ())
 
