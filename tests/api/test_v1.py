@@ -1,5 +1,7 @@
 """API v1: what it shows, how it is asked, and what it says to a wrong question."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -35,8 +37,8 @@ def test_a_point_has_a_ward_or_lies_outside(client: httpx.Client) -> None:
 def test_entities_by_type_place_value_and_ward(client: httpx.Client, device: str) -> None:
     client.post(f"/api/v1/devices/{device}/readings", json={"values": {"pm25": 171.25}})
 
-    def found(**query: object) -> list[str]:
-        answer = client.get("/api/v1/entities", params={"limit": 1000, **query})  # type: ignore[dict-item]
+    def found(**query: Any) -> list[str]:
+        answer = client.get("/api/v1/entities", params={"limit": 1000, **query})
         assert answer.status_code == 200, answer.text
         return [one["id"] for one in answer.json()["items"]]
 
@@ -69,11 +71,11 @@ def test_history_as_json_and_csv(client: httpx.Client, device: str) -> None:
     urn = client.get(f"/api/v1/devices/{device}").json()["entity"]
     query = {"attribute": "pm25", "from": day.format(0), "to": day.format(23)}
 
-    def series() -> dict[str, object]:
+    def series() -> dict[str, Any]:
         answer = client.get(f"/api/v1/entities/{urn}/history", params=query)
         return dict(answer.json())
 
-    wait_until(lambda: len(series()["values"]) == 3, "three readings are kept", 20)  # type: ignore[arg-type]
+    wait_until(lambda: len(series()["values"]) == 3, "three readings are kept", 20)
     told = series()
     assert told["values"] == [20, 21, 22]
     assert told["observedAt"] == [day.format(hour) for hour in range(3)]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -32,8 +33,8 @@ def dothi(home: Path, data: Path, *arguments: str) -> str:
     return told.stdout if told.returncode == 0 else told.stderr
 
 
-def manifest(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -81,7 +82,7 @@ def test_real_readings_leave_a_running_city_and_come_back(slice_of_hanoi: Path, 
     counts = manifest(tmp_path / "running")["counts"]
     assert isinstance(counts, dict)
     assert counts["readings"] > 100
-    assert manifest(tmp_path / "running")["sources"][-1]["attribution"].startswith("AQI.in")  # type: ignore[index]
+    assert manifest(tmp_path / "running")["sources"][-1]["attribution"].startswith("AQI.in")
 
     dothi(home, slice_of_hanoi, "export", str(tmp_path / "still"))
     assert "readings a second" in dothi(

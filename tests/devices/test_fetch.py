@@ -4,6 +4,7 @@ import asyncio
 import socket
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,9 @@ from dothi.testing.open_meteo import FakeOpenMeteo, fake_open_meteo
 NOW = datetime(2026, 5, 14, 4, tzinfo=UTC)
 
 
-def fetch(fake: FakeOpenMeteo, tag: str | None = None, **bounds: float) -> Fetched:
+def fetch(fake: FakeOpenMeteo, tag: str | None = None, **bounds: Any) -> Fetched:
     async def ask() -> Fetched:
-        source = Source(fake.url, **bounds)  # type: ignore[arg-type]
+        source = Source(fake.url, **bounds)
         try:
             return await source.get("/x", tag)
         finally:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,8 +79,8 @@ class Told:
 
 def deriver(told: Told, clock: FixedClock, standing: Sequence[str] = ()) -> Deriver:
     index = SimpleNamespace(of_type=lambda iri: list(standing) if iri == "type:a" else [])
-    platform = SimpleNamespace(clock=clock, writer=SimpleNamespace(index=index))
-    return Deriver(platform, Derivation("x", "type:a", told.compute, timedelta(minutes=5)))  # type: ignore[arg-type]
+    platform: Any = SimpleNamespace(clock=clock, writer=SimpleNamespace(index=index))
+    return Deriver(platform, Derivation("x", "type:a", told.compute, timedelta(minutes=5)))
 
 
 @asynccontextmanager

@@ -352,15 +352,17 @@ def test_ids_sort_by_the_time_they_were_given_out() -> None:
     assert len(set(given)) == 3
 
 
-def test_a_run_whose_end_cannot_be_written_is_told_at_the_next_start(tmp_path: Path) -> None:
+def test_a_run_whose_end_cannot_be_written_is_told_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scene() -> None:
         async with world(tmp_path) as made:
-            await _break_the_end(made)
+            await _break_the_end(made, monkeypatch)
 
     asyncio.run(scene())
 
 
-async def _break_the_end(made: World) -> None:
+async def _break_the_end(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     write, broken = made.runs._write, [True]
 
     async def failing(ticket: Any, state: Any, *rest: Any, **values: Any) -> None:
@@ -369,7 +371,7 @@ async def _break_the_end(made: World) -> None:
             raise OSError("the disk is full")
         await write(ticket, state, *rest, **values)
 
-    made.runs._write = failing  # type: ignore[method-assign]
+    monkeypatch.setattr(made.runs, "_write", failing)
     found = await made.over(await made.ask(ECHO))
     assert (found.state, found.error) == ("failed", "city-stopped")
     assert found.ended_at is not None and to_micros(found.ended_at) == to_micros(NOON)

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -127,10 +128,15 @@ def test_figures_are_the_same_on_every_door(client: httpx.Client) -> None:
     assert client.get("/api/v1/forecasts/scores?process=nothing").status_code == 404
 
 
+def _over(city: RunningCity, run: str) -> bool:
+    found = city.platform.runs.get(SYSTEM, run)
+    return found is not None and found.over
+
+
 def test_options_for_the_past_that_make_no_sense_fail_with_advice(city: RunningCity) -> None:
     for options in ({"from": "yesterday"}, {"from": "2026-05-05T00:00:00Z", "to": "2027-01-01T00:00:00Z", "every_hours": 3}):
         run = city.run(city.platform.runs.submit(SYSTEM, PROCESS, options))
-        wait_until(lambda run=run: city.platform.runs.get(SYSTEM, run).over, "the run is over")  # type: ignore[misc, union-attr]
+        wait_until(partial(_over, city, run), "the run is over")
         found = city.platform.runs.get(SYSTEM, run)
         assert found is not None and found.state == "failed" and found.error.startswith("gather-failed")
 

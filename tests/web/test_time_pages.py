@@ -46,7 +46,9 @@ def test_a_link_leads_to_the_past_exceedance_and_its_drawer_shows_it(client: htt
     drawer = client.get(httpx.URL(answer.headers["location"]).copy_merge_params({"chosen": first[1]})).text
     assert SMOGGY in drawer
     assert "vượt giới hạn" in drawer
-    assert f"at={at:%Y-%m-%dT%H}%3A00%3A00Z" in re.search(r'href="(/panel/[^"]+csv[^"]+)"', drawer)[1]  # type: ignore[index]
+    table = re.search(r'href="(/panel/[^"]+csv[^"]+)"', drawer)
+    assert table
+    assert f"at={at:%Y-%m-%dT%H}%3A00%3A00Z" in table[1]
     none = client.get("/", params={"way": "back", "at": "2026-05-18T02:00:00Z"})
     assert "missed=back" in none.headers["location"]
     assert "Không có lần vượt ngưỡng nào trước đó" in client.get(none.headers["location"]).text

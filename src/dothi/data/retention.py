@@ -40,10 +40,14 @@ _CHANGE = (
 _BEGUN = "destroying:"
 _REMEMBER = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _OF_TYPE = "IN (SELECT s.id FROM series s JOIN entity e ON e.num = s.entity JOIN name t ON t.id = e.type WHERE t.iri = ?)"
-_COUNT = f"SELECT observed_at / {DAY}, count(*) FROM reading WHERE observed_at < ? AND series_id {_OF_TYPE} GROUP BY 1"  # noqa: S608
+_COUNT = (
+    f"SELECT observed_at / {DAY}, count(*) FROM reading "  # noqa: S608 - constants
+    f"WHERE observed_at < ? AND series_id {_OF_TYPE} GROUP BY 1"
+)
 _ADDED = (
-    f"SELECT u.observed_at / {DAY}, count(*) FROM unsealed u JOIN reading r ON r.observed_at = u.observed_at "  # noqa: S608
-    f"AND r.series_id = u.series_id WHERE u.observed_at < ? AND u.series_id {_OF_TYPE} GROUP BY 1"
+    f"SELECT u.observed_at / {DAY}, count(*) FROM unsealed u "  # noqa: S608 - constants
+    "JOIN reading r ON r.observed_at = u.observed_at AND r.series_id = u.series_id "
+    f"WHERE u.observed_at < ? AND u.series_id {_OF_TYPE} GROUP BY 1"
 )
 _OLDEST = f"SELECT min(observed_at) FROM reading WHERE observed_at < ? AND series_id {_OF_TYPE}"  # noqa: S608 - constants
 _TAKE = f"DELETE FROM reading WHERE observed_at >= ? AND observed_at < ? AND series_id {_OF_TYPE}"  # noqa: S608 - constants

@@ -48,7 +48,8 @@ def _ends(table: str, key: str) -> str:
 
 def _span(table: str, key: str) -> str:
     """How many numbers a table spans from its first row to its last: its rows, where none goes from the middle."""
-    return f"(SELECT coalesce(max({key}), 0) FROM {table}) - (SELECT coalesce(min({key}), 1) FROM {table}) + 1"  # noqa: S608
+    first, last = f"coalesce(min({key}), 1)", f"coalesce(max({key}), 0)"
+    return f"(SELECT {last} FROM {table}) - (SELECT {first} FROM {table}) + 1"  # noqa: S608 - names of our own
 
 
 # Rows, first and last moment (µs).

@@ -48,8 +48,6 @@ class _Side(Protocol):
 
     def place(self) -> None: ...
 
-    def clear(self) -> None: ...
-
 
 def move(source: Database, target: Database) -> list[Moved]:
     """Copy a city that is at rest into the other home, table by table. Raises as ``fill``, and Problem 409 if it runs."""
@@ -71,13 +69,13 @@ def fill(source: Database, target: Database, *, replace: bool = False) -> list[M
     if at is None:
         raise Problem(404, "no-city", "There is no city to copy.", "Start one with: dothi run")
     there = target.exists()
-    if there and not replace:
+    if there and (not replace or isinstance(target, SqliteDatabase)):  # a file is replaced as a whole
         raise _occupied(target)
     target.make()
     moved = []
     with source.translated(), target.translated(), _reading(source) as old, target.engine.begin() as connection:
         new = _side(connection.connection.driver_connection)
-        if there:
+        if there and isinstance(new, _Postgres):
             new.clear()
         upgrade(connection, at)
         # The tables are those of the source's revision, which may be older than this program.
@@ -176,9 +174,6 @@ class _Sqlite:
     def place(self) -> None:
         self._db.execute(_PLACE.format(box="west, east, south, north"))
 
-    def clear(self) -> None:
-        raise NotImplementedError("a file is replaced as a whole")
-
 
 class _Postgres:
     def __init__(self, db: "psycopg.Connection[Any]") -> None:
@@ -199,8 +194,9 @@ class _Postgres:
     def numbers(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for table, column in _COUNTING.items():
-            if self._db.execute(f"SELECT to_regclass('{table}_{column}_seq')").fetchone()[0] is not None:
-                row = self._db.execute(f"SELECT last_value FROM {table}_{column}_seq WHERE is_called").fetchone()  # noqa: S608
+            counter = f"{table}_{column}_seq"
+            if self._db.execute(f"SELECT to_regclass('{counter}')").fetchone()[0] is not None:
+                row = self._db.execute(f"SELECT last_value FROM {counter} WHERE is_called").fetchone()  # noqa: S608 - ours
                 found |= {} if row is None else {table: row[0]}
         return found
 

@@ -121,7 +121,8 @@ class PostgresConnection:
         news = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
         then = f"UPDATE SET {news}" if news else "NOTHING"
         self._db.execute(
-            f"INSERT INTO {table} SELECT * FROM {staging} ON CONFLICT ({', '.join(key)}) DO {then}"  # noqa: S608
+            f"INSERT INTO {table} SELECT * FROM {staging} "  # noqa: S608 - names of our own
+            f"ON CONFLICT ({', '.join(key)}) DO {then}"
         )
 
     def _copy(self, into: str, table: str, columns: Sequence[Column]) -> None:

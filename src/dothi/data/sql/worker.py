@@ -29,7 +29,7 @@ def main(temporary: Path, process_megabytes: int) -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a library prints may get between the answers
     import duckdb  # noqa: F401 - now, so that the first question need not wait for it
-    import polars  # noqa: F401
+    import polars  # noqa: F401 - likewise
 
     asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_hear, args=(sys.stdin.buffer, asked), daemon=True).start()
