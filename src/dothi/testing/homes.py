@@ -1,12 +1,14 @@
 """Which home the databases of a test have: one test, run once for each."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from dothi.store.database import Database, open_database
+from dothi.store.database import Database, migrate, open_database
 from dothi.store.tables import METADATA
 
 _END_OTHERS = (
@@ -59,6 +61,17 @@ def empty_tables(url: SecretStr, tenant: str = "hanoi") -> None:
             for table in [*METADATA.tables, "place"]:
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
             db.execute(_COUNT_ANEW)
+
+
+@cache
+def empty_database() -> bytes:
+    """A migrated SQLite file as bytes: migrating anew for every example would be most of the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(Path(folder), "template")
+        migrate(database)
+        path = database.copy(Path(folder) / "copy.db")
+        database.close()
+        return path.read_bytes()
 
 
 def open_city(folder: Path, tenant: str = "hanoi") -> Database:

@@ -1,9 +1,7 @@
 """A small city to take along: a database with its writer, ways to fill it, and what can be seen of it from outside."""
 
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,9 @@ from dothi.data.writer import Writer
 from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
-from dothi.store.database import Database, migrate, open_database
+from dothi.store.database import Database, open_database
 from dothi.store.sqlite import SqliteDatabase
-from dothi.testing.homes import open_city
+from dothi.testing.homes import empty_database, open_city
 
 NOW = datetime(2026, 5, 14, 4, 0, tzinfo=UTC)
 STATION, CAMERA = "https://example.org/Station", "https://example.org/other/Station"
@@ -37,17 +35,6 @@ def at(minutes: float) -> datetime:
 
 def row(number: int, minutes: float, value: Any, heard: float = 0, **more: Any) -> ReadingRow:
     return ReadingRow(urn(number), PM, at(minutes), value, Origin.MEASURED, received_at=at(heard), **more)
-
-
-@cache
-def empty_database() -> bytes:
-    """A migrated database as bytes: migrating anew for every example would be most of the time."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = open_database(Path(folder), "template")
-        migrate(database)
-        path = database.copy(Path(folder) / "copy.db")
-        database.close()
-        return path.read_bytes()
 
 
 class Town:

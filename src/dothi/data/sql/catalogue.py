@@ -64,25 +64,17 @@ _LATITUDE = Column("latitude", "DOUBLE", Text("Vĩ độ", "Latitude"), "21.0411
 _OWNER = Column("owner", "VARCHAR", Text("Cơ quan quản lý", "Agency that owns it"))
 _CREATED = Column("created_at", "TIMESTAMPTZ", Text("Lúc tạo", "When it was made"), "2026-05-01 08:00:00+07")
 
+_OF_WHAT = (_ENTITY, _NAME, _TYPE, _ATTRIBUTE, _DATASET)
+_TOLD = (_OBSERVED, _VALUE, _TEXT, _UNIT, _GRADE, _ORIGIN, _WARD, _WARD_NAME)
+
 _TABLES = (
     Table(
         "readings",
         Text("Mọi số đo, mỗi dòng một giá trị; chỉ giá trị đang đứng", "Every reading, one value a row, as corrected"),
         "history.read",
         (
-            _ENTITY,
-            _NAME,
-            _TYPE,
-            _ATTRIBUTE,
-            _DATASET,
-            _OBSERVED,
-            _VALUE,
-            _TEXT,
-            _UNIT,
-            _GRADE,
-            _ORIGIN,
-            _WARD,
-            _WARD_NAME,
+            *_OF_WHAT,
+            *_TOLD,
             _RECEIVED,
         ),
         time="observed_at",
@@ -92,11 +84,7 @@ _TABLES = (
         Text("Số đo theo giờ, bỏ giá trị hỏng", "Readings by the hour, without bad ones"),
         "history.read",
         (
-            _ENTITY,
-            _NAME,
-            _TYPE,
-            _ATTRIBUTE,
-            _DATASET,
+            *_OF_WHAT,
             Column("hour", "TIMESTAMPTZ", Text("Giờ (lúc bắt đầu)", "The hour (its beginning)"), "2026-05-14 11:00:00+07"),
             Column("mean", "DOUBLE", Text("Trung bình của giờ", "Mean of the hour"), "47.2"),
             Column("lowest", "DOUBLE", Text("Thấp nhất", "Lowest"), "41.0"),
@@ -113,19 +101,8 @@ _TABLES = (
         Text("Giá trị mới nhất của mỗi chuỗi", "The newest value of every series"),
         "entity.read",
         (
-            _ENTITY,
-            _NAME,
-            _TYPE,
-            _ATTRIBUTE,
-            _DATASET,
-            _OBSERVED,
-            _VALUE,
-            _TEXT,
-            _UNIT,
-            _GRADE,
-            _ORIGIN,
-            _WARD,
-            _WARD_NAME,
+            *_OF_WHAT,
+            *_TOLD,
             _LONGITUDE,
             _LATITUDE,
             _RECEIVED,
