@@ -80,7 +80,8 @@ async def _database_answers(platform: Platform) -> bool:
             return bool(connection.execute("SELECT 1").fetchone() == (1,))
 
     try:
-        return await asyncio.wait_for(asyncio.to_thread(ask), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            return await asyncio.to_thread(ask)
     except (DatabaseError, TimeoutError):
         return False
 

@@ -40,7 +40,8 @@ class Watch:
     async def look(self) -> None:
         """Sample once."""
         try:
-            self.lag = await asyncio.wait_for(self._journal.lag(), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):  # wait_for of 3.11 loses a cancellation that meets the answer
+                self.lag = await self._journal.lag()
         except (Problem, TimeoutError):
             self.lag = None
         self.free = await asyncio.to_thread(free_share, self._home)

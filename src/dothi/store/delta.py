@@ -88,6 +88,7 @@ class Made:
 
 ADVICE = "Restore it from a backup; `dothi doctor` lists every damaged file. What other days hold is answered as before."
 _TICK = 50_000_000
+_UNSURE = -1  # changed too lately for its time to tell: look again
 _MOST_PARTS = 64
 
 
@@ -198,7 +199,7 @@ class Table:
         if grown != self._seen:
             self._delta.update_incremental()
             # Two commits within one tick of the file system's clock look like one: what is that young is looked at again.
-            self._seen = grown if time.time_ns() - grown > _TICK else 0
+            self._seen = grown if time.time_ns() - grown > _TICK else _UNSURE
 
 
 class Dictionary:
@@ -243,7 +244,7 @@ class Dictionary:
             moved = {row[0]: row[4] for row in rows if row[0] in self._units and self._units[row[0]] != row[4]}
             if new or moved:
                 self._write(new, moved)
-                self._seen = 0
+                self._seen = _UNSURE
                 self._refresh()
             return {row[0]: self._types[self._type[row[0]]] for row in rows}
 
@@ -277,7 +278,7 @@ class Dictionary:
         from deltalake import write_deltalake
 
         rows = _framed(new)
-        many = self._seen != 0 and len(opened(self._folder).file_uris()) >= _MOST_PARTS
+        many = bool(self._units) and len(opened(self._folder).file_uris()) >= _MOST_PARTS
         if moved or many:
             known = self._read().rows()
             kept = [(*row[:4], moved.get(row[0], row[4]), row[5]) for row in known]
@@ -315,7 +316,7 @@ class Dictionary:
         self._meaning = np.zeros(len(self._type), np.uint64)
         self._meaning[series] = _meaning(rows)
         self._units = dict(zip(series.tolist(), rows["unit"].to_list(), strict=True))
-        self._seen = grown if time.time_ns() - grown > _TICK else 0
+        self._seen = grown if time.time_ns() - grown > _TICK else _UNSURE
 
 
 def _framed(rows: "Sequence[SeriesRow]") -> "pl.DataFrame":

@@ -115,7 +115,8 @@ class NatsJournal:
             await self._server.start()
         self._wire.open()
         try:
-            await asyncio.wait_for(self._wire.ready.wait(), _START_PATIENCE)
+            async with asyncio.timeout(_START_PATIENCE):
+                await self._wire.ready.wait()
         except TimeoutError:
             trouble = self._wire.trouble
             await self.stop()

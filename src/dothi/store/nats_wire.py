@@ -200,7 +200,8 @@ class Wire:
     async def _watch(self, link: "_Link") -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(link.lost), _PING_EVERY)
+                async with asyncio.timeout(_PING_EVERY):
+                    await asyncio.shield(link.lost)
                 return
             try:
                 async with asyncio.timeout(_PATIENCE):

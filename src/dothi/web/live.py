@@ -172,7 +172,8 @@ class Live:
             yield b"retry: 2000\n\n" + event("hello", self._now())
             while True:
                 try:
-                    message = await asyncio.wait_for(queue.get(), BEAT)
+                    async with asyncio.timeout(BEAT):
+                        message = await queue.get()
                 except TimeoutError:
                     message = event("beat", self._now())
                 if message is None:

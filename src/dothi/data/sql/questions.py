@@ -114,7 +114,8 @@ class Questions:
             worker = self._idle.pop() if self._idle else await _Worker.start(self._cache, self.limits)
             worker.rest(None)
             try:
-                reply = await asyncio.wait_for(worker.ask(question), self.limits.seconds)
+                async with asyncio.timeout(self.limits.seconds):
+                    reply = await worker.ask(question)
             except TimeoutError:
                 await worker.end()
                 raise too_long(self.limits) from None
@@ -141,7 +142,8 @@ class Questions:
         self._inside += 1
         try:
             try:
-                await asyncio.wait_for(self._free.acquire(), limits.patience)
+                async with asyncio.timeout(limits.patience):
+                    await self._free.acquire()
             except TimeoutError:
                 words = "Other questions take their time."
                 raise Refused(503, "sql-busy", words, "Ask again in a moment.", retry_after=soon) from None
@@ -180,7 +182,8 @@ class _Worker:
         command = ("-m", "dothi.data.sql.worker", str(folder), str(limits.process))
         worker = cls(await asyncio.create_subprocess_exec(sys.executable, *command, stdin=PIPE, stdout=PIPE), folder)
         try:
-            await asyncio.wait_for(worker._read(len(READY)), _START)
+            async with asyncio.timeout(_START):
+                await worker._read(len(READY))
         except (TimeoutError, asyncio.IncompleteReadError):
             await worker.end()
             raise Problem(503, "sql-no-process", "Questions cannot be answered now.", "Ask again later.", 30) from None
