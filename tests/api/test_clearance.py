@@ -7,18 +7,20 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from dothi.access.policy import ACTIONS, Clearance, Person
+from dothi.access.policy import Clearance
+from dothi.access.roles import ACTIONS
 from dothi.access.routes import declared_actions
 from dothi.data.batch import Batch, EntityChange, ReadingRow, readings_of
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.reading import Origin
 from dothi.testing.city import RunningCity
+from dothi.testing.people import insider
 
 TYPE = "https://smartdatamodels.org/dataModel.Environment/AirQualityObserved"
 PM = "https://smartdatamodels.org/dataModel.Environment/pm25"
 INDEX = "https://smartdatamodels.org/dataModel.Environment/airQualityIndex"
 NAME = "https://smartdatamodels.org/name"
-KEEPER = Person("keeper", Clearance.PERSONAL, operator=True)
+KEEPER = insider("keeper", Clearance.PERSONAL)
 URN = {one: f"urn:ngsi-ld:AirQualityObserved:hanoi:kept-{one.name.lower()}" for one in Clearance}
 # A number of its own for each thing: if an answer holds it, the thing has been shown, whatever the answer calls it.
 VALUE = {Clearance.PUBLIC: 311.25, Clearance.INTERNAL: 322.25, Clearance.RESTRICTED: 333.25, Clearance.PERSONAL: 344.25}

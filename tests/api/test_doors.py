@@ -2,7 +2,7 @@
 
 import httpx
 
-from dothi.access.policy import ACTIONS
+from dothi.access.roles import ACTIONS
 from dothi.access.routes import declared_actions
 from dothi.testing.city import RunningCity, wait_until
 

@@ -23,8 +23,9 @@ from dothi.model.text import Text
 from dothi.model.ward import Ward
 from dothi.testing.clock import FixedClock
 from dothi.testing.homes import chosen
+from dothi.testing.people import insider
 
-KEEPER = Person("keeper", Clearance.PERSONAL, operator=True)
+KEEPER = insider("keeper", Clearance.PERSONAL)
 KIND = EntityType(
     "AirStation",
     "https://example.org/AirStation",

@@ -11,7 +11,7 @@ from city_world import NAME, PM, TYPE, City, at, point, row, station, urn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.access.policy import LOCAL_OPERATOR, STRANGER, SYSTEM, Clearance, Person, may
+from dothi.access.policy import LOCAL_OPERATOR, STRANGER, SYSTEM, Clearance, Grant, Person, Scope, Thing, may
 from dothi.data.batch import EntityChange, ReadingRow
 from dothi.data.context import EntityQuery, Filter
 from dothi.data.shape import box_around
@@ -19,6 +19,7 @@ from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.ground import metres
 from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Origin, Reason
+from dothi.testing.people import insider
 
 OTHER_TYPE = "https://example.org/Pump"
 LEVEL = "https://example.org/level"
@@ -140,6 +141,10 @@ class _Thing:
         self.pm = float(number % 11) if number % 2 else None
         self.ward = "east" if self.point and self.point[0] > 105.8 else None
 
+    @property
+    def as_policy(self) -> Thing:
+        return Thing(self.clearance, self.ward, None, self.type)
+
     def entity(self) -> Entity:
         attributes: dict[str, list[Attribute]] = {} if self.point is None else place(*self.point)
         if self.level != "missing":
@@ -162,7 +167,7 @@ THINGS = [_Thing(number) for number in range(60)]
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory, homes_of_module: object) -> Iterator[City]:
     city = City(tmp_path_factory.mktemp("context"), stations=0)
-    keeper = Person("keeper", Clearance.PERSONAL, operator=True)
+    keeper = insider("keeper", Clearance.PERSONAL)
     city.write(entities=[EntityChange("create", thing.entity(), thing.clearance) for thing in THINGS], person=keeper)
     rows = [ReadingRow(urn(thing.number), PM, at(1), thing.pm, Origin.MEASURED) for thing in THINGS if thing.pm is not None]
     city.write(*rows, person=keeper)
@@ -205,7 +210,7 @@ def _by_hand(asker: Person, query: EntityQuery) -> list[str]:
         here = thing.point
         box, near = query.bbox, query.near
         if (
-            may(asker, "entity.read", thing.clearance)
+            may(asker, "entity.read", thing.as_policy)
             and (types is None or thing.type in types)
             and (not query.ids or urn(thing.number) in query.ids)
             and (query.ward is None or thing.ward == query.ward)
@@ -218,8 +223,15 @@ def _by_hand(asker: Person, query: EntityQuery) -> list[str]:
     return found
 
 
+_SCOPES = st.builds(
+    Scope,
+    st.none() | st.frozensets(st.sampled_from(["east", "west"])),
+    st.none(),
+    st.none() | st.frozensets(st.sampled_from([TYPE, OTHER_TYPE])),
+)
+_GRANTS = st.builds(Grant, st.sampled_from(["operator", "device", "system"]), _SCOPES, st.sampled_from(Clearance))
 _ASKERS = st.sampled_from([STRANGER, SYSTEM, LOCAL_OPERATOR]) | st.builds(
-    Person, st.just("somebody"), st.sampled_from(Clearance), st.booleans()
+    Person, st.just("somebody"), st.lists(_GRANTS, max_size=2).map(tuple)
 )
 _FILTERS = st.builds(
     Filter,
@@ -274,12 +286,12 @@ def test_history_and_single_things_are_read_by_whom_may_allows(full: City, asker
     """One thing, its history and many histories at once: each shows what ``may`` allows of that thing, and no more."""
     things = [thing for thing in THINGS if thing.number in numbers]
     assert [full.context.get(asker, urn(number)) is not None for number in numbers] == [
-        number < len(THINGS) and may(asker, "entity.read", THINGS[number].clearance) for number in numbers
+        number < len(THINGS) and may(asker, "entity.read", THINGS[number].as_policy) for number in numbers
     ]
     known = {
         urn(thing.number): thing.pm
         for thing in things
-        if thing.pm is not None and may(asker, "history.read", thing.clearance)
+        if thing.pm is not None and may(asker, "history.read", thing.as_policy)
     }
     read = {urn(number): full.history.series(asker, urn(number), PM, at(0), at(60)).values for number in numbers}
     assert {one: values for one, values in read.items() if values} == {one: [pm] for one, pm in known.items()}

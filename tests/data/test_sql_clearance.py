@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sql_world import LEVEL, Asked, urn
 
-from dothi.access.policy import Clearance, Person
+from dothi.access.policy import Clearance
 from dothi.data.sql.answer import Answer, Refusal
+from dothi.testing.people import insider
 
 EVERYTHING = "SELECT * FROM {} ORDER BY ALL"
 TABLES = ("readings", "readings_hourly", "air_station", "latest", "entities", "series", "devices", "forecasts")
@@ -57,7 +58,7 @@ def same(one: Answer | Refusal, other: Answer | Refusal) -> bool:
 def test_nothing_tells_of_what_is_hidden(tmp_path: Path, clearance: Clearance) -> None:
     """Every table whole, counted and probed, in a city with hidden things beside one that never had them."""
     above = Clearance(clearance + 1)
-    asker = Person("analyst", clearance, operator=True)
+    asker = insider("analyst", clearance)
     seen = {"s1": clearance, "s2": Clearance.PUBLIC}
     with_hidden = city(tmp_path / "with", {"h9": above, **seen, "h8": Clearance.PERSONAL})
     without = city(tmp_path / "without", seen)
@@ -73,7 +74,7 @@ def test_nothing_tells_of_what_is_hidden(tmp_path: Path, clearance: Clearance) -
 def test_the_probes_do_fail_where_the_asker_sees_the_row(tmp_path: Path) -> None:
     """Else the test above would prove nothing."""
     world = city(tmp_path, {"h9": Clearance.PUBLIC})
-    asker = Person("analyst", Clearance.PUBLIC, operator=True)
+    asker = insider("analyst", Clearance.PUBLIC)
     failing = [text for text in PROBES if isinstance(world.reply(text, asker), Refusal)]
     assert len(failing) >= 6
     assert "hidden text" in str(world.reply(PROBES[0], asker)) or "hidden still" in str(world.reply(PROBES[0], asker))
@@ -96,7 +97,7 @@ def test_whatever_the_clearances_are(
 ) -> None:
     """The law at random: what an asker hears depends only on what they may see."""
     home = Path(tempfile.mkdtemp(dir=folder))
-    asker = Person("analyst", asker_has, operator=True)
+    asker = insider("analyst", asker_has)
     stations = {f"{'s' if one <= asker_has else 'h'}{number}": one for number, one in enumerate(given_out)}
     whole = city(home / "whole", stations)
     seen = city(home / "seen", {name: one for name, one in stations.items() if one <= asker_has})

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sql_world import KIND, Asked
 from test_sql_clearance import COUNTS, EVERYTHING, PROBES, TABLES, city, same
 
-from dothi.access.policy import Clearance, Person
+from dothi.access.policy import Clearance
 from dothi.data.sql import engine
 from dothi.model.clock import to_micros
+from dothi.testing.people import insider
 
 ALL = "SELECT name, epoch_us(observed_at) AS at, value, text, grade FROM readings ORDER BY ALL"
 TODAY = at(0).replace(hour=0)
@@ -101,7 +102,7 @@ def test_a_damaged_file_is_named_and_other_days_are_answered(tmp_path: Path) -> 
 def test_the_lake_tells_nothing_of_what_is_hidden(tmp_path: Path) -> None:
     """Hidden rows lie in the same files as others: no question ever computes with them."""
     clearance = Clearance.INTERNAL
-    asker = Person("analyst", clearance, operator=True)
+    asker = insider("analyst", clearance)
     seen = {"s1": clearance, "s2": Clearance.PUBLIC}
     with_hidden = city(tmp_path / "with", {"h9": Clearance(clearance + 1), **seen, "h8": Clearance.PERSONAL})
     without = city(tmp_path / "without", seen)

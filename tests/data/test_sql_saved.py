@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from city_world import NOW, City
 
-from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance, Person
+from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance
 from dothi.data.sql.saved import SavedQueries
 from dothi.model.problem import Problem
 from dothi.testing.clock import FixedClock
+from dothi.testing.people import insider
 
-OTHER = Person("colleague", Clearance.RESTRICTED, operator=True)
+OTHER = insider("colleague", Clearance.RESTRICTED)
 
 
 @pytest.fixture

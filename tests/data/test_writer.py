@@ -11,7 +11,7 @@ from city_world import NOW, PM, City, at, row, station, urn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.access.policy import STRANGER, SYSTEM, Clearance, Person
+from dothi.access.policy import STRANGER, SYSTEM, Clearance
 from dothi.data.batch import (
     Batch,
     EntityChange,
@@ -29,6 +29,7 @@ from dothi.model.reading import Grade, Origin, Reason
 from dothi.store.audit import Act, verify
 from dothi.store.connection import Conflict, Connection
 from dothi.testing.homes import clear_city
+from dothi.testing.people import insider
 
 pytestmark = pytest.mark.usefixtures("homes")
 
@@ -294,7 +295,7 @@ def test_who_may_write(city: City) -> None:
     with pytest.raises(Problem) as refused:
         city.write(entities=[secret])
     assert refused.value.status == 403
-    clerk = Person("clerk", Clearance.INTERNAL, operator=True)
+    clerk = insider("clerk", Clearance.INTERNAL)
     city.write(entities=[EntityChange("create", station(6), Clearance.RESTRICTED)])
     for change in (EntityChange("merge", station(6), Clearance.PUBLIC), EntityChange("delete", station(6))):
         with pytest.raises(Problem) as refused:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from runs_world import NOON, World, lives, world
 
-from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance, Person
+from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem
 from dothi.model.text import Text
@@ -20,10 +20,11 @@ from dothi.platform.runs import QUEUE, SHARE
 from dothi.platform.schedule import SCHEDULE, Schedule
 from dothi.platform.sector import Process
 from dothi.testing.computations import echo
+from dothi.testing.people import insider
 from dothi.testing.processes import ECHO, FAIL, NAP, ODD, SHORT_NAP, WALK
 
 pytestmark = pytest.mark.usefixtures("homes")
-SECOND = Person("second-operator", Clearance.RESTRICTED, operator=True)
+SECOND = insider("second-operator", Clearance.RESTRICTED)
 HOUR = timedelta(hours=1)
 
 
@@ -62,7 +63,8 @@ def test_a_run_from_question_to_results(tmp_path: Path) -> None:
                 ("schedule", "run.start", "running"),
                 ("schedule", "run.start", "done"),
             ]
-            assert b'dothi_run_seconds_count{process="test.kept",state="done"} 1.0' in made.metrics.text()
+            counted = b'dothi_run_seconds_count{process="test.kept",state="done"} 1.0'
+            await made.until(lambda: counted in made.metrics.text())  # counted a moment after it is written
 
     asyncio.run(scene())
 
@@ -190,11 +192,11 @@ def test_the_queue_is_bounded_and_fair(tmp_path: Path) -> None:
             refused = [one for one in asked if isinstance(one, Problem)]
             assert [one.status for one in refused] == [429] * 3
             assert refused[0].retry_after
-            others = [Person(f"p{number}", Clearance.RESTRICTED, operator=True) for number in range(QUEUE - SHARE)]
+            others = [insider(f"p{number}", Clearance.RESTRICTED) for number in range(QUEUE - SHARE)]
             for one in others:
                 await made.ask(ECHO, one)
             with pytest.raises(Problem, match="Too many runs"):
-                await made.ask(ECHO, Person("late", Clearance.RESTRICTED, operator=True))
+                await made.ask(ECHO, insider("late", Clearance.RESTRICTED))
             made.tasks.start("runs", made.runs.run)
             await made.until(lambda: made.runs.counts(LOCAL_OPERATOR)["done"] == QUEUE + 1, 60)
             with made.database.reader() as connection:

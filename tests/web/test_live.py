@@ -21,6 +21,7 @@ from dothi.platform.metrics import Metrics
 from dothi.platform.sector import MapLayer, MapPoint
 from dothi.platform.tasks import Supervisor
 from dothi.testing.city import RunningCity, wait_until
+from dothi.testing.people import insider
 from dothi.web import live
 from dothi.web.view import chosen_layers
 
@@ -105,7 +106,7 @@ def test_a_stream_is_open_to_nobody_from_outside(city: RunningCity) -> None:
 def test_a_view_tells_what_its_watcher_may_know(city: RunningCity, asker: Person, shown: list[str]) -> None:
     """One station of each clearance changes; a view of the real layers sends those within reach, by marker and summary."""
     names = {clearance: f"seen-{asker.id}-{clearance.name.lower()}" for clearance in Clearance}
-    keeper = Person("keeper", Clearance.PERSONAL, operator=True)
+    keeper = insider("keeper", Clearance.PERSONAL)
     layer = chosen_layers(city.platform, "air")[0]
 
     async def body() -> dict[str, Any]:
@@ -315,7 +316,7 @@ def test_those_with_the_same_reach_share_a_view_and_others_do_not() -> None:
         platform = SimpleNamespace(sectors=world.view.platform.sectors, tasks=Supervisor(), dispatcher=_Commits())
         streams = live.Live(cast("Any", platform))
         layers = world.view.layers
-        one, other = Person("one", Clearance.INTERNAL, operator=True), Person("other", Clearance.INTERNAL, operator=True)
+        one, other = insider("one", Clearance.INTERNAL), insider("other", Clearance.INTERNAL)
         shared = streams._view(one, "vi", layers)
         assert streams._view(other, "vi", layers) is shared
         assert streams._view(LOCAL_OPERATOR, "vi", layers) is not shared

@@ -38,8 +38,8 @@ def test_a_language_that_was_asked_for_is_remembered(client: httpx.Client) -> No
 def test_the_list_is_there_without_a_script_worst_first(client: httpx.Client) -> None:
     text = client.get("/").text
     assert text.count('class="item ') >= 20
-    labels = re.findall(r'class="pill-level[^>]*aria-label="([^"]+)"', text)
-    values = [int(label) if label.isdecimal() else -1 for label in labels]
+    items = re.findall(r'class="item (\w+)".*?class="pill-level[^>]*aria-label="([^"]+)"', text, re.DOTALL)
+    values = [int(label) if label.isdecimal() and state == "fresh" else -1 for state, label in items]
     assert len(values) >= 20
     assert values == sorted(values, reverse=True)
     assert text.count('<li class="tile') == 5

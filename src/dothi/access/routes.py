@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dothi.access.csrf import check_csrf
-from dothi.access.policy import ACTIONS, STRANGER, Clearance, Person, may
+from dothi.access.policy import STRANGER, Person, may
+from dothi.access.roles import ACTIONS
 from dothi.model.problem import Problem
 
 Endpoint = Callable[[Request], Response | Awaitable[Response]]
@@ -27,7 +28,7 @@ def person_of(request: Request) -> Person:
 def enforce(request: Request, action: str) -> Person:
     """The asker, if they may do ``action`` at all. Raises Problem 403. What they may see of it, ``reach`` filters."""
     person = person_of(request)
-    if not may(person, action, Clearance.PUBLIC):
+    if not may(person, action):
         raise Problem(
             403,
             "not-allowed",

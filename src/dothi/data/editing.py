@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from dothi.access.policy import Clearance, Person, may
+from dothi.access.policy import Clearance, Person, Thing, may
 from dothi.data.batch import EntityChange, ReadingRow, join_value
 from dothi.data.document import Document, instance_of, read_document, write_document
 from dothi.data.series import SeriesIndex
@@ -67,7 +67,10 @@ class Editor:
         num = self._index.reserve(entity.id)
         before = self._state(num) if exists else _State()
         clearance = before.clearance if change.clearance is None else change.clearance
-        if not may(person, "entity.write", max(clearance, before.clearance)):
+        things = [Thing(clearance, entity.ward or before.ward, entity.owner or before.owner, entity.type or before.type)]
+        if exists:
+            things.append(Thing(before.clearance, before.ward, before.owner, before.type))
+        if not all(may(person, "entity.write", thing) for thing in things):
             raise Problem(403, "forbidden", f"{person.id} may not change {entity.id}.", "Ask the agency that owns it.")
         if kind == "delete":
             self._delete(num, before, at)

@@ -13,7 +13,7 @@ from dothi.data.batch import join_value
 from dothi.data.context import EntityTable
 from dothi.data.document import read_document
 from dothi.data.past import Past, Wanted, marks_of
-from dothi.data.subjects import SeriesOf, Subject, marks, pieces, series_of, subjects
+from dothi.data.subjects import OF_ENTITY, SeriesOf, Subject, marks, pieces, series_of, subjects
 from dothi.data.trail import DAY, EVER, STANDS, TIMES, head_before, span_of
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.moment import Moment
@@ -30,7 +30,7 @@ _FEW = 2_000  # series up to this number are picked out of the lake; beyond, all
 _ALL = ("revision", "number", "other", "grade", "reasons", "origin", "received_at")
 
 _SERIES = (
-    "SELECT s.id FROM series s JOIN entity e ON e.num = s.entity WHERE e.id = ? AND e.clearance <= ? "
+    "SELECT s.id FROM series s JOIN entity e ON e.num = s.entity WHERE e.id = ? "
     "AND s.attribute = (SELECT id FROM name WHERE iri = ?) AND s.dataset = "
 )
 _ROWS = f"""
@@ -115,7 +115,8 @@ class History:
         with self._database.reader() as db:
             dataset = "0" if dataset_id is None else "(SELECT id FROM name WHERE iri = ?)"
             named = () if dataset_id is None else (dataset_id,)
-            found = db.execute(_SERIES + dataset, (urn, int(reached), iri, *named)).fetchone()
+            condition, values = reached.where(**OF_ENTITY)
+            found = db.execute(f"{_SERIES}{dataset} AND {condition}", (urn, iri, *named, *values)).fetchone()
             if found is None:
                 return result
             series, border = found[0], marks_of(db).recent_from

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from dothi.access.policy import Clearance
+from dothi.access.policy import Reach
 from dothi.data.shape import Box, box_around
+from dothi.data.subjects import OF_ENTITY
 from dothi.model.problem import bad_request
 from dothi.store.dialect import Dialect
 
@@ -81,7 +82,7 @@ class Question:
         self.parameters.extend(parameters)
 
 
-def compile_query(query: EntityQuery, reached: Clearance, dialect: Dialect) -> Question:
+def compile_query(query: EntityQuery, reached: Reach, dialect: Dialect) -> Question:
     """The question ``query`` asks on behalf of somebody who reaches ``reached``.
 
     Raises Problem 400 for limits, boxes, distances, patterns or comparisons that make no sense. ``id_pattern`` is left to
@@ -92,7 +93,8 @@ def compile_query(query: EntityQuery, reached: Clearance, dialect: Dialect) -> Q
     if query.id_pattern is not None and len(query.id_pattern) > LONGEST_PATTERN:
         raise bad_request(f"An id pattern may have {LONGEST_PATTERN} characters.", "Shorten it, or ask by id.")
     question = _sources(query, dialect)
-    question.add("e.deleted_at IS NULL AND e.clearance <= ?", int(reached))
+    condition, values = reached.where(**OF_ENTITY)
+    question.add(f"e.deleted_at IS NULL AND {condition}", *values)
     if query.type is not None:
         types = [query.type] if isinstance(query.type, str) else list(query.type)
         wanted = dialect.fill("e.type IN (SELECT id FROM name WHERE iri IN (SELECT value FROM {texts} t))")

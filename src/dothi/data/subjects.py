@@ -3,11 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from dothi.access.policy import Clearance
+from dothi.access.policy import Reach
 from dothi.store.connection import Connection
 
 T = TypeVar("T")
 MOST_IN = 500  # values in one IN (…)
+# What ``Reach.where`` asks of a row ``e`` of the table entity.
+OF_ENTITY = {
+    "clearance": "e.clearance",
+    "ward": "e.ward",
+    "agency": "e.owner",
+    "type": "(SELECT iri FROM name WHERE id = e.type)",
+}
 
 
 class Subject(NamedTuple):
@@ -32,7 +39,7 @@ class SeriesOf(NamedTuple):
 
 def subjects(
     db: Connection,
-    reached: Clearance,
+    reached: Reach,
     *,
     type: str | None = None,
     urns: Sequence[str] | None = None,
@@ -42,9 +49,10 @@ def subjects(
     """Entities in the order in which they were made; ``urns`` None is all. ``alive_at`` (µs): not those deleted by then."""
     query = (
         "SELECT e.num, e.id, n.iri, e.ward, (e.west + e.east) / 2, (e.south + e.north) / 2 "
-        "FROM entity e JOIN name n ON n.id = e.type WHERE e.clearance <= ?"
+        "FROM entity e JOIN name n ON n.id = e.type WHERE "
     )
-    values: list[object] = [int(reached)]
+    condition, values = reached.where(**OF_ENTITY)
+    query += condition
     if type is not None:
         query += " AND n.iri = ?"
         values.append(type)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from dothi.access.policy import SYSTEM, Clearance, Person, reach
+from dothi.access.policy import SYSTEM, Person, Reach, reach
+from dothi.data.subjects import subjects
 from dothi.model.clock import from_micros, to_micros
 from dothi.platform.sector import Process, Target
 from dothi.store.audit import Act
@@ -158,7 +159,7 @@ class Forecasts:
     def __init__(self, platform: "Platform") -> None:
         self._platform = platform
         self._lock = threading.Lock()
-        self._scores: dict[tuple[str, timedelta, Clearance], tuple[tuple[int, datetime], Scores]] = {}
+        self._scores: dict[tuple[str, timedelta, Reach], tuple[tuple[int, datetime], Scores]] = {}
         self._generation = 0
 
     def processes(self) -> dict[str, tuple[Process, Target]]:
@@ -258,9 +259,10 @@ class Forecasts:
             return kept[1]
         with self._platform.database.reader() as db:
             rows = db.execute(_SCORES, (process, to_micros(since), to_micros(until))).fetchall()
+            seen = {one.num for one in subjects(db, reached)}
         index = self._platform.writer.index
         known = {series: index.owner_of(series) for series in {row[0] for row in rows}}
-        rows = [row for row in rows if index.clearance_of(known[row[0]]) <= reached]
+        rows = [row for row in rows if known[row[0]] in seen]
         horizons: dict[int, list[Any]] = {}
         entities: dict[str, list[Any]] = {}
         for series, hour, *sums in rows:
@@ -293,11 +295,11 @@ class Forecasts:
 
     def _series(self, asker: Person, urn: str, iri: str) -> int | None:
         reached = reach(asker, "forecast.read")
-        index = self._platform.writer.index
-        num, series = index.num(urn), index.find(urn, iri)
-        if reached is None or num is None or series is None or index.clearance_of(num) > reached:
+        series = self._platform.writer.index.find(urn, iri)
+        if reached is None or series is None:
             return None
-        return series
+        with self._platform.database.reader() as db:
+            return series if subjects(db, reached, urns=[urn]) else None
 
 
 def _score(rows: Iterable[Sequence[Any]]) -> Score:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dothi.access.policy import Clearance, Person
+from dothi.access.policy import SYSTEM, Person
 from dothi.model.clock import to_micros
 from dothi.platform import run_records as records
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
-SCHEDULE = Person("schedule", Clearance.RESTRICTED, operator=True)
+SCHEDULE = Person("schedule", SYSTEM.grants)
 """Who asks for what runs by the clock."""
 
 REST = 3.0  # a process rests this many times as long as it took: a fast replay leaves the city its machine

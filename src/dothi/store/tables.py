@@ -6,18 +6,15 @@ the many rows carry small numbers.
 
 import sqlalchemy as sa
 
-METADATA = sa.MetaData()
-
-# SQLite only counts up a column that is exactly INTEGER; PostgreSQL needs eight bytes.
-_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-# Texts are ordered by code point in both.
-_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+import dothi.store.access_tables  # noqa: F401 - METADATA is whole wherever tables are known
+from dothi.store.metadata import BIG, TEXT
+from dothi.store.metadata import METADATA as METADATA
 
 meta = sa.Table(
     "meta",
     METADATA,
-    sa.Column("key", _TEXT, primary_key=True),
-    sa.Column("value", _TEXT, nullable=False),
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("value", TEXT, nullable=False),
 )
 
 # Expanded names of types, attributes and datasets. Id 0 is never given out: it stands for "no dataset".
@@ -25,7 +22,7 @@ name = sa.Table(
     "name",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("iri", _TEXT, nullable=False, unique=True),
+    sa.Column("iri", TEXT, nullable=False, unique=True),
 )
 
 # One row per entity that ever was; a deleted one keeps its number, so its history keeps its owner.
@@ -33,21 +30,21 @@ entity = sa.Table(
     "entity",
     METADATA,
     sa.Column("num", sa.Integer, primary_key=True),
-    sa.Column("id", _TEXT, nullable=False, unique=True),
+    sa.Column("id", TEXT, nullable=False, unique=True),
     sa.Column("type", sa.Integer, sa.ForeignKey("name.id", deferrable=True, initially="DEFERRED"), nullable=False),
     sa.Column("clearance", sa.SmallInteger, nullable=False),
-    sa.Column("ward", _TEXT),
-    sa.Column("owner", _TEXT),
+    sa.Column("ward", TEXT),
+    sa.Column("owner", TEXT),
     # Bounding box of the location in EPSG:4326; both corners are the same for a point, NULL without a place.
     sa.Column("west", sa.Double),
     sa.Column("south", sa.Double),
     sa.Column("east", sa.Double),
     sa.Column("north", sa.Double),
-    sa.Column("created_at", _BIG, nullable=False),
-    sa.Column("modified_at", _BIG, nullable=False),
-    sa.Column("deleted_at", _BIG),
+    sa.Column("created_at", BIG, nullable=False),
+    sa.Column("modified_at", BIG, nullable=False),
+    sa.Column("deleted_at", BIG),
     # {iri: [{"k": kind, "v": value, "u": unit, "d": dataset, "x": sub-attributes, ...}]}; what is observed lives in "live".
-    sa.Column("doc", _TEXT, nullable=False),
+    sa.Column("doc", TEXT, nullable=False),
     sa.Index("entity_type", "type"),
     sa.Index("entity_ward", "ward"),
 )
@@ -67,7 +64,7 @@ series = sa.Table(
     sa.Column("attribute", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("dataset", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("id", sa.Integer, nullable=False),
-    sa.Column("unit", _TEXT),
+    sa.Column("unit", TEXT),
     sqlite_with_rowid=False,
 )
 
@@ -77,14 +74,14 @@ live = sa.Table(
     "live",
     METADATA,
     sa.Column("series_id", sa.Integer, primary_key=True),
-    sa.Column("head", _BIG),
-    sa.Column("observed_at", _BIG),
+    sa.Column("head", BIG),
+    sa.Column("observed_at", BIG),
     sa.Column("number", sa.Double),
-    sa.Column("other", _TEXT),
+    sa.Column("other", TEXT),
     sa.Column("grade", sa.SmallInteger, nullable=False),
     sa.Column("reasons", sa.Integer, nullable=False),
     sa.Column("origin", sa.SmallInteger, nullable=False),
-    sa.Column("received_at", _BIG, nullable=False),
+    sa.Column("received_at", BIG, nullable=False),
     sa.Column("hidden", sa.SmallInteger, nullable=False),
 )
 
@@ -92,20 +89,20 @@ live = sa.Table(
 reading = sa.Table(
     "reading",
     METADATA,
-    sa.Column("observed_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("observed_at", BIG, primary_key=True, autoincrement=False),
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("number", sa.Double),
-    sa.Column("other", _TEXT),
+    sa.Column("other", TEXT),
     sa.Column("grade", sa.SmallInteger, nullable=False),
     sa.Column("reasons", sa.Integer, nullable=False),
     sa.Column("origin", sa.SmallInteger, nullable=False),
-    sa.Column("received_at", _BIG, nullable=False),
+    sa.Column("received_at", BIG, nullable=False),
     sa.Column("withdrawn", sa.SmallInteger, nullable=False),
     # When this series was observed before: history of one series is a walk along these, not a scan. Measured at 5 million
     # rows of 50,000 series: this column costs nothing (248 k rows/s with, 231 k without), an index that starts with the
     # series falls to 44 k rows/s; a day of one series takes 10 ms instead of 220 ms over 11 million rows.
-    sa.Column("previous", _BIG),
+    sa.Column("previous", BIG),
     sqlite_with_rowid=False,
 )
 
@@ -115,7 +112,7 @@ anchor = sa.Table(
     METADATA,
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("observed_at", _BIG, nullable=False),
+    sa.Column("observed_at", BIG, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -124,7 +121,7 @@ late = sa.Table(
     "late",
     METADATA,
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("observed_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("observed_at", BIG, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 
@@ -132,8 +129,8 @@ late = sa.Table(
 outbox = sa.Table(
     "outbox",
     METADATA,
-    sa.Column("seq", _BIG, primary_key=True, autoincrement=True),
-    sa.Column("at", _BIG, nullable=False),
+    sa.Column("seq", BIG, primary_key=True, autoincrement=True),
+    sa.Column("at", BIG, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -141,18 +138,18 @@ outbox = sa.Table(
 dispatch_cursor = sa.Table(
     "dispatch_cursor",
     METADATA,
-    sa.Column("handler", _TEXT, primary_key=True),
-    sa.Column("seq", _BIG, nullable=False),
+    sa.Column("handler", TEXT, primary_key=True),
+    sa.Column("seq", BIG, nullable=False),
 )
 
 parked = sa.Table(
     "parked",
     METADATA,
-    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
-    sa.Column("handler", _TEXT, nullable=False),
-    sa.Column("seq", _BIG, nullable=False),
-    sa.Column("at", _BIG, nullable=False),
-    sa.Column("error", _TEXT, nullable=False),
+    sa.Column("id", BIG, primary_key=True, autoincrement=True),
+    sa.Column("handler", TEXT, nullable=False),
+    sa.Column("seq", BIG, nullable=False),
+    sa.Column("at", BIG, nullable=False),
+    sa.Column("error", TEXT, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("payload", sa.LargeBinary),
     sa.Index("parked_handler", "handler", "seq"),
@@ -163,21 +160,21 @@ parked = sa.Table(
 quarantine = sa.Table(
     "quarantine",
     METADATA,
-    sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("id", BIG, primary_key=True, autoincrement=True),
     # What the row is of (``data.batch.Quarantined.key``): a message handed out again is held once.
-    sa.Column("key", _TEXT, nullable=False, unique=True),
-    sa.Column("at", _BIG, nullable=False),
-    sa.Column("source", _TEXT, nullable=False),
-    sa.Column("device", _TEXT),
-    sa.Column("reason", _TEXT, nullable=False),
-    sa.Column("detail", _TEXT, nullable=False),
+    sa.Column("key", TEXT, nullable=False, unique=True),
+    sa.Column("at", BIG, nullable=False),
+    sa.Column("source", TEXT, nullable=False),
+    sa.Column("device", TEXT),
+    sa.Column("reason", TEXT, nullable=False),
+    sa.Column("detail", TEXT, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("content_type", _TEXT, nullable=False),
-    sa.Column("correlation", _TEXT, nullable=False),
-    sa.Column("received_at", _BIG),
+    sa.Column("content_type", TEXT, nullable=False),
+    sa.Column("correlation", TEXT, nullable=False),
+    sa.Column("received_at", BIG),
     sa.Column("origin", sa.SmallInteger),
-    sa.Column("replayed_at", _BIG),
-    sa.Column("state", _TEXT, nullable=False, server_default="held"),
+    sa.Column("replayed_at", BIG),
+    sa.Column("state", TEXT, nullable=False, server_default="held"),
     sa.Index("quarantine_state_reason", "state", "reason"),
     sqlite_autoincrement=True,
 )
@@ -186,21 +183,21 @@ quarantine = sa.Table(
 device = sa.Table(
     "device",
     METADATA,
-    sa.Column("id", _TEXT, primary_key=True),
-    sa.Column("entity_id", _TEXT, nullable=False),
-    sa.Column("entity_type", _TEXT, nullable=False),
-    sa.Column("name", _TEXT, nullable=False),
-    sa.Column("owner", _TEXT),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("entity_id", TEXT, nullable=False),
+    sa.Column("entity_type", TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("owner", TEXT),
     sa.Column("cadence_s", sa.Double, nullable=False),
     sa.Column("longitude", sa.Double),
     sa.Column("latitude", sa.Double),
-    sa.Column("ward", _TEXT),
-    sa.Column("mapping", _TEXT, nullable=False, server_default="{}"),
-    sa.Column("state", _TEXT, nullable=False),
-    sa.Column("created_at", _BIG, nullable=False),
-    sa.Column("last_seen", _BIG),
-    sa.Column("flags", _TEXT, nullable=False, server_default="[]"),
-    sa.Column("folded", _TEXT, nullable=False, server_default=""),
+    sa.Column("ward", TEXT),
+    sa.Column("mapping", TEXT, nullable=False, server_default="{}"),
+    sa.Column("state", TEXT, nullable=False),
+    sa.Column("created_at", BIG, nullable=False),
+    sa.Column("last_seen", BIG),
+    sa.Column("flags", TEXT, nullable=False, server_default="[]"),
+    sa.Column("folded", TEXT, nullable=False, server_default=""),
     sa.Index("device_state", "state"),
     sa.Index("device_ward", "ward"),
     sa.Index("device_entity", "entity_id"),
@@ -210,13 +207,13 @@ device = sa.Table(
 lobby = sa.Table(
     "lobby",
     METADATA,
-    sa.Column("device", _TEXT, primary_key=True),
-    sa.Column("source", _TEXT, nullable=False),
-    sa.Column("first_seen", _BIG, nullable=False),
-    sa.Column("last_seen", _BIG, nullable=False),
+    sa.Column("device", TEXT, primary_key=True),
+    sa.Column("source", TEXT, nullable=False),
+    sa.Column("first_seen", BIG, nullable=False),
+    sa.Column("last_seen", BIG, nullable=False),
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary),
-    sa.Column("content_type", _TEXT, nullable=False, server_default="application/json"),
+    sa.Column("content_type", TEXT, nullable=False, server_default="application/json"),
     sa.Index("lobby_last_seen", "last_seen"),
 )
 
@@ -224,14 +221,14 @@ lobby = sa.Table(
 audit = sa.Table(
     "audit",
     METADATA,
-    sa.Column("seq", _BIG, primary_key=True),
-    sa.Column("at", _BIG, nullable=False),
-    sa.Column("person_id", _TEXT, nullable=False),
-    sa.Column("action", _TEXT, nullable=False),
-    sa.Column("thing", _TEXT, nullable=False),
-    sa.Column("result", _TEXT, nullable=False),
-    sa.Column("correlation", _TEXT, nullable=False),
-    sa.Column("detail", _TEXT, nullable=False),
+    sa.Column("seq", BIG, primary_key=True),
+    sa.Column("at", BIG, nullable=False),
+    sa.Column("person_id", TEXT, nullable=False),
+    sa.Column("action", TEXT, nullable=False),
+    sa.Column("thing", TEXT, nullable=False),
+    sa.Column("result", TEXT, nullable=False),
+    sa.Column("correlation", TEXT, nullable=False),
+    sa.Column("detail", TEXT, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.Index("audit_at", "at"),
 )
@@ -242,14 +239,14 @@ dirty_day = sa.Table(
     "dirty_day",
     METADATA,
     sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("mark", _BIG, nullable=False),
+    sa.Column("mark", BIG, nullable=False),
 )
 
 # Keys that got a row after their hour was sealed: what the lake holds of them is not all until the next compaction.
 unsealed = sa.Table(
     "unsealed",
     METADATA,
-    sa.Column("observed_at", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("observed_at", BIG, primary_key=True, autoincrement=False),
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
@@ -258,10 +255,10 @@ unsealed = sa.Table(
 retention = sa.Table(
     "retention",
     METADATA,
-    sa.Column("dataset", _TEXT, primary_key=True),
+    sa.Column("dataset", TEXT, primary_key=True),
     sa.Column("days", sa.Integer),
-    sa.Column("changed_by", _TEXT, nullable=False),
-    sa.Column("changed_at", _BIG, nullable=False),
+    sa.Column("changed_by", TEXT, nullable=False),
+    sa.Column("changed_at", BIG, nullable=False),
 )
 
 # Executions of processes (``platform/runs.py``). ``state`` is queued, running, done, failed, cancelled or expired. Options,
@@ -270,25 +267,25 @@ retention = sa.Table(
 run = sa.Table(
     "run",
     METADATA,
-    sa.Column("id", _TEXT, primary_key=True),
-    sa.Column("process", _TEXT, nullable=False),
-    sa.Column("version", _TEXT, nullable=False),
-    sa.Column("seed", _BIG, nullable=False),
-    sa.Column("state", _TEXT, nullable=False),
-    sa.Column("requested_by", _TEXT, nullable=False),
-    sa.Column("requested_at", _BIG, nullable=False),
-    sa.Column("started_at", _BIG),
-    sa.Column("ended_at", _BIG),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("process", TEXT, nullable=False),
+    sa.Column("version", TEXT, nullable=False),
+    sa.Column("seed", BIG, nullable=False),
+    sa.Column("state", TEXT, nullable=False),
+    sa.Column("requested_by", TEXT, nullable=False),
+    sa.Column("requested_at", BIG, nullable=False),
+    sa.Column("started_at", BIG),
+    sa.Column("ended_at", BIG),
     sa.Column("seconds", sa.Double),
     sa.Column("progress", sa.Double, nullable=False, server_default="0"),
-    sa.Column("inputs", _TEXT, nullable=False, server_default="{}"),
-    sa.Column("outputs", _TEXT, nullable=False, server_default="{}"),
-    sa.Column("error", _TEXT, nullable=False, server_default=""),
-    sa.Column("options", _TEXT, nullable=False, server_default="{}"),
-    sa.Column("repeats", _TEXT),
-    sa.Column("ended_by", _TEXT, nullable=False, server_default=""),
-    sa.Column("inputs_digest", _TEXT, nullable=False, server_default=""),
-    sa.Column("outputs_digest", _TEXT, nullable=False, server_default=""),
+    sa.Column("inputs", TEXT, nullable=False, server_default="{}"),
+    sa.Column("outputs", TEXT, nullable=False, server_default="{}"),
+    sa.Column("error", TEXT, nullable=False, server_default=""),
+    sa.Column("options", TEXT, nullable=False, server_default="{}"),
+    sa.Column("repeats", TEXT),
+    sa.Column("ended_by", TEXT, nullable=False, server_default=""),
+    sa.Column("inputs_digest", TEXT, nullable=False, server_default=""),
+    sa.Column("outputs_digest", TEXT, nullable=False, server_default=""),
     sa.Index("run_requested", "requested_at"),
     sa.Index("run_process", "process", "requested_at"),
 )
@@ -297,13 +294,13 @@ run = sa.Table(
 forecast = sa.Table(
     "forecast",
     METADATA,
-    sa.Column("process", _TEXT, primary_key=True),
+    sa.Column("process", TEXT, primary_key=True),
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("issued_at", _BIG, primary_key=True, autoincrement=False),
-    sa.Column("target_at", _BIG, primary_key=True, autoincrement=False),
-    sa.Column("run", _TEXT, nullable=False),
+    sa.Column("issued_at", BIG, primary_key=True, autoincrement=False),
+    sa.Column("target_at", BIG, primary_key=True, autoincrement=False),
+    sa.Column("run", TEXT, nullable=False),
     # How it was made: "model", or why there is only a naive one; and whether it was made afterwards, for the past.
-    sa.Column("method", _TEXT, nullable=False, server_default="model"),
+    sa.Column("method", TEXT, nullable=False, server_default="model"),
     sa.Column("hindcast", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("low", sa.Double),
@@ -311,7 +308,7 @@ forecast = sa.Table(
     sa.Column("persistence", sa.Double),
     sa.Column("yesterday", sa.Double),
     sa.Column("actual", sa.Double),
-    sa.Column("scored_at", _BIG),
+    sa.Column("scored_at", BIG),
     sa.Index("forecast_target", "process", "target_at", "series_id"),
 )
 
@@ -320,13 +317,13 @@ saved_query = sa.Table(
     "saved_query",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("title", _TEXT, nullable=False),
-    sa.Column("sql", _TEXT, nullable=False),
-    sa.Column("display", _TEXT, nullable=False, server_default="{}"),
-    sa.Column("owner", _TEXT, nullable=False),
-    sa.Column("modified_at", _BIG, nullable=False),
-    sa.Column("folded", _TEXT, nullable=False, server_default=""),
+    sa.Column("title", TEXT, nullable=False),
+    sa.Column("sql", TEXT, nullable=False),
+    sa.Column("display", TEXT, nullable=False, server_default="{}"),
+    sa.Column("owner", TEXT, nullable=False),
+    sa.Column("modified_at", BIG, nullable=False),
+    sa.Column("folded", TEXT, nullable=False, server_default=""),
     # A deleted one stays for a day, so that deleting can be undone.
-    sa.Column("deleted_at", _BIG),
+    sa.Column("deleted_at", BIG),
     sqlite_autoincrement=True,
 )

@@ -8,7 +8,7 @@ the browsers that come back get a new one.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -154,7 +154,7 @@ class Live:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self._views: dict[tuple[str, ...], tuple[View, asyncio.Task[None]]] = {}
+        self._views: dict[tuple[Hashable, ...], tuple[View, asyncio.Task[None]]] = {}
 
     async def stream(self, request: Request) -> Response:
         """One browser's stream. ``layers`` names the layers wanted, comma-separated."""
@@ -192,15 +192,18 @@ class Live:
         listening = self.platform.tasks.states.get(TASK)
         if listening is None or listening.state == "finished":  # one that crashed starts again by itself
             self.platform.tasks.start(TASK, self._listen)
-        key = (language, str(reach(person, "entity.read")), *(layer.id for layer in layers))
+        key = (language, reach(person, "entity.read"), *(layer.id for layer in layers))
         known = self._views.get(key)
         if known is not None and not known[1].done():
             return known[0]
         made = View(self.platform, person, language, layers)
-        self._views[key] = made, asyncio.create_task(self._run(key, made), name=f"view {' '.join(key)}")
+        self._views[key] = (
+            made,
+            asyncio.create_task(self._run(key, made), name=f"view {language} {' '.join(one.id for one in layers)}"),
+        )
         return made
 
-    async def _run(self, key: tuple[str, ...], made: View) -> None:
+    async def _run(self, key: tuple[Hashable, ...], made: View) -> None:
         """Run a view; when it fails, its streams end, so that its browsers come back to a new one."""
         try:
             await made.run()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Person, reach
+from dothi.access.policy import Clearance, Person, Reach, reach
 from dothi.api.exchange import entities, layout, records
 from dothi.api.exchange.forecasts import write_forecasts
 from dothi.api.exchange.layout import Manifest, Progress, Source, moment_text
@@ -22,6 +22,7 @@ from dothi.api.exchange.readings import DAY, Span, Statements, series_of, shown_
 from dothi.api.exchange.shown import write_shown
 from dothi.data.document import read_document
 from dothi.data.restoring import KeptEntity
+from dothi.data.subjects import OF_ENTITY
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import last_seal
@@ -36,7 +37,7 @@ _TRIES = 20
 _PROVIDER = "https://smartdatamodels.org/dataProvider"
 _ENTITIES = (
     "SELECT e.num, e.id, n.iri, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.deleted_at, e.doc "
-    "FROM entity e JOIN name n ON n.id = e.type WHERE e.num > ? AND e.clearance <= ? ORDER BY e.num LIMIT ?"
+    "FROM entity e JOIN name n ON n.id = e.type WHERE e.num > ? AND {reached} ORDER BY e.num LIMIT ?"
 )
 _LIVE = (
     "SELECT s.entity, a.iri, d.iri, s.unit, l.observed_at, l.number, l.other, l.grade, l.reasons, l.origin "
@@ -113,7 +114,7 @@ class _Export:
         database: Database,
         folder: Path,
         aside: Path,
-        reached: Clearance,
+        reached: Reach,
         about: About,
         wanted: Wanted,
         progress: Progress,
@@ -172,10 +173,10 @@ class _Export:
 
     def _entities(self, db: Connection, span: Span) -> None:
         taken = self._taken
-        total, withheld = db.execute(
-            "SELECT count(*), coalesce(sum(CASE WHEN clearance > ? THEN 1 ELSE 0 END), 0) FROM entity", (int(self._reached),)
-        ).fetchone()
-        taken.withheld = int(withheld)
+        (total,) = db.execute("SELECT count(*) FROM entity").fetchone()
+        condition, values = self._reached.where(**OF_ENTITY)
+        (seen,) = db.execute(f"SELECT count(*) FROM entity e WHERE {condition}", values).fetchone()  # noqa: S608 - a condition of our own
+        taken.withheld = total - seen
         with (self._folder / layout.ENTITIES).open("wb") as alive, (self._folder / layout.DELETED).open("wb") as deleted:
             for done, (entity, live) in enumerate(_kept(db, self._reached)):
                 if done % _PAGE == 0:
@@ -251,10 +252,12 @@ class _Export:
         return manifest
 
 
-def _kept(db: Connection, reached: Clearance) -> Iterator[tuple[KeptEntity, list[entities.Shown]]]:
+def _kept(db: Connection, reached: Reach) -> Iterator[tuple[KeptEntity, list[entities.Shown]]]:
     """Every entity with what it shows, in the order in which they were made; a page of them in memory at a time."""
     last = 0
-    while rows := db.execute(_ENTITIES, (last, int(reached), _PAGE)).fetchall():
+    condition, values = reached.where(**OF_ENTITY)
+    query = _ENTITIES.replace("{reached}", condition)
+    while rows := db.execute(query, (last, *values, _PAGE)).fetchall():
         live: dict[int, list[entities.Shown]] = {}
         for num, attribute, dataset, *told in db.execute(_LIVE, (last, rows[-1][0])):
             live.setdefault(num, []).append(entities.Shown(attribute, dataset, *told))

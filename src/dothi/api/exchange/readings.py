@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dothi.access.policy import Clearance
+from dothi.access.policy import Reach
 from dothi.api.exchange.entities import grade_word, origin_word, reasons_word
 from dothi.data.past import KEY, schema, settled
+from dothi.data.subjects import OF_ENTITY
 from dothi.store.connection import Connection
 from dothi.store.delta import LakeFile
 from dothi.store.lake import Lake
@@ -32,7 +33,7 @@ _RECENT = (
 _SERIES = (
     "SELECT s.id, t.iri, e.id, a.iri, d.iri, s.unit FROM series s JOIN entity e ON e.num = s.entity "
     "JOIN name t ON t.id = e.type JOIN name a ON a.id = s.attribute LEFT JOIN name d ON d.id = s.dataset "
-    "WHERE e.clearance <= ? ORDER BY s.id"
+    "WHERE {reached} ORDER BY s.id"
 )
 _SHOWN = (
     "SELECT series_id, observed_at, number, other, grade, reasons, origin, received_at, hidden FROM live "
@@ -58,7 +59,7 @@ class Span:
         return self.types is None or type_iri in self.types
 
 
-def series_of(db: Connection, reached: Clearance, span: Span) -> "pl.DataFrame":
+def series_of(db: Connection, reached: Reach, span: Span) -> "pl.DataFrame":
     """Every series that may leave: series (its number here), type, entity, attribute, dataset and unit."""
     import polars as pl
 
@@ -70,7 +71,9 @@ def series_of(db: Connection, reached: Clearance, span: Span) -> "pl.DataFrame":
         "dataset": pl.String,
         "unit": pl.String,
     }
-    frame = pl.DataFrame(db.execute(_SERIES, (int(reached),)).fetchall(), schema=named, orient="row")
+    condition, values = reached.where(**OF_ENTITY)
+    rows = db.execute(_SERIES.replace("{reached}", condition), values).fetchall()
+    frame = pl.DataFrame(rows, schema=named, orient="row")
     return frame if span.types is None else frame.filter(pl.col("type").is_in(sorted(span.types)))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dothi.access.policy import Clearance, Person, reach
+from dothi.access.policy import Person, Reach, reach
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.model.unit import UNITS
@@ -253,10 +253,10 @@ def visible(asker: Person, types: Iterable[EntityType]) -> dict[str, Table]:
     return {name: one for name, one in tables(types).items() if reached(asker, one) is not None}
 
 
-def reached(asker: Person, table: Table) -> Clearance | None:
-    """The highest clearance of what ``asker`` sees in ``table``; None of nothing."""
+def reached(asker: Person, table: Table) -> Reach | None:
+    """What ``asker`` sees of ``table``; None of nothing."""
     asked, read = reach(asker, "sql.ask"), reach(asker, table.action)
-    return None if asked is None or read is None else min(asked, read)
+    return None if asked is None or read is None else read.within(asked)
 
 
 def snake(name: str) -> str:

@@ -1,18 +1,18 @@
 """What the city's database gives a question: only rows its asker may see leave it, so that nothing else can leak on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dothi.access.policy import Clearance
+from dothi.access.policy import Clearance, Reach, Thing
 from dothi.data.document import read_document
 from dothi.data.past import marks_of
-from dothi.data.subjects import marks
+from dothi.data.subjects import OF_ENTITY, marks
 from dothi.data.terms import Terms
 from dothi.devices.registry import heard_state
 from dothi.devices.specs import NAME
 from dothi.model.unit import UNITS
-from dothi.store.database import Connection
+from dothi.store.connection import Connection, Result
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,16 +23,15 @@ CHUNK = 50_000
 _FEW = 20  # attributes that a question names
 _ENTITIES = (
     "SELECT e.num, e.id, e.type, e.ward, e.owner, (e.west + e.east) / 2, (e.south + e.north) / 2, e.created_at, "
-    "e.modified_at, e.deleted_at, e.doc FROM entity e WHERE e.clearance <= ? ORDER BY e.num"
+    "e.modified_at, e.deleted_at, e.doc FROM entity e WHERE {reached} ORDER BY e.num"
 )
 _SERIES = (
-    "SELECT s.id, s.entity, s.attribute, s.dataset, s.unit FROM series s JOIN entity e ON e.num = s.entity "
-    "WHERE e.clearance <= ?"
+    "SELECT s.id, s.entity, s.attribute, s.dataset, s.unit FROM series s JOIN entity e ON e.num = s.entity WHERE {reached}"
 )
 _LIVE = (
     "SELECT l.series_id, l.observed_at, l.number, l.other, l.grade, l.origin, l.received_at FROM series s "
     "JOIN entity e ON e.num = s.entity JOIN live l ON l.series_id = s.id "
-    "WHERE e.clearance <= ? AND e.deleted_at IS NULL AND l.hidden = 0"
+    "WHERE {reached} AND e.deleted_at IS NULL AND l.hidden = 0"
 )
 _TOLD = "SELECT r.series_id, r.observed_at, r.revision, r.number, r.other, r.grade, r.origin, r.received_at, r.withdrawn "
 _RECENT = f"{_TOLD} FROM reading r WHERE r.observed_at >= ? AND r.observed_at < ?"
@@ -43,7 +42,7 @@ _UNSEALED = (
 _DEVICES = (
     "SELECT d.id, d.name, d.entity_id, d.entity_type, d.state, d.last_seen, d.cadence_s, d.ward, d.longitude, d.latitude, "
     "d.owner, d.created_at FROM device d LEFT JOIN entity e ON e.id = d.entity_id "
-    "WHERE coalesce(e.clearance, ?) <= ? ORDER BY d.id"
+    "WHERE {reached} ORDER BY d.id"
 )
 _RUNS = (
     "SELECT id, process, version, state, requested_by, requested_at, started_at, ended_at, seconds FROM run "
@@ -53,6 +52,13 @@ _FORECASTS = (
     "SELECT f.process, f.series_id, f.issued_at, f.target_at, f.value, f.low, f.high, f.persistence, f.yesterday, f.actual, "
     "f.run FROM forecast f ORDER BY f.process, f.issued_at, f.series_id, f.target_at"
 )
+# A device that belongs to no entity is internal.
+_OF_DEVICE = {
+    "clearance": f"coalesce(e.clearance, {int(Clearance.INTERNAL)})",
+    "ward": "d.ward",
+    "agency": "d.owner",
+    "type": "nullif(d.entity_type, '')",
+}
 _PLACE = {"ward": "String", "ward_name": "String", "longitude": "Float64", "latitude": "Float64"}
 _RAW = {
     "series": "Int32",
@@ -77,21 +83,21 @@ class Frames:
         self._short = {number: self._terms.compact(iri) for number, iri in self._names.items()}
         self._wards = {ward.code: ward.full_name for ward in world.wards}
 
-    def entities(self, reached: Clearance) -> "pl.DataFrame":
+    def entities(self, reached: Reach) -> "pl.DataFrame":
         """Everything that was not deleted."""
         rows = [row[2:] for row in self._entities(reached) if row[-1] is None]
         kinds = {"id": "String", "type": "String", "name": "String"} | _PLACE
         kinds |= {"owner": "String", "created_at": "Time", "modified_at": "Time", "deleted_at": "Int64"}
         return _frame(kinds, rows).drop("deleted_at")
 
-    def series(self, reached: Clearance) -> "pl.DataFrame":
+    def series(self, reached: Reach) -> "pl.DataFrame":
         """Every series with what it is of, things that are gone included: their history stays. ``seen`` is always true."""
         owners = {
             num: (urn, name, (iri, kind), ward, ward_name, longitude, latitude, deleted is not None)
             for num, iri, urn, kind, name, ward, ward_name, longitude, latitude, *_, deleted in self._entities(reached)
         }
         rows = []
-        for number, entity, attribute, dataset, unit in self._db.execute(_SERIES, (int(reached),)):
+        for number, entity, attribute, dataset, unit in self._rows(_SERIES, reached):
             urn, name, kind, ward, ward_name, longitude, latitude, gone = owners[entity]
             named, whose = self._short[attribute], self._short[dataset] if dataset else None
             place = (ward, ward_name, longitude, latitude)
@@ -101,10 +107,10 @@ class Frames:
         kinds |= {"gone": "Boolean", "seen": "Boolean"}
         return _frame(kinds, rows)
 
-    def live(self, reached: Clearance) -> "pl.DataFrame":
+    def live(self, reached: Reach) -> "pl.DataFrame":
         """The newest value of every series of things that are there."""
         kinds = {name: kind for name, kind in _RAW.items() if name not in ("revision", "withdrawn")}
-        return _frame(kinds, self._db.execute(_LIVE, (int(reached),)).fetchall())
+        return _frame(kinds, self._rows(_LIVE, reached).fetchall())
 
     def sealed_until(self) -> int:
         """The moment (µs UTC) up to which the lake holds everything but what ``recent`` calls unsealed."""
@@ -159,7 +165,7 @@ class Frames:
         ]
         return _frame(kinds, rows)
 
-    def devices(self, reached: Clearance, now: int) -> "pl.DataFrame":
+    def devices(self, reached: Reach, now: int) -> "pl.DataFrame":
         """Devices whose entity may be seen; one without an entity is internal. States are those of ``now`` (µs)."""
         types = {kind.iri: kind.name for kind in self._world.types}
         rows = [
@@ -168,19 +174,19 @@ class Frames:
                 *(heard_state(state, seen, cadence, now), seen, cadence, ward, self._wards.get(ward or "")),
                 *(longitude, latitude, owner, created),
             )
-            for one, name, entity, kind, state, seen, cadence, ward, longitude, latitude, owner, created in self._db.execute(
-                _DEVICES, (int(Clearance.INTERNAL), int(reached))
+            for one, name, entity, kind, state, seen, cadence, ward, longitude, latitude, owner, created in self._rows(
+                _DEVICES, reached, _OF_DEVICE
             )
         ]
         kinds = {"id": "String", "name": "String", "entity": "String", "type": "String", "state": "String"}
         kinds |= {"last_seen": "Time", "cadence": "Float64"} | _PLACE | {"owner": "String", "created_at": "Time"}
         return _frame(kinds, rows)
 
-    def runs(self, reached: Clearance) -> "pl.DataFrame":
+    def runs(self, reached: Reach) -> "pl.DataFrame":
         """Executions of processes; they are internal."""
         kinds = {"id": "String", "process": "String", "version": "String", "state": "String", "requested_by": "String"}
         kinds |= {"requested_at": "Time", "started_at": "Time", "ended_at": "Time", "seconds": "Float64"}
-        return _frame(kinds, self._db.execute(_RUNS).fetchall() if reached >= Clearance.INTERNAL else [])
+        return _frame(kinds, self._db.execute(_RUNS).fetchall() if reached.covers(Thing()) else [])
 
     def forecasts(self, series: "pl.DataFrame") -> "pl.DataFrame":
         """Stored forecasts of the series in ``series``."""
@@ -189,9 +195,13 @@ class Frames:
         known = series.select("series", "entity", "name", "attribute", "unit", "ward", "ward_name")
         return _frame(kinds, self._db.execute(_FORECASTS).fetchall()).join(known, on="series", maintain_order="left")
 
-    def _entities(self, reached: Clearance) -> "Iterator[tuple[Any, ...]]":
-        for num, urn, kind, ward, owner, longitude, latitude, created, modified, deleted, doc in self._db.execute(
-            _ENTITIES, (int(reached),)
+    def _rows(self, query: str, reached: Reach, of: Mapping[str, str] = OF_ENTITY) -> Result:
+        condition, values = reached.where(**of)
+        return self._db.execute(query.replace("{reached}", condition), values)
+
+    def _entities(self, reached: Reach) -> "Iterator[tuple[Any, ...]]":
+        for num, urn, kind, ward, owner, longitude, latitude, created, modified, deleted, doc in self._rows(
+            _ENTITIES, reached
         ):
             place = (ward, self._wards.get(ward or ""), longitude, latitude)
             yield (num, self._names[kind], urn, self._short[kind], _name_of(doc), *place, owner, created, modified, deleted)

@@ -14,7 +14,7 @@ from typing import cast
 import structlog
 from pydantic import SecretStr
 
-from dothi.access.policy import SYSTEM, Clearance, Person, may
+from dothi.access.policy import SYSTEM, Person, may
 from dothi.data.sql.answer import Answer, Ask, Form, Limits, Refusal, Refused, World, decode_reply, encode
 from dothi.data.sql.catalogue import Table, visible
 from dothi.data.sql.faults import too_long, too_much_memory
@@ -82,7 +82,7 @@ class Questions:
         to blame), Problem 403 for an asker who may not, 429 and 503 when too many ask at once.
         """
         try:
-            if not may(asker, "sql.ask", Clearance.PUBLIC):
+            if not may(asker, "sql.ask"):
                 raise Problem(403, "forbidden", f"{asker.id} may not ask in SQL.", "Sign in as one who may.")
             most = self.limits.rows if rows is None else min(rows, self.limits.rows)
             question = Ask(self._world, text, asker, to_micros(self._clock.now()), most, form)

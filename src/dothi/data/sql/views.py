@@ -7,9 +7,10 @@ always true.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
-from dothi.access.policy import Clearance, Person
+from dothi.access.policy import Person, Reach
 from dothi.data.sql.bounds import Bounds, quoted
 from dothi.data.sql.catalogue import Table, reached
 from dothi.data.sql.frames import Frames
@@ -109,7 +110,7 @@ class Stage:
         measured = {name for name in sees if tables[name].time}
         of_series = measured | (sees.keys() & {"latest", "series", "forecasts"})
         if of_series:
-            known = self._frames.series(min(sees[name] for name in of_series))
+            known = self._frames.series(reduce(Reach.within, (sees[name] for name in of_series)))
             self._load("_series", known)
             self._run("INSERT INTO _series (series, seen) VALUES (-1, false)")
             if measured:
@@ -125,7 +126,7 @@ class Stage:
         for name in sees:
             self._view(tables[name])
 
-    def _frame(self, name: str, clearance: Clearance) -> "pl.DataFrame":
+    def _frame(self, name: str, clearance: Reach) -> "pl.DataFrame":
         if name == "entities":
             return self._frames.entities(clearance)
         return self._frames.devices(clearance, self._now) if name == "devices" else self._frames.runs(clearance)

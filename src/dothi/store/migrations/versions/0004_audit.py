@@ -1,0 +1,8 @@
+"""The audit log: where from, why, and signed checkpoints."""
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
