@@ -49,6 +49,16 @@ class Scope:
             and (self.types is None or thing.type in self.types)
         )
 
+    def common(self, other: "Scope") -> "Scope":
+        """What lies in both."""
+
+        def both(mine: frozenset[str] | None, theirs: frozenset[str] | None) -> frozenset[str] | None:
+            if mine is None or theirs is None:
+                return theirs if mine is None else mine
+            return mine & theirs
+
+        return Scope(both(self.wards, other.wards), both(self.agencies, other.agencies), both(self.types, other.types))
+
     @property
     def everything(self) -> bool:
         """True for a scope without bounds."""
@@ -110,7 +120,7 @@ class Reach:
     def within(self, door: "Reach") -> "Reach":
         """What is reached through a ``door`` that has bounds of its own; whoever may pass it reaches what is public."""
         parts = tuple(
-            (min(mine, theirs), _common(scope, bound)) for mine, scope in self.parts for theirs, bound in door.parts
+            (min(mine, theirs), scope.common(bound)) for mine, scope in self.parts for theirs, bound in door.parts
         )
         return Reach(self.public and (door.public or bool(door.parts)), parts)
 
@@ -118,15 +128,6 @@ class Reach:
     def whole(self) -> bool:
         """True if some part of it has no bounds: whole-city figures may be told."""
         return any(scope.everything and clearance >= Clearance.INTERNAL for clearance, scope in self.parts)
-
-
-def _common(one: Scope, other: Scope) -> Scope:
-    def both(mine: frozenset[str] | None, theirs: frozenset[str] | None) -> frozenset[str] | None:
-        if mine is None or theirs is None:
-            return theirs if mine is None else mine
-        return mine & theirs
-
-    return Scope(both(one.wards, other.wards), both(one.agencies, other.agencies), both(one.types, other.types))
 
 
 def may(person: Person, action: str, thing: Thing | Clearance | None = None) -> bool:

@@ -33,7 +33,8 @@ account = sa.Table(
 )
 
 # What an account proves itself with beside its password: ``kind`` passkey, recovery, key (of an API) or secret (OAuth2
-# client). ``id`` is its public part; ``secret`` a hash or a passkey's public key; ``counter`` a passkey's signatures.
+# client). ``id`` is its public part; ``secret`` a hash or a passkey's public key; ``counter`` a passkey's signatures;
+# ``grants`` what a key or client is narrowed to, as an account's.
 credential = sa.Table(
     "credential",
     METADATA,
@@ -43,6 +44,7 @@ credential = sa.Table(
     sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("label", TEXT, nullable=False, server_default=""),
     sa.Column("counter", BIG, nullable=False, server_default="0"),
+    sa.Column("grants", TEXT, nullable=False, server_default="[]"),
     sa.Column("created_at", BIG, nullable=False),
     sa.Column("used_at", BIG),
     sa.Column("expires_at", BIG),

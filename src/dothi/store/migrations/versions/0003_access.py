@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("secret", sa.LargeBinary, nullable=False),
         sa.Column("label", TEXT, nullable=False, server_default=""),
         sa.Column("counter", BIG, nullable=False, server_default="0"),
+        sa.Column("grants", TEXT, nullable=False, server_default="[]"),
         sa.Column("created_at", BIG, nullable=False),
         sa.Column("used_at", BIG),
         sa.Column("expires_at", BIG),
@@ -82,3 +83,4 @@ def upgrade() -> None:
         sa.Column("revoked_at", BIG),
         sa.Column("used", BIG, nullable=False, server_default="0"),
     )
+    op.add_column("lobby", sa.Column("readings", BIG, nullable=False, server_default="0"))
