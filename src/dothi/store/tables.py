@@ -215,6 +215,7 @@ lobby = sa.Table(
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary),
     sa.Column("content_type", TEXT, nullable=False, server_default="application/json"),
+    sa.Column("readings", BIG, nullable=False, server_default="0"),
     sa.Index("lobby_last_seen", "last_seen"),
 )
 
