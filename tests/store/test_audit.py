@@ -1,67 +1,204 @@
-"""The audit log: append-only, and any tampering shows."""
+"""The audit log: append-only, and any tampering is found and located."""
 
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dothi.store.audit import GENESIS, Act, last_seal, record, verify
+from dothi.store.audit import CAME_FROM, GENESIS, Act, Fault, examine, last_seal, record, seal, sealed_text, verify, walk
+from dothi.store.checkpoints import AuditKey, beside, checkpoints, keep, keep_beside, latest
 from dothi.store.connection import Conflict, Connection
-from dothi.store.database import migrate
+from dothi.store.database import Database, migrate
 from dothi.testing.homes import open_city
 
-ACTS = [Act(f"person-{n}", "device.write", f"d-{n}", "done", "c-1", "duyệt") for n in range(5)]
+ACTS = [
+    Act(f"person-{n}", "device.write", f"d-{n}", "done", "c-1", "duyệt", why="lắp mới" if n == 3 else "") for n in range(9)
+]
 
 
 @pytest.fixture
-def log(tmp_path: Path, homes: object) -> Iterator[Connection]:
+def city(tmp_path: Path, homes: object) -> Iterator[Database]:
     database = open_city(tmp_path)
     migrate(database)
-    with closing(database.connect_writer()) as connection:
-        last = record(connection, ACTS[:2], 1_000, (0, GENESIS))
-        assert record(connection, ACTS[2:], 2_000, last) == last_seal(connection)
-        yield connection
+    yield database
     database.close()
 
 
-def unlock(log: Connection) -> None:
+@pytest.fixture
+def log(city: Database, tmp_path: Path) -> Iterator[Connection]:
+    """Nine rows, signed after the fourth and the eighth."""
+    key = AuditKey.of(tmp_path)
+    with closing(city.connect_writer()) as connection:
+        last = (0, GENESIS)
+        with connection.transaction():
+            for first, end in ((0, 4), (4, 8), (8, 9)):
+                last = record(connection, ACTS[first:end], 1_000 + first, last)
+                if end != 9:
+                    keep(connection, [key.sign("hanoi", *(last[0], 7, last[1]))])
+        assert last == last_seal(connection)
+        signed = latest(connection)
+        assert signed is not None
+        keep_beside(city.folder, signed)
+        yield connection
+
+
+def alter(log: Connection, *statements: str) -> None:
     """What only somebody with the keys of the database can do."""
-    drops = ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete")
-    for statement in drops if log.dialect.name == "sqlite" else ("SET session_replication_role = replica",):
+    if log.dialect.name == "sqlite":
+        for name in ("audit_no_update", "audit_no_delete", "audit_checkpoint_no_update", "audit_checkpoint_no_delete"):
+            log.execute(f"DROP TRIGGER {name}")
+    else:
+        log.execute("SET session_replication_role = replica")
+    for statement in statements:
         log.execute(statement)
 
 
-def test_a_whole_log_verifies(log: Connection) -> None:
-    verdict = verify(log)
-    assert (verdict.rows, verdict.intact, verdict.head) == (5, True, last_seal(log)[1])
+def chain_again(log: Connection, first: int) -> None:
+    """Give every row from ``first`` on the hash that follows: a forger who knows how the log is made."""
+    previous = GENESIS
+    for row in list(walk(log)):
+        told = seal(previous, row[:10])
+        if row.seq >= first:
+            log.execute("UPDATE audit SET hash = ? WHERE seq = ?", (told, row.seq))
+        previous = told
 
 
-def test_rows_cannot_be_changed_or_removed(log: Connection) -> None:
-    for statement in ("UPDATE audit SET person_id = 'x' WHERE seq = 3", "DELETE FROM audit WHERE seq = 3"):
+def test_a_whole_log_verifies(city: Database, log: Connection) -> None:
+    verdict = verify(log, beside(city.folder))
+    assert (verdict.rows, verdict.intact, verdict.head) == (9, True, last_seal(log)[1])
+    assert (verdict.checkpoints, verdict.proven, list(verdict.keys.values())) == (2, 8, [8])
+
+
+def test_rows_and_checkpoints_cannot_be_changed_or_removed(log: Connection) -> None:
+    for statement in (
+        "UPDATE audit SET person_id = 'x' WHERE seq = 3",
+        "DELETE FROM audit WHERE seq = 3",
+        "UPDATE audit_checkpoint SET at = 1",
+        "DELETE FROM audit_checkpoint",
+    ):
         with pytest.raises(Conflict, match="append-only"), log.transaction():
             log.execute(statement)
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "fault"),
     [
-        "UPDATE audit SET person_id = 'x' WHERE seq = 3",
-        "UPDATE audit SET detail = '' WHERE seq = 3",
-        "UPDATE audit SET at = 1 WHERE seq = 3",
-        "UPDATE audit SET hash = CAST('' AS blob) WHERE seq = 3",
-        "DELETE FROM audit WHERE seq = 3",
+        ("UPDATE audit SET person_id = 'x' WHERE seq = 3", Fault("changed", 3, 3)),
+        ("UPDATE audit SET detail = '' WHERE seq = 9", Fault("changed", 9, 9)),
+        ("UPDATE audit SET at = 1 WHERE seq = 1", Fault("changed", 1, 1)),
+        ("UPDATE audit SET source = '10.0.0.1' WHERE seq = 5", Fault("changed", 5, 5)),
+        ("UPDATE audit SET why = '' WHERE seq = 4", Fault("changed", 4, 4)),
+        ("DELETE FROM audit WHERE seq = 3", Fault("removed", 3, 3)),
+        ("DELETE FROM audit WHERE seq < 3", Fault("removed", 1, 2)),
+        ("DELETE FROM audit WHERE seq > 6", Fault("cut", 7, 8)),
+        ("DELETE FROM audit", Fault("cut", 1, 8)),
+        ("UPDATE audit_checkpoint SET at = 8 WHERE seq = 4", Fault("checkpoint", 4, 4)),
+        ("DELETE FROM audit_checkpoint WHERE seq = 8", Fault("checkpoint", 8, 8)),
     ],
 )
-def test_who_gets_past_the_locks_is_seen(log: Connection, statement: str) -> None:
-    unlock(log)
-    log.execute(statement if log.dialect.name == "sqlite" else statement.replace("blob", "bytea"))
-    assert verify(log).broken_at in (3, 4)
+def test_who_gets_past_the_locks_is_found_where_they_were(
+    city: Database, log: Connection, statement: str, fault: Fault
+) -> None:
+    alter(log, statement)
+    assert verify(log, beside(city.folder)).faults == (fault,)
 
 
-def test_a_log_cut_short_differs_from_the_head_that_was_noted(log: Connection) -> None:
-    noted = verify(log).head
-    unlock(log)
-    log.execute("DELETE FROM audit WHERE seq = 5")
-    assert verify(log).intact
-    assert verify(log).head != noted
+def test_a_row_put_in_is_found_where_it_is(city: Database, log: Connection) -> None:
+    alter(log)
+    for seq in range(9, 4, -1):
+        log.execute("UPDATE audit SET seq = ? WHERE seq = ?", (seq + 1, seq))
+    log.execute(
+        "INSERT INTO audit (seq, at, person_id, action, thing, result, correlation, detail, hash, source, why) "
+        "SELECT 5, at, 'forger', action, thing, result, correlation, detail, hash, source, why FROM audit WHERE seq = 4"
+    )
+    assert Fault("changed", 5, 10) in verify(log, beside(city.folder)).faults
+
+
+def test_a_log_chained_again_is_not_what_was_signed(city: Database, log: Connection) -> None:
+    alter(log, "UPDATE audit SET person_id = 'x' WHERE seq = 6")
+    chain_again(log, 6)
+    assert verify(log, beside(city.folder)).faults == (Fault("replaced", 5, 8),)
+    log.execute("DELETE FROM audit_checkpoint WHERE seq = 8")
+    assert verify(log).intact, "nothing in the database tells any more"
+    kinds = {fault.kind for fault in verify(log, beside(city.folder)).faults}
+    assert kinds == {"replaced", "checkpoint"}, "what lies beside it does"
+
+
+def test_another_key_signs_nothing_for_this_one(city: Database, log: Connection, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    forger = AuditKey.of(tmp_path / "other")
+    alter(log, "UPDATE audit SET person_id = 'x' WHERE seq = 2", "DELETE FROM audit_checkpoint")
+    chain_again(log, 2)
+    seq, head = last_seal(log)
+    keep(log, [forger.sign("hanoi", seq, 7, head)])
+    verdict = verify(log, beside(city.folder))
+    assert {fault.kind for fault in verdict.faults} == {"replaced", "checkpoint"}
+    assert list(verdict.keys) == [forger.public]
+
+
+def test_rows_of_before_are_sealed_as_they_were(log: Connection) -> None:
+    old, new = list(walk(log))[2:4]
+    assert sealed_text(old).startswith(b'[3,1000,"person-2",')
+    assert sealed_text(old).endswith('"c-1","duyệt"]'.encode())
+    assert sealed_text(new).endswith('"duyệt","","lắp mới"]'.encode())
+
+
+def test_what_a_home_cannot_hold_is_sealed_as_it_is_held(city: Database) -> None:
+    with closing(city.connect_writer()) as db, db.transaction():
+        record(db, [Act("an", "sql.ask", "", detail="a\0b")], 1, (0, GENESIS))
+        assert verify(db).intact
+        assert next(walk(db)).detail == "a\N{SYMBOL FOR NULL}b"
+
+
+def test_an_act_says_from_which_door_it_came() -> None:
+    token = CAME_FROM.set("203.0.113.9")
+    try:
+        assert Act("an", "sql.ask", "").source == "203.0.113.9"
+        assert Act("an", "sql.ask", "", source="mqtt").source == "mqtt"
+    finally:
+        CAME_FROM.reset(token)
+    assert Act("an", "sql.ask", "").source == ""
+
+
+WORDS = st.text(max_size=8)
+LOG = st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), min_size=2, max_size=12)
+
+
+@given(LOG, st.data())
+def test_any_one_edit_is_found_at_its_place(told: list[tuple[str, str, str, str]], data: st.DataObject) -> None:
+    previous, log = GENESIS, []
+    for seq, (person, thing, source, why) in enumerate(told, 1):
+        text = sealed_text((seq, 5, person, "x", thing, "done", "", "", source, why))
+        previous = seal(previous, (seq, 5, person, "x", thing, "done", "", "", source, why))
+        log.append((seq, text, previous))
+    assert examine(log, []).intact
+    place = data.draw(st.integers(0, len(log) - 1))
+    how = data.draw(st.sampled_from(("change", "remove", "double")))
+    seq, text, sealed = log[place]
+    if how == "change":
+        log[place] = (seq, text[:-1] + b',""]', sealed)
+        assert examine(log, []).faults == (Fault("changed", seq, seq),)
+    elif how == "double":
+        log.insert(place, log[place])
+        assert examine(log, []).faults[0].first == seq
+    elif place < len(log) - 1:
+        del log[place]
+        assert examine(log, []).faults == (Fault("removed", seq, seq),)
+
+
+def test_the_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    key = AuditKey.of(tmp_path)
+    assert AuditKey.of(tmp_path).public == key.public
+    assert [one.name for one in tmp_path.iterdir()] == ["audit-key"]
+    assert (tmp_path / "audit-key").stat().st_mode & 0o777 == 0o600
+    assert key.sign("hanoi", 1, 2, GENESIS).signed()
+
+
+def test_checkpoints_come_back_as_they_were(log: Connection, tmp_path: Path) -> None:
+    first, second = checkpoints(log)
+    assert (first.seq, second.seq, first.tenant) == (4, 8, "hanoi")
+    assert first.signed()
+    assert beside(tmp_path) is None

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -30,7 +31,7 @@ from dothi.data.series import SeriesIndex
 from dothi.model.clock import to_micros
 from dothi.model.entity import LOCATION, Entity
 from dothi.model.problem import Problem
-from dothi.store.audit import Act, last_seal, record
+from dothi.store.audit import CAME_FROM, Act, last_seal, record
 from dothi.store.connection import Conflict, Connection, InDoubt
 from dothi.store.database import Database
 
@@ -75,6 +76,11 @@ class Writer:
         self._doubt: _Doubt | None = None
         self.after_commit: list[Callable[[], None]] = []  # called on the committing thread once an outbox row is on disk
 
+    @property
+    def sealed(self) -> tuple[int, bytes]:
+        """Number and hash of the audit log's newest row."""
+        return self._sealed
+
     def close(self) -> None:
         """Finish what was handed in, then close the connection."""
         self._executor.shutdown()
@@ -96,7 +102,7 @@ class Writer:
 
     async def write(self, batch: Batch) -> Applied:
         """``apply`` on the writer's own thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self.apply, batch)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, self.apply, batch)
 
     async def save(
         self,
@@ -118,7 +124,7 @@ class Writer:
             with self._lock:
                 self._commit(batch, careful=True, also=also)
 
-        await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, work)
 
     async def run(
         self,
@@ -140,7 +146,7 @@ class Writer:
             with self._lock:
                 return self._transaction(lambda: self._work(work, acts, to_micros(at)))
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, transact)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, transact)
 
     async def mark(self, at: datetime, marks: Marks, also: Also) -> None:
         """Move the marks of sealing and run ``also`` in the same transaction; every later commit goes by them."""
@@ -279,7 +285,8 @@ class Writer:
         acts += (Act(who, f"entity.{one.kind}", one.entity.id, correlation=correlation) for one in batch.entities)
         if applied.stored or applied.quarantined:
             detail = f"stored {applied.stored}, revisions {applied.revisions}, quarantined {applied.quarantined}"
-            acts.append(Act(who, "reading.write", batch.source, "done", correlation, detail))
+            source = CAME_FROM.get() or batch.source
+            acts.append(Act(who, "reading.write", batch.source, "done", correlation, detail, source))
         if acts:
             self._sealed = record(self._db, acts, at, self._sealed)
         if applied.stored or batch.entities:

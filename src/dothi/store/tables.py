@@ -219,7 +219,8 @@ lobby = sa.Table(
     sa.Index("lobby_last_seen", "last_seen"),
 )
 
-# Who did what: append-only (triggers forbid more), each row sealed by the hash of the one before.
+# Who did what: append-only (triggers forbid more), each row sealed by the hash of the one before. ``source`` is the address
+# or door it came from, ``why`` the reason its doer gave.
 audit = sa.Table(
     "audit",
     METADATA,
@@ -232,7 +233,22 @@ audit = sa.Table(
     sa.Column("correlation", TEXT, nullable=False),
     sa.Column("detail", TEXT, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("source", TEXT, nullable=False, server_default=""),
+    sa.Column("why", TEXT, nullable=False, server_default=""),
     sa.Index("audit_at", "at"),
+)
+
+# Rows of the audit log that were signed: ``seq`` had ``hash`` at ``at``, says the holder of ``key`` (its public part).
+# Append-only as the log.
+audit_checkpoint = sa.Table(
+    "audit_checkpoint",
+    METADATA,
+    sa.Column("seq", BIG, primary_key=True, autoincrement=False),
+    sa.Column("at", BIG, nullable=False),
+    sa.Column("tenant", TEXT, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
 )
 
 # The lake (``data/sealing.py``). A day that got a row after its hour was sealed, with a counter that every commit raises: a

@@ -14,7 +14,7 @@ from dothi.api.exchange.layout import Manifest, Progress, damaged, moment_of
 from dothi.data.batch import Readings, SeriesKey
 from dothi.data.restoring import Also, Restorer, ShownValue
 from dothi.model.problem import Problem
-from dothi.store.audit import Act
+from dothi.store.audit import INSERT, Act
 from dothi.store.connection import Connection, Database
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class _Import:
         rows = records.verified_acts(self._folder, self._manifest.audit_head)
         for done, chunk in _chunks(rows, 0):
             if done > start:
-                self._insert("INSERT INTO audit VALUES (?,?,?,?,?,?,?,?,?)", chunk, done)
+                self._insert(INSERT, chunk, done)
 
     def _record(self, record: records.Record, start: int) -> None:
         path = self._folder / record.file

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
 from dothi.store import tables
-from dothi.store.audit import GENESIS, Act, seal
+from dothi.store.audit import GENESIS, Row, seal, walk
+from dothi.store.checkpoints import Checkpoint
 from dothi.store.connection import Connection
 
 PAGE = 2_000
@@ -46,7 +47,9 @@ RECORDS = (
     Record(tables.retention, ("dataset",)),
     Record(tables.saved_query, ("id",), ("display",), given=("id",)),
     Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs")),
+    Record(tables.audit_checkpoint, ("seq",)),
 )
+_CHECKPOINT = RECORDS[-1]
 # Everything else a city's database holds, and where it is in an export.
 ELSEWHERE = {
     "entity": "entities.ndjson and entities-deleted.ndjson",
@@ -116,52 +119,39 @@ def lines(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
                 yield msgspec.json.decode(line, type=dict[str, Any])
 
 
-_ACTS = "SELECT seq, at, person_id, action, thing, result, correlation, detail, hash FROM audit"
-
-
 def acts_of(db: Connection) -> Iterator[dict[str, Any]]:
     """The audit log, oldest first, each act with its seal: SHA-256 over the seal before it and the act as a JSON array."""
-    last = 0
-    while True:
-        rows = db.execute(f"{_ACTS} WHERE seq > ? ORDER BY seq LIMIT {PAGE}", (last,)).fetchall()
-        for seq, at, person, action, thing, result, correlation, detail, sealed in rows:
-            yield {
-                "seq": seq,
-                "at": at,  # µs, as it is sealed
-                "person": person,
-                "action": action,
-                "thing": thing,
-                "result": result,
-                "correlation": correlation,
-                "detail": detail,
-                "hash": bytes(sealed).hex(),
-            }
-        if len(rows) < PAGE:
-            return
-        last = rows[-1][0]
+    for row in walk(db):
+        yield {**row._asdict(), "hash": row.hash.hex()}  # "at" in µs, as it is sealed
 
 
-def verified_acts(folder: Path, head: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of an exported audit log. Raises Problem 400 at the first act that does not follow from the one before."""
+def verified_acts(folder: Path, head: str) -> Iterator[Row]:
+    """The rows of an exported audit log.
+
+    Raises Problem 400 at the first act that does not follow from the one before, or is not the one a checkpoint signed.
+    """
+    signed = _checkpoints(folder)
     previous = GENESIS
-    for count, row in enumerate(lines(folder / AUDIT), 1):
-        act = Act(*(row[name] for name in ("person", "action", "thing", "result", "correlation", "detail")))
-        previous = seal(previous, row["seq"], row["at"], act)
-        if row["seq"] != count or row["hash"] != previous.hex():
+    for count, line in enumerate(lines(folder / AUDIT), 1):
+        told = (*(line[name] for name in Row._fields[:8]), line.get("source", ""), line.get("why", ""))
+        previous = seal(previous, told)
+        if line["seq"] != count or line["hash"] != previous.hex():
             raise damaged(folder, f"act {count} of its audit log does not follow from the one before")
-        yield (
-            count,
-            row["at"],
-            act.person_id,
-            act.action,
-            act.thing,
-            act.result,
-            act.correlation,
-            act.detail,
-            previous,
-        )
-    if previous.hex() != head:
+        if count in signed and signed.pop(count).hash != previous:
+            raise damaged(folder, f"act {count} of its audit log is not the one that was signed")
+        yield Row._make((*told, previous))
+    if previous.hex() != head or signed:
         raise damaged(folder, "its audit log does not end where its manifest says")
+
+
+def _checkpoints(folder: Path) -> dict[int, Checkpoint]:
+    """The checkpoints of an exported audit log by the act they sign. Raises Problem 400 for one that nobody signed."""
+    path = folder / _CHECKPOINT.file
+    found = [Checkpoint(*values_of(_CHECKPOINT, line)) for line in lines(path)] if path.is_file() else []
+    for one in found:
+        if not one.signed():
+            raise damaged(folder, f"the checkpoint at act {one.seq} of its audit log is not what was signed")
+    return {one.seq: one for one in found}
 
 
 def _out(record: Record, column: sa.Column[Any], cell: Any) -> Any:
