@@ -2,6 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import get_args
+
+from pydantic import SecretStr
 
 from dothi.app import installed_sectors
 from dothi.data.sql.catalogue import tables
@@ -21,8 +24,8 @@ def settings_page() -> str:
         (
             "# Settings",
             "",
-            "Read from the environment at start. Every one has a default that runs on one machine. Written from",
-            "`src/dothi/settings.py` by `make docs`.",
+            "Read from the environment at start. Every one has a default that runs on one machine. A secret may stand in a",
+            f"file: {_secrets()} name it. Written from `src/dothi/settings.py` by `make docs`.",
             "",
             "| variable | default | what it is |",
             "|---|---|---|",
@@ -30,6 +33,11 @@ def settings_page() -> str:
             "",
         )
     )
+
+
+def _secrets() -> str:
+    names = [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
+    return " and ".join(f"`DOTHI_{name.upper()}_FILE`" for name in names)
 
 
 def tables_page() -> str:

@@ -1,21 +1,64 @@
-"""Every setting, typed, with a default that runs on one machine. Read from the environment as ``DOTHI_<NAME>``."""
+"""Every setting, typed, with a default that runs on one machine. Read from the environment as ``DOTHI_<NAME>``.
 
+A secret may stand in a file instead, which ``DOTHI_<NAME>_FILE`` names: what runs containers hands secrets over so.
+"""
+
+import os
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, get_args
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dothi.model.problem import bad_request
+
+PREFIX = "DOTHI_"
+
+
+class _FilesOfSecrets(PydanticBaseSettingsSource):
+    """Secrets in files: one each, without the line's end. Raises Problem 400 for one that cannot be read or is set twice."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """What the file of this setting holds; None if no file is named or it is no secret."""
+        name = f"{PREFIX}{field_name.upper()}"
+        path = os.environ.get(f"{name}_FILE")
+        if not path or SecretStr not in (field.annotation, *get_args(field.annotation)):
+            return None, field_name, False
+        if os.environ.get(name):
+            raise bad_request(f"{name} and {name}_FILE are both set.", "Leave one of them out.")
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise bad_request(f"{name}_FILE cannot be read: {why}.", "Name a file that this process may read.") from None
+
+    def __call__(self) -> dict[str, Any]:
+        """Every secret that stands in a file."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value}
 
 
 class Settings(BaseSettings):
     """What an installation may choose. Docs list every one; a test fails on a setting the docs do not know."""
 
-    model_config = SettingsConfigDict(env_prefix="DOTHI_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(Path(".dothi"), description="Folder that holds all state of this installation.")
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port of the web server.")
-    mqtt_port: int = Field(1883, ge=0, le=65535, description="Port of the MQTT listener, on 127.0.0.1 always.")
+    mqtt_port: int = Field(
+        1883, ge=0, le=65535, description="Port of the MQTT listener: on DOTHI_HOST with TLS, on 127.0.0.1 without."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate (with its chain) that web and MQTT show; needs DOTHI_TLS_KEY."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of that certificate's private key, without a passphrase.")
+    trusted_proxy: str = Field(
+        "", description="Addresses or networks, comma-separated, of the reverse proxies whose X-Forwarded-* is believed."
+    )
+    names: str = Field("", description="Names, comma-separated, under which people reach the city, besides DOTHI_HOST.")
     city: str = Field("01", description="General Statistics Office code of the province or city (01 Hanoi, 25 Phú Thọ).")
     data: Path | None = Field(None, description="Folder with real data of the city; makes a replay city.")
     boundaries: str | None = Field(None, description="GeoJSON of ward boundaries: a file, or a URL followed by #sha256=….")
@@ -37,6 +80,27 @@ class Settings(BaseSettings):
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in the code, the environment, then secrets from files."""
+        return init_settings, env_settings, _FilesOfSecrets(settings_cls)
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """The files of certificate and key, if this city speaks TLS itself. Raises Problem 400 if only one is named."""
+        if self.tls_certificate is None and self.tls_key is None:
+            return None
+        if self.tls_certificate is None or self.tls_key is None:
+            raise bad_request("TLS needs a certificate and its key.", "Set DOTHI_TLS_CERTIFICATE and DOTHI_TLS_KEY.")
+        return self.tls_certificate, self.tls_key
 
     @property
     def recorded_in(self) -> Path | None:

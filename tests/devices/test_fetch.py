@@ -16,7 +16,7 @@ NOW = datetime(2026, 5, 14, 4, tzinfo=UTC)
 
 def fetch(fake: FakeOpenMeteo, tag: str | None = None, **bounds: Any) -> Fetched:
     async def ask() -> Fetched:
-        source = Source(fake.url, **bounds)
+        source = Source(fake.url, named=(fake.url,), **bounds)
         try:
             return await source.get("/x", tag)
         finally:

@@ -17,6 +17,7 @@ from urllib.request import (
     HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
+    Request,
 )
 
 import msgspec
@@ -25,6 +26,7 @@ import shapely
 import structlog
 from shapely.geometry.base import BaseGeometry
 
+from dothi.access.outgoing import NotCalled, check
 from dothi.cities.keep import write_whole
 from dothi.cities.places import WardNames
 from dothi.model.problem import Problem
@@ -120,11 +122,22 @@ def _too_large(what: str) -> Problem:
     )
 
 
+class _OnlyToPublic(HTTPRedirectHandler):
+    """Follows a redirect on the same server and to where anybody may go: the setting names only the first address."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        try:
+            check(newurl, (req.full_url,))
+        except NotCalled as error:
+            raise URLError(f"redirected to an address that is not called: {error}") from error
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _fetch(address: str) -> bytes:
     """The body at an http(s) address. The opener knows these two schemes only, so a redirect to anything else fails."""
     opener = OpenerDirector()
     schemes = (ProxyHandler(), HTTPHandler(), HTTPSHandler())
-    for handler in (*schemes, HTTPRedirectHandler(), HTTPErrorProcessor(), HTTPDefaultErrorHandler()):
+    for handler in (*schemes, _OnlyToPublic(), HTTPErrorProcessor(), HTTPDefaultErrorHandler()):
         opener.add_handler(handler)
     end = monotonic() + _DEADLINE
     chunks, size = [], 0

@@ -3,12 +3,12 @@
 import asyncio
 import random
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from dothi import __version__
+from dothi.access.outgoing import Call, NotCalled, check
 
 if TYPE_CHECKING:
     import httpx
@@ -37,35 +37,41 @@ class Fetched:
 
 
 class Source:
-    """One server that is asked now and then. Close it when nobody asks any more."""
+    """One server that is asked now and then. Close it when nobody asks any more.
 
-    def __init__(self, base: str, *, largest: int = LARGEST, longest: float = LONGEST) -> None:
-        self.base, self._largest, self._longest = base.rstrip("/"), largest, longest
+    It must lie on the public internet unless ``named`` has it: the origins that the installation's own settings name.
+    """
+
+    def __init__(self, base: str, *, named: Collection[str] = (), largest: int = LARGEST, longest: float = LONGEST) -> None:
+        self.base, self._named, self._largest, self._longest = base.rstrip("/"), named, largest, longest
         self._client: httpx.AsyncClient | None = None
 
     async def get(self, path: str, tag: str | None = None) -> Fetched:
         """What stands at ``path``; ``tag`` is that of the answer one has. Raises FetchFailed."""
         import httpx  # only a city that asks somebody pays for it
 
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                timeout=httpx.Timeout(20.0, connect=10.0),
-                follow_redirects=False,
-                # A proxy for the outside world must not come between this machine and itself.
-                trust_env=not _on_this_machine(self.base),
-                headers={"accept": "application/json", "user-agent": f"dothi/{__version__}"},
-            )
-        headers = {"if-none-match": tag} if tag else {}
         try:
-            async with (
-                asyncio.timeout(self._longest),
-                self._client.stream("GET", self.base + path, headers=headers) as answer,
-            ):
-                return await self._read(answer)
+            async with asyncio.timeout(self._longest):
+                call = await asyncio.to_thread(check, self.base + path, self._named)
+                if self._client is None:
+                    self._client = httpx.AsyncClient(
+                        timeout=httpx.Timeout(20.0, connect=10.0),
+                        follow_redirects=False,
+                        trust_env=call.proxied,
+                        headers={"accept": "application/json", "user-agent": f"dothi/{__version__}"},
+                    )
+                return await self._ask(self._client, call, tag)
+        except NotCalled as error:
+            raise FetchFailed("no-network", str(error)) from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise FetchFailed("too-slow", f"no whole answer in time ({type(error).__name__})") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             raise FetchFailed("no-network", f"{type(error).__name__}: {error}") from error
+
+    async def _ask(self, client: "httpx.AsyncClient", call: Call, tag: str | None) -> Fetched:
+        headers = call.headers | ({"if-none-match": tag} if tag else {})
+        async with client.stream("GET", call.url, headers=headers, extensions=call.extensions) as answer:
+            return await self._read(answer)
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -110,11 +116,3 @@ class Patience:
         """Seconds to wait until the next regular question, ``until`` from now and up to ``spread`` later."""
         self._failures = 0
         return until + self._random.uniform(0.0, spread)
-
-
-def _on_this_machine(base: str) -> bool:
-    host = urlsplit(base).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

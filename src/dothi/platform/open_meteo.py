@@ -100,7 +100,7 @@ class OpenMeteo:
             platform.tasks.note(self._model.task, _REPLAY)
             return
         chosen = platform.settings.open_meteo
-        source = Source(self._model.server if chosen == "on" else chosen)
+        source = Source(self._model.server) if chosen == "on" else Source(chosen, named=(chosen,))
         patience = Patience(f"{platform.tenant} {self.id}")
         places = cells(platform.city.wards)
         try:
