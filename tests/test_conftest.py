@@ -13,6 +13,7 @@ from dothi.testing.postgres import MISSING
 ON_DEBIAN = Path("/etc/debian_version").exists() and os.geteuid() == 0
 CHROMIUM = "there is no `chromium` here; on Debian: apt-get install chromium"
 POSTGRES = "there is no PostgreSQL 15 with PostGIS here; on Debian: apt-get install postgresql-postgis"
+PROVIDER = "there is no oidc-provider here: scripts/prepare_tests.py installs it with npm"
 MOUNT = "a file system of its own needs root and mount"
 CONTAINER = "mount is not permitted here: permission denied"
 DATA = "no real data of Hanoi at hand"
@@ -31,9 +32,9 @@ def _run(folder: Path, reasons: list[str], ci: str) -> subprocess.CompletedProce
 
 
 def test_a_skip_that_ci_could_avoid_fails_there(tmp_path: Path) -> None:
-    told = _run(tmp_path, [CHROMIUM, POSTGRES, MOUNT, CONTAINER, DATA], "true")
+    told = _run(tmp_path, [CHROMIUM, POSTGRES, PROVIDER, MOUNT, CONTAINER, DATA], "true")
     assert (told.returncode != 0) == ON_DEBIAN, told.stdout
-    for reason in (CHROMIUM, POSTGRES, MOUNT):
+    for reason in (CHROMIUM, POSTGRES, PROVIDER, MOUNT):
         assert (f"Skipped in CI, where it must run: {reason}" if ON_DEBIAN else f"SKIPPED 1: {reason}") in told.stdout
     for reason in (CONTAINER, DATA):
         assert f"SKIPPED 1: {reason}" in told.stdout
