@@ -119,9 +119,7 @@ class Reach:
 
     def within(self, door: "Reach") -> "Reach":
         """What is reached through a ``door`` that has bounds of its own; whoever may pass it reaches what is public."""
-        parts = tuple(
-            (min(mine, theirs), scope.common(bound)) for mine, scope in self.parts for theirs, bound in door.parts
-        )
+        parts = tuple((min(mine, theirs), scope.common(bound)) for mine, scope in self.parts for theirs, bound in door.parts)
         return Reach(self.public and (door.public or bool(door.parts)), parts)
 
     @property
