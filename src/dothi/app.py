@@ -20,10 +20,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import Scope
 
 from dothi import __version__
 from dothi.access.problems import problem_of, problem_response
-from dothi.access.requests import Doorkeeper
+from dothi.access.refusals import DOOR
+from dothi.access.requests import Doorkeeper, address_of
 from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
 from dothi.api.routes import routes as api_routes
@@ -48,6 +50,7 @@ from dothi.devices.registry import Registry
 from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
+from dothi.platform.auditing import Auditing
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
@@ -161,6 +164,8 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
         quarantine = Quarantine(database, journal, writer, clock)
+        auditing = Auditing(database, writer, settings.home, SystemClock())
+        stack.push_async_callback(auditing.close)
         ingest = Ingest(journal, devices, writer, quarantine, types, clock, database)
         platform = Platform(
             settings=settings,
@@ -177,6 +182,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             stored=Bookkeeper(database, writer, clock),
             devices=devices,
             quarantine=quarantine,
+            auditing=auditing,
             questions=questions,
             saved_queries=SavedQueries(database, writer, clock),
             ingest=ingest,
@@ -253,6 +259,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("sealing", _sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
+    tasks.start("audit", platform.auditing.run)
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)
     tasks.start("forecast-scores", scoring.run)
@@ -334,6 +341,17 @@ def create_app(settings: Settings) -> FastAPI:
     def page(request: Request, problem: Problem) -> Response:
         return error_page(request, app.state.platform, problem)
 
+    def refused(scope: Scope, action: str, code: str) -> None:
+        state = scope["state"]
+        app.state.platform.auditing.refusals.note(
+            state["person"].id,
+            action or DOOR,
+            scope["path"],
+            code,
+            source=address_of(scope),
+            correlation=state["correlation"],
+        )
+
     async def on_error(request: Request, error: Exception) -> Response:
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
         return problem_response(request, problem_of(error), page, headers)
@@ -354,6 +372,7 @@ def create_app(settings: Settings) -> FastAPI:
         secret=secret_of(settings.home),
         page=page,
         observe=metrics.observe,
+        refused=refused,
     )
     return app
 

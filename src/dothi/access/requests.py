@@ -17,16 +17,22 @@ from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Person
 from dothi.access.problems import ErrorPage, problem_of, problem_response
 from dothi.access.routes import SAFE_METHODS
 from dothi.model.problem import Problem
+from dothi.store.audit import CAME_FROM
 
 BODY_LIMIT = 8 * 1024 * 1024
 TIME_LIMIT = 60.0
 Observe = Callable[[str, str, int, float], None]
 """Told of every finished request: method, route template, status, seconds."""
+Refused = Callable[[Scope, str, str], None]
+"""Told of every request that was refused for who asked: its scope, the action (empty if it came to none), and the reason."""
 
 _log = structlog.get_logger("dothi.http")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+
+# What is refused because of who asks, not because of what was sent.
+_REFUSED = {401: "sign-in-needed", 403: "not-allowed", 421: "unknown-host", 429: "too-many"}
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -67,6 +73,7 @@ class Doorkeeper:
         secret: bytes,
         page: ErrorPage | None = None,
         observe: Observe | None = None,
+        refused: Refused | None = None,
         body_limit: int = BODY_LIMIT,
         time_limit: float = TIME_LIMIT,
     ) -> None:
@@ -74,6 +81,7 @@ class Doorkeeper:
         self.loopback_only, self.body_limit, self.time_limit = loopback_only, body_limit, time_limit
         self.csrf = Csrf(secret)
         self.hosts = allowed_hosts(host)
+        self.refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; lifespan and anything else passes through."""
@@ -89,6 +97,7 @@ class Doorkeeper:
         state["csrf_signer"] = self.csrf
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation=visit.correlation)
+        CAME_FROM.set(address_of(scope))
         try:
             refusal = self.refusal(scope, headers)
             if refusal is not None:
@@ -102,6 +111,8 @@ class Doorkeeper:
             seconds = time.perf_counter() - began
             if self.observe is not None:
                 self.observe(scope["method"], route, visit.status, seconds)
+            if self.refused is not None and visit.status in _REFUSED:
+                self.refused(scope, state.get("action", ""), _REFUSED[visit.status])
             _log.debug(
                 "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
             )
@@ -215,6 +226,12 @@ def too_large(limit: int) -> Problem:
     return Problem(
         413, "too-large", f"The body is larger than {limit // (1024 * 1024)} MB.", "Split it into smaller batches."
     )
+
+
+def address_of(scope: Scope) -> str:
+    """The address a request came from; empty where nobody knows."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def allowed_hosts(host: str) -> frozenset[str] | None:

@@ -45,6 +45,8 @@ ACTIONS: dict[str, bool] = {
     "entity.write": False,
     "city.export": False,
     "city.import": False,
+    "audit.read": False,
+    "audit.export": False,
 }
 
 _PUBLIC = frozenset(action for action, public in ACTIONS.items() if public)
@@ -77,10 +79,12 @@ ROLES: dict[str, Role] = {
     ),
     "leader": Role(Text("Lãnh đạo", "Leader"), _LOOK, 2),
     "developer": Role(Text("Nhà phát triển", "Developer"), _PUBLIC | {"sql.ask", "sql.save"}, 1),
-    "auditor": Role(Text("Kiểm toán", "Auditor"), _PUBLIC | {"operations.read", "retention.read"}, 2),
+    "auditor": Role(
+        Text("Kiểm toán", "Auditor"), _PUBLIC | {"operations.read", "retention.read", "audit.read", "audit.export"}, 2
+    ),
     "security_officer": Role(
         Text("Cán bộ an toàn thông tin", "Security officer"),
-        _PUBLIC | {"operations.read", "metrics.read"},
+        _PUBLIC | {"operations.read", "metrics.read", "audit.read"},
         2,
     ),
     "device": Role(Text("Thiết bị, hệ thống gửi dữ liệu", "Device or system that sends"), frozenset({"reading.write"}), 2),

@@ -28,6 +28,7 @@ def person_of(request: Request) -> Person:
 def enforce(request: Request, action: str) -> Person:
     """The asker, if they may do ``action`` at all. Raises Problem 403. What they may see of it, ``reach`` filters."""
     person = person_of(request)
+    request.state.action = action  # whoever is refused, the log says what
     if not may(person, action):
         raise Problem(
             403,

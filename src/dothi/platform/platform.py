@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dothi.data.stored import Bookkeeper
     from dothi.data.writer import Writer
     from dothi.devices.registry import Registry
+    from dothi.platform.auditing import Auditing
     from dothi.store.database import Database
     from dothi.store.journal import Journal
     from dothi.store.lake import Lake
@@ -76,6 +77,7 @@ class Platform:
     stored: "Bookkeeper"
     devices: "Registry"
     quarantine: "Quarantine"
+    auditing: "Auditing"
     questions: "Questions"
     saved_queries: "SavedQueries"
     ingest: "Ingest"
