@@ -42,7 +42,7 @@ def main() -> None:
 
 def _ask(home: Path, first: int, last: int) -> None:
     database = open_database(home, TENANT)
-    history, days = History(database), (last - first) // DAY
+    history, days = History(database, ()), (last - first) // DAY
     [figures] = database.lake.figures()
     report("size in the lake", figures.bytes / figures.rows, "bytes/reading", target=6, lower_is_better=True)
     month = from_micros(max(first, last - 30 * DAY)), from_micros(last)

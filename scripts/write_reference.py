@@ -6,6 +6,8 @@ from typing import get_args
 
 from pydantic import SecretStr
 
+from dothi.access.policy import Clearance
+from dothi.access.roles import ACTIONS, ROLES
 from dothi.app import installed_sectors
 from dothi.data.sql.catalogue import tables
 from dothi.settings import Settings
@@ -60,7 +62,40 @@ def tables_page() -> str:
     return "\n".join((*lines, ""))
 
 
-PAGES = {"settings.md": settings_page, "tables.md": tables_page}
+def access_page() -> str:
+    """The reference of who may do what, as Markdown: the table that tests hold the policy to."""
+    levels = "`public`, `internal`, `restricted`, `personal`"
+    lines = [
+        "# Who may do what",
+        "",
+        "Written from `src/dothi/access/roles.py` by `make docs`; `tests/access/test_matrix.py` runs every role against",
+        "every action, scope and clearance and holds the answers to this page.",
+        "",
+        "Somebody holds grants. A grant is a role (what may be done), a scope (over what) and a clearance (how far):",
+        "",
+        "- A thing lies in a scope if its ward, its owning agency and its type are each among those the scope names; a",
+        "  scope that names no wards, agencies or types has all of them. What belongs to no ward (or agency, or type) lies",
+        "  in no list of them: the lobby, whole-city figures and runs of whole-city processes need an unbounded scope.",
+        f"- Clearances, each with all before it: {levels}. What nobody classified is",
+        "  `internal`. An attribute may be stricter than its thing, never wider. State secrets are refused at the door.",
+        "- Several grants add up; each holds within its own scope and clearance, none widens another.",
+        "- What is public everybody may read, signed in or not, by the actions marked in the column *anybody*.",
+        "",
+        "## Roles",
+        "",
+        "| role | English | tiếng Việt | highest clearance a grant may carry |",
+        "|---|---|---|---|",
+    ]
+    for name, role in ROLES.items():
+        lines.append(f"| `{name}` | {role.title.en} | {role.title.vi} | {Clearance(role.ceiling).name.lower()} |")
+    lines += ["", "## Actions", "", f"| action | anybody | {' | '.join(ROLES)} |", "|---" * (len(ROLES) + 2) + "|"]
+    for action, public in sorted(ACTIONS.items()):
+        marks = ["✓" if action in role.actions else "" for role in ROLES.values()]
+        lines.append(f"| `{action}` | {'✓' if public else ''} | {' | '.join(marks)} |")
+    return "\n".join((*lines, ""))
+
+
+PAGES = {"settings.md": settings_page, "tables.md": tables_page, "access.md": access_page}
 
 
 def main(check: bool) -> int:

@@ -1,5 +1,6 @@
 """A small city for tests of the data floor: a database with its writer and readers, and short ways to fill it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dothi.data.writer import Writer
 from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
+from dothi.model.schema import EntityType
 from dothi.store.database import Database
 from dothi.store.sqlite import SqliteDatabase
 from dothi.store.tables import METADATA
@@ -46,7 +48,8 @@ def row(number: int, minutes: float, value: Any, heard: float = 0, **more: Any) 
 class City:
     """A database with a writer and its readers, in a temporary folder."""
 
-    def __init__(self, home: Path, stations: int = 3) -> None:
+    def __init__(self, home: Path, stations: int = 3, types: Sequence[EntityType] = ()) -> None:
+        self.types = types
         self.database: Database = open_city(home)
         if isinstance(self.database, SqliteDatabase) and not self.database.exists():
             self.database.path.write_bytes(empty_database())
@@ -56,7 +59,7 @@ class City:
 
     def open(self) -> None:
         self.writer = Writer(self.database, locate=lambda longitude, _latitude: "east" if longitude > 105.8 else None)
-        self.context, self.history = Context(self.database), History(self.database)
+        self.context, self.history = Context(self.database, self.types), History(self.database, self.types)
 
     def reopen(self) -> None:
         self.writer.close()

@@ -157,7 +157,7 @@ async def world(home: Path, *, run: bool = True, **bounds: int) -> AsyncIterator
                 await made[0].on_pause()
 
         ingest = Ingest(journal, registry, writer, quarantine, TYPES, clock, database, pause=pause)
-        made.append(World(home, clock, database, writer, registry, History(database), journal, quarantine, ingest))
+        made.append(World(home, clock, database, writer, registry, History(database, ()), journal, quarantine, ingest))
         try:
             if run:
                 async with ingesting(ingest):

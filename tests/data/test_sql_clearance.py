@@ -2,12 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sql_world import LEVEL, Asked, urn
+from sql_world import KIND, LEVEL, Asked, urn
 
 from dothi.access.policy import Clearance
 from dothi.data.sql.answer import Answer, Refusal
@@ -69,6 +71,26 @@ def test_nothing_tells_of_what_is_hidden(tmp_path: Path, clearance: Clearance) -
         assert urn("h") not in str(told)
     with_hidden.close()
     without.close()
+
+
+def test_nothing_tells_of_an_attribute_that_is_stricter_than_its_thing(tmp_path: Path) -> None:
+    """A city whose stations tell a classified attribute beside one whose stations never told it."""
+    strict = tuple(replace(one, clearance=Clearance.RESTRICTED) if one.iri == LEVEL else one for one in KIND.attributes)
+    worlds = [Asked(tmp_path / name) for name in ("with", "without")]
+    for world in worlds:
+        world.world = msgspec.structs.replace(world.world, types=[replace(KIND, attributes=strict)])
+        world.add("s1", Clearance.PUBLIC)
+        world.tell("s1", -2, 0.25)
+    worlds[0].tell("s1", -1, "hidden text", LEVEL)
+    worlds[0].tell("s1", -1, "hidden still", LEVEL, heard=5)
+    for text in (*map(EVERYTHING.format, TABLES), COUNTS, *PROBES):
+        told = worlds[0].reply(text, insider("analyst", Clearance.INTERNAL))
+        assert same(told, worlds[1].reply(text, insider("analyst", Clearance.INTERNAL))), text
+        assert "hidden" not in str(told)
+    for table in ("readings", "latest", "air_station"):
+        assert "hidden still" in str(worlds[0].reply(EVERYTHING.format(table), insider("steward", Clearance.RESTRICTED)))
+    for world in worlds:
+        world.close()
 
 
 def test_the_probes_do_fail_where_the_asker_sees_the_row(tmp_path: Path) -> None:

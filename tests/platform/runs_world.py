@@ -42,7 +42,7 @@ class World:
         self.writer = Writer(self.database, locate=lambda *_: None)
         self.clock, self.metrics, self.tasks = FixedClock(NOON), Metrics(), Supervisor()
         platform: Any = SimpleNamespace(
-            database=self.database, writer=self.writer, clock=self.clock, metrics=self.metrics, kept={}
+            database=self.database, writer=self.writer, clock=self.clock, metrics=self.metrics, kept={}, types={}
         )
         self.platform = platform
         self.runs = Runs(platform, Pool(size, idle))

@@ -50,7 +50,8 @@ class World:
             database=self.database,
             writer=self.writer,
             clock=self.clock,
-            history=History(self.database),
+            history=History(self.database, ()),
+            types={},
             sectors=(SimpleNamespace(processes=(PROCESS,)),),
         )
         self.forecasts = platform.forecasts = Forecasts(platform)

@@ -148,7 +148,8 @@ class _World:
         self.go_on = asyncio.Event()
         layer = MapLayer("layer", Text("Lớp", "Layer"), "type", points=self._points)
         sector = SimpleNamespace(layers=(layer,), bottleneck=None, tile=None)
-        platform = cast("Any", SimpleNamespace(sectors=(sector,)))
+        context = SimpleNamespace(known=lambda _person, urns: {one for one in urns if not one.startswith("hidden")})
+        platform = cast("Any", SimpleNamespace(sectors=(sector,), context=context))
         self.view = live.View(platform, LOCAL_OPERATOR, "vi", [layer], self._pause)
 
     async def _pause(self, _seconds: float) -> None:
@@ -213,13 +214,16 @@ def test_what_is_deleted_is_said_and_forgotten() -> None:
         world.change("a", "b")
         assert await _next_points(queue) == {"a": "1", "b": "1"}
         del world.values["a"]
-        world.touch({}, deleted=("a", "unseen"))
-        assert await _next(queue, "removed") == {"ids": ["a", "unseen"]}
+        world.touch({}, deleted=("a", "unseen", "hidden"))
+        assert await _next(queue, "removed") == {"ids": ["a", "unseen"]}, "of what the watcher may not know, no name is told"
         world.change("a")  # made again, saying the same as before it went
         assert await _next_points(queue) == {"a": "1"}
         world.touch({}, deleted=("b",))
         world.change("b")  # deleted and made again before anybody was told
         assert await _next_points(queue) == {"b": "2"}
+        del world.values["b"]
+        world.touch({"type": ["b"]})
+        assert await _next(queue, "removed") == {"ids": ["b"]}, "what leaves the watcher's reach leaves the map"
         task.cancel()
 
     asyncio.run(body())

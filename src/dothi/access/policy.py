@@ -5,19 +5,10 @@ public anybody may read. Deny by default: an action that no role names is nobody
 """
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import lru_cache
 
 from dothi.access.roles import ACTIONS, ROLES
-
-
-class Clearance(IntEnum):
-    """How far a thing may be known. What nobody classified is internal; state secrets have no place here at all."""
-
-    PUBLIC = 0
-    INTERNAL = 1
-    RESTRICTED = 2
-    PERSONAL = 3
+from dothi.model.clearance import Clearance as Clearance
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +114,16 @@ class Reach:
         return Reach(self.public and (door.public or bool(door.parts)), parts)
 
     @property
+    def throughout(self) -> Clearance | None:
+        """The highest clearance that is reached in the whole city; None if it is reached in parts of it only."""
+        return max(
+            (most for most, scope in self.parts if scope.everything), default=Clearance.PUBLIC if self.public else None
+        )
+
+    @property
     def whole(self) -> bool:
         """True if some part of it has no bounds: whole-city figures may be told."""
-        return any(scope.everything and clearance >= Clearance.INTERNAL for clearance, scope in self.parts)
+        return self.covers(Thing())
 
 
 def may(person: Person, action: str, thing: Thing | Clearance | None = None) -> bool:
@@ -145,7 +143,11 @@ def reach(person: Person, action: str) -> Reach | None:
     public = ACTIONS.get(action)
     if public is None:
         return None
-    parts = dict.fromkeys((grant.clearance, grant.scope) for grant in person.grants if action in ROLES[grant.role].actions)
+    parts = dict[tuple[Clearance, Scope], None]()
+    for grant in person.grants:
+        role = ROLES.get(grant.role)  # one that was taken out of the code is nobody's any more
+        if role is not None and action in role.actions:
+            parts[min(grant.clearance, Clearance(role.ceiling)), grant.scope] = None
     return Reach(public, tuple(parts)) if public or parts else None
 
 

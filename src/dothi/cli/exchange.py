@@ -35,7 +35,7 @@ def export(
     """Write the city into DIR in open formats, of one moment; it may go on running."""
     from dothi.access.policy import LOCAL_OPERATOR  # imports that other commands need not wait for
     from dothi.api.exchange.export import About, Wanted, export_city
-    from dothi.app import tenant_of, with_found_data
+    from dothi.app import installed_sectors, tenant_of, with_found_data
     from dothi.cities import load_city
     from dothi.platform.logs import configure
     from dothi.store.database import open_database
@@ -52,7 +52,8 @@ def export(
         configure("ERROR")  # what is rough about the boundaries was said when the city started
         city = load_city(settings.city, settings.data, settings.boundaries, settings.home / "cache")
         said = {"code": city.code, "id": city.slug, "vi": city.title.vi, "en": city.title.en}
-        about = About(tenant, said, (city.source,) if city.source else (), moment, SystemClock().now())
+        types = [one for sector in installed_sectors(settings.sectors) for one in sector.entity_types]
+        about = About(tenant, said, (city.source,) if city.source else (), moment, SystemClock().now(), types)
         with _progress() as progress:
             manifest = export_city(database, target, LOCAL_OPERATOR, about, wanted, progress)
     finally:

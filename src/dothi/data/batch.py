@@ -120,7 +120,10 @@ class Quarantined:
 
 @dataclass(slots=True)
 class Batch:
-    """Everything one commit takes. ``at`` is the city's clock; ``correlation`` follows it from door to log."""
+    """Everything one commit takes. ``at`` is the city's clock; ``correlation`` follows it from door to log.
+
+    ``action`` is what ``person`` must be allowed to do to its entities.
+    """
 
     person: Person
     source: str
@@ -130,6 +133,7 @@ class Batch:
     entities: list[EntityChange] = field(default_factory=list)
     quarantine: list[Quarantined] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
+    action: str = "entity.write"
 
 
 @dataclass(slots=True)

@@ -1,26 +1,29 @@
 """What the city is now: entities with their live values, by id, type, value and place. Every question says who asks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from dothi.access.policy import Person, reach
+from dothi.access.policy import Clearance, Person, Reach, Thing, reach
 from dothi.data.batch import join_value
+from dothi.data.classified import Classified
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document
 from dothi.data.question import EntityQuery, Filter, Question, compile_query
+from dothi.data.subjects import subjects
 from dothi.model.clock import from_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
+from dothi.model.schema import EntityType
 from dothi.store.connection import Connection
 from dothi.store.database import Database
 
 __all__ = ["Context", "EntityPage", "EntityQuery", "Filter"]
 
-_COLUMNS = "e.num, e.id, e.type, e.ward, e.owner, e.created_at, e.modified_at, e.doc"
+_COLUMNS = "e.num, e.id, e.type, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.doc"
 # Over the numbers of a page, which come first: then each entity is looked up by its key.
 _ENTITIES = f"SELECT {_COLUMNS} FROM {{numbers}} w CROSS JOIN entity e WHERE e.num = w.value"  # noqa: S608 - constants only
 _LIVE = (
@@ -30,7 +33,7 @@ _LIVE = (
 )
 _OF_ATTRIBUTES = " AND s.attribute IN (SELECT id FROM name WHERE iri IN (SELECT value FROM {texts} a))"
 _ROWS = (
-    "SELECT e.num, e.id, e.type, e.ward, (e.west + e.east) / 2, (e.south + e.north) / 2 "
+    "SELECT e.num, e.id, e.type, e.clearance, e.ward, e.owner, (e.west + e.east) / 2, (e.south + e.north) / 2 "
     "FROM {numbers} w CROSS JOIN entity e WHERE e.num = w.value"
 )
 _KEPT = "SELECT e.num, e.doc FROM {numbers} w CROSS JOIN entity e WHERE e.num = w.value AND {holds}"
@@ -78,8 +81,8 @@ class EntityTable:
 class Context:
     """The live state of a city, as whoever asks may know it."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, types: Iterable[EntityType]) -> None:
+        self._database, self._classified = database, Classified(types)
         self._iris: dict[int, str] = {}
 
     def get(self, asker: Person, urn: str) -> Entity | None:
@@ -87,30 +90,42 @@ class Context:
         page = self.query(asker, EntityQuery(ids=(urn,), limit=1))
         return page.entities[0] if page.entities else None
 
+    def known(self, asker: Person, urns: Iterable[str]) -> set[str]:
+        """Those of ``urns`` that are, or were before they were deleted, things that ``asker`` may read."""
+        reached = reach(asker, "entity.read")
+        if reached is None:
+            return set()
+        with self._database.reader() as db:
+            return {one.urn for one in subjects(db, reached, self._classified, urns=list(urns))}
+
     def query(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityPage:
         """The entities that meet ``query`` and that ``asker`` may read, at one moment; ``count`` asks for the total too.
 
         Raises Problem 400 for a query that makes no sense.
         """
+        reached = reach(asker, "entity.read")
+        if reached is None:
+            return EntityPage([], 0 if count else None)
         with self._database.reader() as db:
-            nums, total = self._find(db, asker, query, count)
-            return EntityPage(self._build(db, nums, query.attributes), total)
+            nums, total = self._find(db, reached, query, count)
+            return EntityPage(self._build(db, reached, nums, query.attributes), total)
 
     def table(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityTable:
         """What ``query`` answers, as columns; ``attributes`` of the query (none if it names none) become the columns.
 
         Raises Problem 400 for a query that makes no sense.
         """
-        wanted = query.attributes or ()
+        wanted, reached = query.attributes or (), reach(asker, "entity.read")
         with self._database.reader() as db:
-            nums, total = self._find(db, asker, query, count)
+            nums, total = ([], 0 if count else None) if reached is None else self._find(db, reached, query, count)
             page = _json(nums)
             rows = db.execute(db.dialect.fill(_ROWS), (page,)).fetchall()
+            hidden = {} if reached is None else {row[0]: self._hidden(db, reached, *row[2:6]) for row in rows}
             table = EntityTable(
                 [row[1] for row in rows],
                 [self._iri(db, row[2]) for row in rows],
-                [row[3] for row in rows],
-                [None if row[4] is None else (row[4], row[5]) for row in rows],
+                [None if LOCATION in hidden[row[0]] else row[4] for row in rows],
+                [None if row[6] is None or LOCATION in hidden[row[0]] else (row[6], row[7]) for row in rows],
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
@@ -121,23 +136,23 @@ class Context:
             places = {row[0]: place for place, row in enumerate(rows)}
             for iri in wanted:
                 for num, text in db.execute(db.dialect.fill(_KEPT), (page, _json(iri))):
-                    fill_kept(table, places[num], iri, text)
+                    if iri not in hidden[num]:
+                        fill_kept(table, places[num], iri, text)
             for num, name, observed_at, number, other, grade, reasons in db.execute(
                 db.dialect.fill(_LIVE_DEFAULT), (page, _json(list(names)))
             ):
                 iri, place = names[name], places[num]
+                if iri in hidden[num]:
+                    continue
                 table.values[iri][place] = number if other is None else join_value(number, other)
                 table.observed_at[iri][place] = observed_at
                 table.grades[iri][place] = _GRADES[grade]
                 table.reasons[iri][place] = reasons
             return table
 
-    def _find(self, db: Connection, asker: Person, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
+    def _find(self, db: Connection, reached: Reach, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
         """Numbers of the entities on the page asked for, in order, and the total if it is asked for."""
-        reached = reach(asker, "entity.read")
-        if reached is None:
-            return [], 0 if count else None
-        question = compile_query(query, reached, db.dialect)
+        question = compile_query(query, reached, self._classified, db)
         if query.id_pattern is not None:
             nums = _matching(db, question, query.id_pattern)
             return nums[query.offset : query.offset + query.limit], len(nums) if count else None
@@ -146,14 +161,25 @@ class Context:
         rows = db.execute(statement, [*question.values, query.limit, query.offset])
         return [num for (num,) in rows], total
 
-    def _build(self, db: Connection, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
-        """Entities with kept and live attributes joined."""
+    def _hidden(
+        self, db: Connection, reached: Reach, type_id: int, clearance: int, ward: str | None, owner: str | None
+    ) -> frozenset[str]:
+        return self._classified.hidden(reached, Thing(Clearance(clearance), ward, owner, self._iri(db, type_id)))
+
+    def _build(self, db: Connection, reached: Reach, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
+        """Entities with kept and live attributes joined, as far as they are reached."""
         entities: dict[int, Entity] = {}
         documents: dict[int, Document] = {}
+        hidden: dict[int, frozenset[str]] = {}
         moments = _Moments()
         page = _json(nums)
-        for num, urn, type_id, ward, owner, created, modified, text in db.execute(db.dialect.fill(_ENTITIES), (page,)):
+        for num, urn, type_id, clearance, ward, owner, created, modified, text in db.execute(
+            db.dialect.fill(_ENTITIES), (page,)
+        ):
             document = read_document(text)
+            unknown = hidden[num] = self._hidden(db, reached, type_id, clearance, ward, owner)
+            if unknown:
+                document = {iri: instances for iri, instances in document.items() if iri not in unknown}
             if attributes is not None:
                 document = {iri: instances for iri, instances in document.items() if iri in attributes}
             documents[num] = document
@@ -163,7 +189,8 @@ class Context:
                 if valued:
                     kept[iri] = valued
             type_iri = self._iri(db, type_id)
-            entities[num] = Entity(urn, type_iri, kept, ward, owner, moments[created], moments[modified])
+            seen_in = None if LOCATION in unknown else ward
+            entities[num] = Entity(urn, type_iri, kept, seen_in, owner, moments[created], moments[modified])
         statement, values = db.dialect.fill(_LIVE), [page]
         if attributes is not None:
             statement += db.dialect.fill(_OF_ATTRIBUTES)
@@ -173,6 +200,8 @@ class Context:
             statement, values
         ):
             iri = self._iri(db, name)
+            if iri in hidden[num]:
+                continue
             dataset_id = self._iri(db, dataset) if dataset else None
             shell = _shell(documents[num].get(iri, ()), dataset_id)
             why = reasons_of.get(reasons)

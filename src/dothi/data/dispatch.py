@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from dothi.access.policy import SYSTEM, Person, may
+from dothi.access.policy import SYSTEM, Person, Thing, may
 from dothi.data.news import Changes, News
 from dothi.data.writer import Writer
 from dothi.model.clock import Clock, from_micros, to_micros
@@ -137,8 +137,8 @@ class Dispatcher:
             await self._moved.wait_for(lambda: all(state.seq >= newest for state in self.states.values()))
 
     def parked(self, asker: Person) -> list[Parked]:
-        """What handlers failed on, newest first; nothing for an asker who may not see operations."""
-        if not may(asker, "operations.read"):
+        """What handlers failed on, newest first; nothing for an asker who may not see the operation of the whole city."""
+        if not may(asker, "operations.read", Thing()):
             return []
         with self._database.reader() as connection:
             rows = connection.execute("SELECT id, handler, seq, at, error, attempts FROM parked ORDER BY id DESC").fetchall()
@@ -149,7 +149,7 @@ class Dispatcher:
 
         Raises Problem 403. Unknown ids, and those of handlers that are not there now, are left as they are.
         """
-        if not may(asker, "operations.write"):
+        if not may(asker, "operations.write", Thing()):
             raise Problem(403, "not-allowed", "You may not send parked changes again.", "Ask the operator of this city.")
         taken: list[int] = []
         for number in dict.fromkeys(ids):

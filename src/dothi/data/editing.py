@@ -1,9 +1,10 @@
 """Entity changes into tables: what is not observed is a document beside the entity, what is observed becomes readings."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dothi.access.policy import Clearance, Person, Thing, may
+from dothi.access.secrecy import is_marked, refused
 from dothi.data.batch import EntityChange, ReadingRow, join_value
 from dothi.data.document import Document, instance_of, read_document, write_document
 from dothi.data.series import SeriesIndex
@@ -52,25 +53,32 @@ class Editor:
     def __init__(self, connection: Connection, index: SeriesIndex, locate: Locate) -> None:
         self._db, self._index, self._locate = connection, index, locate
 
-    def edit(self, change: EntityChange, person: Person, at: int, done: Edited) -> None:
+    def edit(self, change: EntityChange, person: Person, at: int, done: Edited, action: str = "entity.write") -> None:
         """Apply one change at ``at`` (µs).
 
-        Raises Problem 403 if ``person`` may not, 404 or 409 if the entity is absent or present against the kind of
-        change, 400 for a location that is no geometry.
+        Raises Problem 403 for what is marked as a state secret, and if ``person`` may not do ``action`` to what the entity
+        was, to what it is to be, or to what it was before it was deleted (its history comes back with it); 404 or 409 if
+        the entity is absent or present against the kind of change, 400 for a location that is no geometry.
         """
         entity, kind = change.entity, change.kind
+        if is_marked(_told(entity)):
+            raise refused()
         exists = self._index.num(entity.id) is not None
         if kind == "create" and exists:
             raise Problem(409, "already-exists", f"{entity.id} exists already.", "Merge into it, or choose another id.")
         if kind in ("merge", "replace", "delete") and not exists:
             raise not_found("entity", entity.id)
         num = self._index.reserve(entity.id)
-        before = self._state(num) if exists else _State()
-        clearance = before.clearance if change.clearance is None else change.clearance
-        things = [Thing(clearance, entity.ward or before.ward, entity.owner or before.owner, entity.type or before.type)]
-        if exists:
-            things.append(Thing(before.clearance, before.ward, before.owner, before.type))
-        if not all(may(person, "entity.write", thing) for thing in things):
+        former = self._state(num)
+        before = former if exists and former is not None else _State()
+        if kind == "replace":
+            before = replace(before, document={}, box=None, ward=None)
+        clearance = (former or before).clearance if change.clearance is None else change.clearance
+        box, ward = self._placed(before, entity)
+        things = [Thing(clearance, ward, entity.owner or before.owner, entity.type or before.type)]
+        if former is not None:
+            things.append(Thing(former.clearance, former.ward, former.owner, former.type))
+        if not all(may(person, action, thing) for thing in things):
             raise Problem(403, "forbidden", f"{person.id} may not change {entity.id}.", "Ask the agency that owns it.")
         if kind == "delete":
             self._delete(num, before, at)
@@ -79,9 +87,8 @@ class Editor:
         if not (entity.type or before.type):
             raise Problem(400, "bad-request", f"{entity.id} has no type.", "Say what kind of thing it is.")
         if kind == "replace":
-            before.document, before.box, before.ward = {}, None, None
             self._hide_all(num)
-        self._save(num, before, entity, clearance, at, done)
+        self._save(num, before, entity, (clearance, box, ward), at, done)
         (done.changed if exists else done.created).append(num)
 
     def move(self, series: Iterable[int]) -> None:
@@ -101,26 +108,43 @@ class Editor:
             )
             self._place(num, box)
 
-    def _state(self, num: int) -> _State:
+    def _placed(self, before: _State, entity: Entity) -> tuple[Box | None, str | None]:
+        """Where the entity will be: the ward of its place, whatever ward it claims. Raises Problem 400 for no geometry."""
+        box, ward = before.box, entity.ward or before.ward
+        told = entity.attributes.get(LOCATION)
+        if told is not None and not told:
+            box, ward = None, entity.ward
+        for attribute in told or ():
+            if attribute.observed_at is None and attribute.dataset_id is None:
+                box = box_of(attribute.value)
+        if box is not None and box != before.box:
+            ward = self._locate((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        return box, ward
+
+    def _state(self, num: int) -> _State | None:
+        """What an entity is, or was before it was deleted; None if there never was one."""
         columns = "type, clearance, ward, owner, west, south, east, north, created_at, doc"
         row = self._db.execute(f"SELECT {columns} FROM entity WHERE num = ?", (num,)).fetchone()  # noqa: S608 - constants
+        if row is None:
+            return None
         box = None if row[4] is None else (row[4], row[5], row[6], row[7])
         return _State(self._index.iri(row[0]), Clearance(row[1]), row[2], row[3], box, row[8], read_document(row[9]))
 
-    def _save(self, num: int, before: _State, entity: Entity, clearance: Clearance, at: int, done: Edited) -> None:
-        document, box, ward = before.document, before.box, entity.ward or before.ward
+    def _save(
+        self,
+        num: int,
+        before: _State,
+        entity: Entity,
+        after: tuple[Clearance, Box | None, str | None],
+        at: int,
+        done: Edited,
+    ) -> None:
+        document, (clearance, box, ward) = before.document, after
         for iri, instances in entity.attributes.items():
             if not instances:
                 self._remove(entity.id, document, iri)
-                if iri == LOCATION:
-                    box, ward = None, entity.ward
-                continue
             for attribute in instances:
                 self._keep(entity.id, document, iri, attribute, at, done)
-                if iri == LOCATION and attribute.observed_at is None and attribute.dataset_id is None:
-                    box = box_of(attribute.value)
-        if box is not None and box != before.box:
-            ward = self._locate((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         type_iri = entity.type or before.type
         type_id = self._index.set_entity(num, alive=True, type_iri=type_iri, clearance=clearance)
         owner = entity.owner or before.owner
@@ -185,3 +209,8 @@ class Editor:
             self._db.execute("DELETE FROM place WHERE num = ?", (num,))
         else:
             self._db.execute(self._db.dialect.save_place, (num, *box))
+
+
+def _told(entity: Entity) -> dict[str, list[dict[str, object]]]:
+    """All that is said about an entity, as the JSON it came as."""
+    return {iri: [{"value": one.value, **one.extra} for one in instances] for iri, instances in entity.attributes.items()}

@@ -1,6 +1,6 @@
 """What was observed: one series over time, many by the hour, the city at a past moment. Every question says who asks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,15 +10,17 @@ import msgspec
 from dothi.access.policy import Person, reach
 from dothi.data.aggregate import By, Function, fill, named, newest, table_of, windows
 from dothi.data.batch import join_value
+from dothi.data.classified import Classified
 from dothi.data.context import EntityTable
 from dothi.data.document import read_document
 from dothi.data.past import Past, Wanted, marks_of
-from dothi.data.subjects import OF_ENTITY, SeriesOf, Subject, marks, pieces, series_of, subjects
+from dothi.data.subjects import SeriesOf, Subject, marks, pieces, series_of, subjects
 from dothi.data.trail import DAY, EVER, STANDS, TIMES, head_before, span_of
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.moment import Moment
 from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
+from dothi.model.schema import EntityType
 from dothi.store.connection import Connection
 from dothi.store.database import Database
 
@@ -79,8 +81,8 @@ class History:
     ``heard_by`` (aware UTC) asks for what was known then: later corrections and late readings do not count.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._past = database, Past(database)
+    def __init__(self, database: Database, types: Iterable[EntityType]) -> None:
+        self._database, self._past, self._classified = database, Past(database), Classified(types)
 
     def began(self, asker: Person) -> datetime | None:
         """Where the record begins: the oldest observation. None where nothing is recorded or ``asker`` may read none."""
@@ -115,7 +117,7 @@ class History:
         with self._database.reader() as db:
             dataset = "0" if dataset_id is None else "(SELECT id FROM name WHERE iri = ?)"
             named = () if dataset_id is None else (dataset_id,)
-            condition, values = reached.where(**OF_ENTITY)
+            condition, values = reached.where(**self._classified.of_attribute(db, iri))
             found = db.execute(f"{_SERIES}{dataset} AND {condition}", (urn, iri, *named, *values)).fetchone()
             if found is None:
                 return result
@@ -161,7 +163,7 @@ class History:
         result: dict[str, dict[datetime, float]] = {}
         with self._database.reader() as db:
             border = max(first, min(last, marks_of(db).recent_from))
-            chosen = subjects(db, reached, urns=urns)
+            chosen = subjects(db, reached, self._classified, urns=urns)
             of_entity = {subject.num: subject.urn for subject in chosen}
             series = series_of(db, chosen, (iri,))
             for one in series if border < last else ():
@@ -200,7 +202,11 @@ class History:
         first = last - lookback // timedelta(microseconds=1)
         reached = reach(asker, "history.read")
         with self._database.reader() as db:
-            chosen = [] if reached is None else subjects(db, reached, type=type, urns=urns, ward=ward, alive_at=last - 1)
+            chosen = (
+                []
+                if reached is None
+                else subjects(db, reached, self._classified, type=type, urns=urns, ward=ward, alive_at=last - 1)
+            )
             series = series_of(db, chosen, attributes)
         table = table_of(chosen, attributes)
         columns = ("number", "other", "grade", "reasons")
@@ -242,7 +248,7 @@ class History:
         reached = reach(asker, "history.read")
         first, last = to_micros(start), to_micros(end)
         with self._database.reader() as db:
-            chosen = [] if reached is None else subjects(db, reached, type=type, urns=urns, ward=ward)
+            chosen = [] if reached is None else subjects(db, reached, self._classified, type=type, urns=urns, ward=ward)
             series = series_of(db, chosen, (iri,))
         wanted = self._wanted(first, last, _heard(heard_by), (iri,), series, ("number", "grade"))
         return Windows(windows(self._past.pieces(wanted) if series else (), chosen, series, every, functions, by))
@@ -270,7 +276,7 @@ class History:
         if reached is None:
             return
         with self._database.reader() as db:
-            chosen = subjects(db, reached, type=type, urns=urns)
+            chosen = subjects(db, reached, self._classified, type=type, urns=urns)
             series = series_of(db, chosen, attributes, all_datasets=True)
         names = None if attributes is None else tuple(attributes)
         for day in self._past.days(first, last) if series else ():
@@ -301,11 +307,12 @@ def _heard(heard_by: datetime | None) -> int:
 def _fill_kept(db: Connection, table: EntityTable, chosen: Sequence[Subject], attributes: Sequence[str]) -> None:
     """What is kept beside entities where nothing was observed."""
     places = {subject.num: place for place, subject in enumerate(chosen)}
+    hidden = {subject.num: subject.hidden for subject in chosen if subject.hidden}
     unseen = [num for num, place in places.items() if any(table.observed_at[iri][place] is None for iri in attributes)]
     for some in pieces(unseen):
         query = f"SELECT num, doc FROM entity WHERE num IN ({marks(some)})"  # noqa: S608 - placeholders only
         for num, text in db.execute(query, some):
-            for iri in attributes:
+            for iri in (one for one in attributes if one not in hidden.get(num, ())):
                 if table.observed_at[iri][places[num]] is None and msgspec.json.encode(iri).decode() in text:
                     kept = next((one for one in read_document(text).get(iri, ()) if one.get("d") is None), {})
                     table.values[iri][places[num]] = kept.get("v")

@@ -11,6 +11,7 @@ import numpy as np
 import structlog
 
 from dothi.access.policy import SYSTEM
+from dothi.access.secrecy import REASON as STATE_SECRET
 from dothi.data.batch import Batch, Quarantined
 from dothi.data.checks import Checks
 from dothi.data.intake import MAX_READINGS, Draft, Intake
@@ -21,6 +22,7 @@ from dothi.devices.registry import Registry
 from dothi.model.clock import MICROSECONDS, Clock, SystemClock, to_micros
 from dothi.model.reading import Grade
 from dothi.model.schema import EntityType
+from dothi.store.audit import Act
 from dothi.store.connection import Unavailable
 from dothi.store.database import Database
 from dothi.store.journal import Journal, Message
@@ -202,7 +204,8 @@ class Ingest:
             began = time.perf_counter()
             try:
                 if len(draft.readings) or held:
-                    batch = Batch(SYSTEM, "ingest", correlation, now, draft.readings, quarantine=held)
+                    acts = [_refusal(one) for one in held if one.reason == STATE_SECRET]
+                    batch = Batch(SYSTEM, "ingest", correlation, now, draft.readings, quarantine=held, acts=acts)
                     applied = self._writer.apply(batch)
                     self.figures.repeated += applied.repeated
                     self.figures.revisions += applied.revisions
@@ -275,3 +278,8 @@ class Ingest:
         figures.commit_seconds += seconds
         figures.last_commit_seconds = seconds
         figures.last_batch = len(draft.readings)
+
+
+def _refusal(held: Quarantined) -> Act:
+    """The act that says a state secret came and was refused; its body is kept nowhere."""
+    return Act(held.device or held.source, "reading.write", held.source, "refused", held.correlation, STATE_SECRET)

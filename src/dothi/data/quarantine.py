@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
-from dothi.access.policy import Person, may
+from dothi.access.policy import Person, Thing, may, reach
 from dothi.data.batch import Quarantined
+from dothi.data.classified import OF_DEVICE
+from dothi.data.subjects import marks, pieces
 from dothi.data.writer import Writer
 from dothi.devices.payload import NDJSON
 from dothi.devices.payload import REASONS as PAYLOAD_REASONS
@@ -41,13 +43,13 @@ REASONS: dict[str, Text] = PAYLOAD_REASONS | {
 }
 """Every reason a message can be held for, in words."""
 
-_LIST = (
-    "SELECT id, at, source, device, reason, detail, length(body), content_type, correlation, received_at, origin "
-    "FROM quarantine WHERE state = 'held' AND (CAST(?1 AS text) IS NULL OR reason = ?1) ORDER BY id DESC LIMIT ?2 OFFSET ?3"
+_COLUMNS = (
+    "q.id, q.at, q.source, q.device, q.reason, q.detail, length(q.body), q.content_type, q.correlation, q.received_at, "
+    "q.origin"
 )
-_ONE = (
-    "SELECT id, at, source, device, reason, detail, length(body), content_type, correlation, received_at, origin, body "
-    "FROM quarantine WHERE id = ? AND state = 'held'"
+# A message may be known as far as the device that sent it; one of no known device is internal and belongs to none.
+_HELD = (
+    "FROM quarantine q LEFT JOIN device d ON d.id = q.device LEFT JOIN entity e ON e.id = d.entity_id WHERE q.state = 'held'"
 )
 
 
@@ -165,34 +167,34 @@ class Quarantine:
 
     def list(self, asker: Person, reason: str | None = None, limit: int = 50, offset: int = 0) -> tuple[Sequence[Held], int]:
         """What is held, newest first, and how many there are; nothing for an asker who may not see it."""
-        if not may(asker, "quarantine.read"):
-            return [], 0
+        held, values = _reached(asker, "quarantine.read")
+        if reason is not None:
+            held, values = f"{held} AND q.reason = ?", [*values, reason]
         with self._database.reader() as connection:
-            count = "SELECT count(*) FROM quarantine WHERE state = 'held' AND (CAST(?1 AS text) IS NULL OR reason = ?1)"
-            total = connection.execute(count, (reason,)).fetchone()[0]
-            rows = connection.execute(_LIST, (reason, limit, offset)).fetchall()
+            total = connection.execute(f"SELECT count(*) {held}", values).fetchone()[0]
+            query = f"SELECT {_COLUMNS} {held} ORDER BY q.id DESC LIMIT ? OFFSET ?"
+            rows = connection.execute(query, [*values, limit, offset]).fetchall()
         return [_held(row) for row in rows], total
 
     def get(self, asker: Person, number: int) -> tuple[Held, bytes]:
         """One row with its raw body. Raises Problem 404, also for an asker who may not see it."""
-        if may(asker, "quarantine.read"):
-            with self._database.reader() as connection:
-                row = connection.execute(_ONE, (number,)).fetchone()
-            if row is not None:
-                return _held(row[:-1]), row[-1]
+        held, values = _reached(asker, "quarantine.read")
+        with self._database.reader() as connection:
+            row = connection.execute(f"SELECT {_COLUMNS}, q.body {held} AND q.id = ?", [*values, number]).fetchone()
+        if row is not None:
+            return _held(row[:-1]), row[-1]
         raise not_found("quarantined message", str(number))
 
     def counts(self, asker: Person) -> dict[str, int]:
         """How many are held, by reason; empty for an asker who may not see it."""
-        if not may(asker, "quarantine.read"):
-            return {}
+        held, values = _reached(asker, "quarantine.read")
         with self._database.reader() as connection:
-            query = "SELECT reason, count(*) FROM quarantine WHERE state = 'held' GROUP BY reason ORDER BY 2 DESC, 1"
-            return dict(connection.execute(query))
+            query = f"SELECT q.reason, count(*) {held} GROUP BY q.reason ORDER BY 2 DESC, 1"
+            return dict(connection.execute(query, values))
 
     def senders(self, asker: Person) -> dict[str, int]:
         """Whom a full quarantine turned away since the city started, and how often; the worst first."""
-        if not may(asker, "quarantine.read"):
+        if not may(asker, "quarantine.read", Thing()):
             return {}
         with self._lock:
             return dict(sorted(self._senders.items(), key=lambda pair: -pair[1]))
@@ -203,9 +205,10 @@ class Quarantine:
         One that still cannot be taken comes back as a new row. Raises Problem 403, 400 for more than ``MAX_AT_ONCE``
         ids, and JournalFull or JournalDown when the journal takes no more; what it took until then is marked.
         """
-        wanted = self._asked(asker, ids)
+        asked = self._asked(asker, ids)
+        wanted = await asyncio.to_thread(self._decidable, asker, asked)
         replayed: list[int] = []
-        missing: list[int] = []
+        missing = [number for number in asked if number not in wanted]
         try:
             for number in wanted:
                 try:
@@ -232,7 +235,9 @@ class Quarantine:
 
     async def discard(self, asker: Person, ids: Sequence[int]) -> Ids:
         """Drop held messages for good; returns the ids that were held. Raises Problem 403, or 400 for too many ids."""
-        return await self._resolve(asker, self._asked(asker, ids), "discarded")
+        return await self._resolve(
+            asker, await asyncio.to_thread(self._decidable, asker, self._asked(asker, ids)), "discarded"
+        )
 
     def _asked(self, asker: Person, ids: Sequence[int]) -> Ids:
         if not may(asker, "quarantine.write"):
@@ -240,6 +245,16 @@ class Quarantine:
         if len(ids) > MAX_AT_ONCE:
             raise Problem(400, "too-many", f"{len(ids)} messages at once.", f"Choose at most {MAX_AT_ONCE}.")
         return list(dict.fromkeys(ids))
+
+    def _decidable(self, asker: Person, ids: Sequence[int]) -> Ids:
+        """Those of ``ids`` that are held and that the asker may decide about, in their order."""
+        held, values = _reached(asker, "quarantine.write")
+        found: set[int] = set()
+        with self._database.reader() as connection:
+            for some in pieces(ids):
+                rows = connection.execute(f"SELECT q.id {held} AND q.id IN ({marks(some)})", [*values, *some])
+                found.update(number for (number,) in rows)
+        return [number for number in ids if number in found]
 
     async def _resolve(self, asker: Person, ids: Sequence[int], state: str) -> Ids:
         """Mark rows and let go of their bodies; only the newest marks are kept."""
@@ -269,6 +284,13 @@ class Quarantine:
             self.rows -= len(done)
             self.size -= sum(done.values()) + len(done) * _ROW_BYTES
         return [*done]
+
+
+def _reached(asker: Person, action: str) -> tuple[str, list[object]]:
+    """Where what is held is read from, as far as ``asker`` reaches it with ``action``: text and parameters."""
+    reached = reach(asker, action)
+    condition, values = ("1 = 0", list[object]()) if reached is None else reached.where(**OF_DEVICE)
+    return f"{_HELD} AND {condition}", values
 
 
 def with_moment(body: bytes, content_type: str, received_at: int) -> bytes:

@@ -6,9 +6,11 @@ from typing import Any, Literal
 import msgspec
 
 from dothi.access.policy import Reach
+from dothi.data.classified import OF_ENTITY, Classified
 from dothi.data.shape import Box, box_around
-from dothi.data.subjects import OF_ENTITY
+from dothi.model.entity import LOCATION
 from dothi.model.problem import bad_request
+from dothi.store.connection import Connection
 from dothi.store.dialect import Dialect
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "exists"]
@@ -82,8 +84,8 @@ class Question:
         self.parameters.extend(parameters)
 
 
-def compile_query(query: EntityQuery, reached: Reach, dialect: Dialect) -> Question:
-    """The question ``query`` asks on behalf of somebody who reaches ``reached``.
+def compile_query(query: EntityQuery, reached: Reach, classified: Classified, db: Connection) -> Question:
+    """The question ``query`` asks on behalf of somebody who reaches ``reached``; what they may not know finds nothing.
 
     Raises Problem 400 for limits, boxes, distances, patterns or comparisons that make no sense. ``id_pattern`` is left to
     the caller.
@@ -92,9 +94,17 @@ def compile_query(query: EntityQuery, reached: Reach, dialect: Dialect) -> Quest
         raise bad_request(f"The limit must lie between 0 and {MOST}, the offset must not be negative.")
     if query.id_pattern is not None and len(query.id_pattern) > LONGEST_PATTERN:
         raise bad_request(f"An id pattern may have {LONGEST_PATTERN} characters.", "Shorten it, or ask by id.")
+    dialect = db.dialect
     question = _sources(query, dialect)
     condition, values = reached.where(**OF_ENTITY)
     question.add(f"e.deleted_at IS NULL AND {condition}", *values)
+    asked = {one.attribute for one in query.filters}
+    if (query.ward, query.bbox, query.near) != (None, None, None):
+        asked.add(LOCATION)
+    for attribute in sorted(asked):
+        if classified.knows(attribute):
+            condition, values = reached.where(**classified.of_attribute(db, attribute))
+            question.add(condition, *values)
     if query.type is not None:
         types = [query.type] if isinstance(query.type, str) else list(query.type)
         wanted = dialect.fill("e.type IN (SELECT id FROM name WHERE iri IN (SELECT value FROM {texts} t))")

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from dothi.access.policy import SYSTEM, Person, may
+from dothi.access.policy import SYSTEM, Person, Thing, may
 from dothi.data.past import believed
 from dothi.data.trail import DAY
 from dothi.data.writer import Writer
@@ -84,8 +84,10 @@ class Retention:
         self._database, self._writer, self._clock, self._types = database, writer, clock, types
 
     def list(self, asker: Person) -> Sequence[Rule]:
-        """Every dataset with its rule, entity types first. Empty for who may not read them."""
-        return self._rules() if may(asker, "retention.read") else ()
+        """Every dataset with its rule, entity types first, as far as ``asker`` may read it throughout the city."""
+        if not may(asker, "retention.read"):
+            return ()
+        return [one for one in self._rules() if may(asker, "retention.read", _thing(one))]
 
     async def change(self, asker: Person, dataset: str, days: int | None) -> Rule:
         """Keep a dataset for ``days`` days from now on, or for ever (None); what is older goes at the next round of sealing.
@@ -93,8 +95,7 @@ class Retention:
         Raises Problem 403, 404 for no such dataset, 400 for a number of days that makes no sense or a dataset whose rule is
         its own.
         """
-        if not may(asker, "retention.write"):
-            raise Problem(403, "forbidden", f"{asker.id} may not change this.", "Sign in as one who may.")
+        _allow(asker, dataset)
         rule = next((one for one in await asyncio.to_thread(self._rules) if one.dataset == dataset), None)
         if rule is None:
             raise not_found("dataset", dataset)
@@ -110,7 +111,8 @@ class Retention:
             db.execute(_CHANGE, (dataset, days, asker.id, to_micros(now)))
 
         detail = f"days {_shown(rule.days)} to {_shown(days)}"
-        await self._writer.run(asker, now, work, [Act(asker.id, "retention.change", dataset, detail=detail)])
+        act = Act(asker.id, "retention.change", dataset, detail=detail)
+        await self._writer.run(asker, now, work, [act], action="retention.write")
         return Rule(dataset, rule.title, days, rule.default, changed_by=asker.id, changed_at=now)
 
     async def doomed(self, asker: Person, dataset: str, days: int | None) -> Mapping[int, int]:
@@ -118,8 +120,7 @@ class Retention:
 
         Raises Problem 403.
         """
-        if not may(asker, "retention.write"):
-            raise Problem(403, "forbidden", f"{asker.id} may not change this.", "Sign in as one who may.")
+        _allow(asker, dataset)
         if days is None:
             return {}
         border = (to_micros(self._clock.now()) // DAY - days) * DAY
@@ -230,3 +231,13 @@ def _shown(days: int | None) -> str:
 
 def _day(day: int) -> str:
     return f"{from_micros(day * DAY):%Y-%m-%d}"
+
+
+def _thing(rule: Rule) -> Thing:
+    """What a rule is about: all of an entity type, or, where it has words of its own, what belongs to no type."""
+    return Thing(type=rule.dataset if rule.words is None else None)
+
+
+def _allow(asker: Person, dataset: str) -> None:
+    if not may(asker, "retention.write", Thing(type=dataset)):
+        raise Problem(403, "forbidden", f"{asker.id} may not change this.", "Sign in as one who may.")

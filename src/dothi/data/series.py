@@ -119,6 +119,11 @@ class SeriesIndex:
         """How far entity ``num`` may be known."""
         return Clearance(int(self._clearance[num]))
 
+    def known_clearance(self, entity_id: str) -> Clearance | None:
+        """How far the entity with this id may be known, deleted or not; None if there never was one."""
+        num = self._nums.get(entity_id)
+        return None if num is None or not self._type[num] else self.clearance_of(num)
+
     def entities_alive(self) -> int:
         """How many entities exist."""
         return int(np.count_nonzero(self._alive))

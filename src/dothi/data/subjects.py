@@ -3,28 +3,26 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from dothi.access.policy import Reach
+from dothi.access.policy import Clearance, Reach, Thing
+from dothi.data.classified import OF_ENTITY, Classified
+from dothi.model.entity import LOCATION
 from dothi.store.connection import Connection
 
 T = TypeVar("T")
 MOST_IN = 500  # values in one IN (…)
-# What ``Reach.where`` asks of a row ``e`` of the table entity.
-OF_ENTITY = {
-    "clearance": "e.clearance",
-    "ward": "e.ward",
-    "agency": "e.owner",
-    "type": "(SELECT iri FROM name WHERE id = e.type)",
-}
 
 
 class Subject(NamedTuple):
-    """An entity a question is of. ``place`` is the middle of where it is now (longitude, latitude)."""
+    """An entity a question is of. ``place`` is the middle of where it is now (longitude, latitude); ``hidden`` are the
+    attributes (IRIs) that whoever asks may not know of it.
+    """
 
     num: int
     urn: str
     type: str
     ward: str | None
     place: tuple[float, float] | None
+    hidden: frozenset[str] = frozenset()
 
 
 class SeriesOf(NamedTuple):
@@ -40,6 +38,7 @@ class SeriesOf(NamedTuple):
 def subjects(
     db: Connection,
     reached: Reach,
+    classified: Classified,
     *,
     type: str | None = None,
     urns: Sequence[str] | None = None,
@@ -48,10 +47,10 @@ def subjects(
 ) -> list[Subject]:
     """Entities in the order in which they were made; ``urns`` None is all. ``alive_at`` (µs): not those deleted by then."""
     query = (
-        "SELECT e.num, e.id, n.iri, e.ward, (e.west + e.east) / 2, (e.south + e.north) / 2 "
+        "SELECT e.num, e.id, n.iri, e.ward, (e.west + e.east) / 2, (e.south + e.north) / 2, e.clearance, e.owner "
         "FROM entity e JOIN name n ON n.id = e.type WHERE "
     )
-    condition, values = reached.where(**OF_ENTITY)
+    condition, values = reached.where(**(OF_ENTITY if ward is None else classified.of_attribute(db, LOCATION)))
     query += condition
     if type is not None:
         query += " AND n.iri = ?"
@@ -66,17 +65,24 @@ def subjects(
     for some in [None] if urns is None else pieces(sorted(set(urns))):
         among = "" if some is None else f" AND e.id IN ({marks(some)})"
         found += db.execute(query + among, [*values, *(some or ())]).fetchall()
-    found.sort()
-    return [
-        Subject(num, urn, iri, of, None if longitude is None else (longitude, latitude))
-        for num, urn, iri, of, longitude, latitude in found
-    ]
+    found.sort(key=lambda row: row[0])
+    listed = []
+    for num, urn, iri, of, longitude, latitude, clearance, owner in found:
+        hidden = classified.hidden(reached, Thing(Clearance(clearance), of, owner, iri))
+        if LOCATION in hidden:
+            listed.append(Subject(num, urn, iri, None, None, hidden))
+        else:
+            listed.append(Subject(num, urn, iri, of, None if longitude is None else (longitude, latitude), hidden))
+    return listed
 
 
 def series_of(
     db: Connection, chosen: Sequence[Subject], attributes: Sequence[str] | None, *, all_datasets: bool = False
 ) -> list[SeriesOf]:
-    """The series of these entities; ``attributes`` None is all. Without ``all_datasets`` only default instances."""
+    """The series of these entities without what is hidden of them; ``attributes`` None is all.
+
+    Without ``all_datasets`` only default instances.
+    """
     query = (
         "SELECT s.id, s.entity, a.iri, d.iri, s.unit FROM series s JOIN name a ON a.id = s.attribute "
         "LEFT JOIN name d ON d.id = s.dataset WHERE "
@@ -89,6 +95,7 @@ def series_of(
         conditions.append(f"a.iri IN ({marks(attributes)})")
         values += attributes
     nums = {subject.num for subject in chosen}
+    hidden = {subject.num: subject.hidden for subject in chosen if subject.hidden}
     found = []
     if len(nums) <= 4 * MOST_IN:
         for some in pieces(sorted(nums)):
@@ -97,7 +104,7 @@ def series_of(
     else:
         rows = db.execute(query + (" AND ".join(conditions) or "1 = 1"), values)
         found = [row for row in rows if row[1] in nums]
-    return [SeriesOf(*row) for row in found]
+    return [SeriesOf(*row) for row in found if row[2] not in hidden.get(row[1], ())]
 
 
 def marks(values: Sequence[object]) -> str:

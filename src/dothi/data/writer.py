@@ -76,6 +76,10 @@ class Writer:
         self._doubt: _Doubt | None = None
         self.after_commit: list[Callable[[], None]] = []  # called on the committing thread once an outbox row is on disk
 
+    def clearance_of(self, entity_id: str) -> Clearance | None:
+        """How far the entity with this id may be known, deleted or not; None if there never was one. Memory only."""
+        return self.index.known_clearance(entity_id)
+
     @property
     def sealed(self) -> tuple[int, bytes]:
         """Number and hash of the audit log's newest row."""
@@ -115,10 +119,13 @@ class Writer:
         acts: Sequence[Act] = (),
         also: Also | None = None,
         clearance: Clearance | None = None,
+        action: str = "entity.write",
     ) -> None:
-        """Write one entity or several; ``also`` runs further statements in the same transaction. Raises as ``apply``."""
+        """Write one entity or several, to which ``person`` must be allowed ``action``; ``also`` runs further statements in
+        the same transaction. Raises as ``apply``.
+        """
         changes = [EntityChange(kind, one, clearance) for one in ([entity] if isinstance(entity, Entity) else entity)]
-        batch = Batch(person, "entity", correlation, at, entities=changes, acts=list(acts))
+        batch = Batch(person, "entity", correlation, at, entities=changes, acts=list(acts), action=action)
 
         def work() -> None:
             with self._lock:
@@ -210,7 +217,7 @@ class Writer:
         def work() -> Applied:
             edited = Edited()
             for change in batch.entities:
-                self._editor.edit(change, batch.person, at, edited)
+                self._editor.edit(change, batch.person, at, edited, batch.action)
             parts = [self._resolved(readings) for readings in (batch.readings, readings_of(edited.rows)) if readings]
             self.index.fit_state()
             names, series = self.index.unwritten()

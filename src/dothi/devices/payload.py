@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from dothi.access.secrecy import REASON as STATE_SECRET
+from dothi.access.secrecy import is_marked, may_be_marked
 from dothi.model.clock import MICROSECONDS
 from dothi.model.text import Text
 from dothi.store.journal import Message
@@ -41,6 +43,9 @@ REASONS: dict[str, Text] = {
     "too-many-items": Text("Quá nhiều thông điệp trong một lô", "Too many messages in one batch"),
     "too-deep": Text("Lồng quá nhiều tầng", "Nested too deeply"),
     "too-long": Text("Khóa hoặc văn bản quá dài", "A key or a text is too long"),
+    STATE_SECRET: Text(
+        "Mang dấu bí mật nhà nước; nội dung không được giữ", "Marked as a state secret; nothing of it is kept"
+    ),
 }
 
 
@@ -57,7 +62,9 @@ class DeviceMessage(msgspec.Struct, gc=False):
 
 
 class Undecodable(msgspec.Struct):
-    """What could not be decoded: ``reason`` is a key of REASONS, ``detail`` says where, ``raw`` is the text itself."""
+    """What could not be decoded: ``reason`` is a key of REASONS, ``detail`` says where, ``raw`` is the text itself; of what
+    is marked as a state secret it is empty.
+    """
 
     reason: str
     detail: str
@@ -90,6 +97,8 @@ def decode(message: Message) -> tuple[list[DeviceMessage], list[Undecodable]]:
     One bad item never takes the others with it: it comes back alone, with its own text.
     """
     body, known = message.body, message.device
+    if may_be_marked(body):
+        return _one_by_one(body, known, message.content_type.startswith(NDJSON))
     try:
         if message.content_type.startswith(NDJSON):
             items = _one.decode_lines(body)
@@ -127,6 +136,9 @@ def _one_by_one(body: bytes, known: str | None, lines: bool) -> tuple[list[Devic
             if count == MAX_ITEMS:
                 raise _Refused("too-many-items", f"more than {MAX_ITEMS} messages in one batch")
             try:
+                if may_be_marked(raw) and is_marked(msgspec.json.decode(raw)):
+                    bad.append(Undecodable(STATE_SECRET, "refused at the door", b"", known or _device_in(raw)))
+                    continue
                 good.append(_checked(_one.decode(raw), known))
             except _FAILURES as failure:
                 reason, detail = _explain(failure, raw)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
-from dothi.access.policy import SYSTEM, Person, may
+from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
 from dothi.devices.lobby import Lobby, LobbyView
 from dothi.devices.payload import DEVICE_ID, DeviceMessage
 from dothi.devices.places import shared_places
@@ -34,6 +34,10 @@ LATE_AFTER, SILENT_AFTER = 1.5, 3.0  # cadences
 SHARED_PLACE = "shared-place"
 _FLUSH_EVERY = 15.0  # real seconds
 _FLUSH_ROWS = 5_000  # at once, so that the writer is not held up
+_THERE = (
+    "SELECT e.clearance, e.ward, e.owner, n.iri FROM entity e JOIN name n ON n.id = e.type "
+    "WHERE e.id = ? AND e.deleted_at IS NULL"
+)
 
 
 class Writes(Protocol):
@@ -49,8 +53,13 @@ class Writes(Protocol):
         correlation: str = "",
         acts: Sequence[Act] = (),
         also: Callable[[Connection], None] | None = None,
+        action: str = ...,
     ) -> None:
         """Write entities and, in the same transaction, whatever ``also`` does."""
+        ...
+
+    def clearance_of(self, entity_id: str) -> Clearance | None:
+        """How far an entity may be known, deleted or not; None if there never was one."""
         ...
 
     async def run(
@@ -89,8 +98,9 @@ class DeviceView:
 class Registry:
     """The devices of one city, all in memory: about half a kilobyte each. ``types`` maps IRIs to what the city knows.
 
-    Reads may come from any thread; the coroutines belong to one event loop. Every method with an ``asker`` raises
-    Problem 403 if the asker may not.
+    Reads may come from any thread; the coroutines belong to one event loop. A device may be known as far as the thing it
+    reports on, and belongs to its own ward and owner; one that waits is internal and belongs to none. What an asker may not
+    see is not there; to decide about what they may not raises Problem 403.
     """
 
     def __init__(self, database: Database, city: City, clock: Clock, types: dict[str, EntityType], writer: Writes) -> None:
@@ -156,9 +166,10 @@ class Registry:
 
     def get(self, asker: Person, device_id: str) -> DeviceView | None:
         """One device, or None."""
-        _allow(asker, "device.read")
         device = self._devices.get(device_id)
-        return None if device is None else self._view(device, to_micros(self._clock.now()))
+        if device is None or not self._sight(asker)(device):
+            return None
+        return self._view(device, to_micros(self._clock.now()))
 
     def list(
         self,
@@ -175,8 +186,7 @@ class Registry:
         ``text`` is looked for in id, name and owner, blind to accents and case. With 100,000 devices this takes a tenth of
         a second: call it off the event loop.
         """
-        _allow(asker, "device.read")
-        now = to_micros(self._clock.now())
+        sees, now = self._sight(asker), to_micros(self._clock.now())
         matching = find_matching(self._database, text) if text and text.strip() else None
         rank = {name: number for number, name in enumerate(STATES)}
         found = []
@@ -184,35 +194,36 @@ class Registry:
             if (ward is not None and device.ward != ward) or (matching is not None and device.id not in matching):
                 continue
             shown = self._state(device, now)
-            if state is None or shown == state:
+            if (state is None or shown == state) and sees(device):
                 found.append((rank[shown], device.name, device.id, device))
         found.sort(key=lambda row: row[:3])
         return [self._view(row[3], now) for row in found[offset : offset + limit]], len(found)
 
     def of_entity(self, asker: Person, entity_id: str) -> Sequence[DeviceView]:
-        """The devices that report on an entity; none for somebody who may not see devices."""
+        """The devices that report on an entity, as far as the asker may see them."""
         if not may(asker, "device.read"):
             return []
         with self._database.reader() as connection:
             rows = connection.execute("SELECT id FROM device WHERE entity_id = ? ORDER BY id", (entity_id,)).fetchall()
         now = to_micros(self._clock.now())
-        return [self._view(device, now) for (one,) in rows if (device := self._devices.get(one)) is not None]
+        known = (device for (one,) in rows if (device := self._devices.get(one)) is not None)
+        return [self._view(device, now) for device in filter(self._sight(asker), known)]
 
     def tally(self, asker: Person, group: Callable[[Device], T]) -> dict[T, dict[DeviceState, int]]:
         """How many devices of each group are in each state; 0.1 s for 100,000 devices."""
-        _allow(asker, "device.read")
         now = to_micros(self._clock.now())
         found: dict[T, dict[DeviceState, int]] = {}
-        for device in tuple(self._devices.values()):
+        for device in filter(self._sight(asker), tuple(self._devices.values())):
             state = self._state(device, now)
             counts = found.setdefault(group(device), {})
             counts[state] = counts.get(state, 0) + 1
         return found
 
     def last_heard(self, asker: Person) -> datetime | None:
-        """When the newest message of any device came, by the city's clock; None if none ever did."""
-        _allow(asker, "device.read")
-        return from_micros(max(tuple(self._seen.values()))) if self._seen else None
+        """When the newest message of any device came, by the city's clock; None if none ever did, or for an asker who does
+        not see all."""
+        reached = reach(asker, "device.read")
+        return from_micros(max(tuple(self._seen.values()))) if self._seen and reached and reached.whole else None
 
     def state_of(self, device_id: str) -> DeviceState | None:
         """Whether a device is heard in time by the city's clock; None if it is not known."""
@@ -221,23 +232,19 @@ class Registry:
 
     def counts(self, asker: Person) -> dict[str, int]:
         """How many devices are live, late, silent, never heard and refused, and how many wait in the lobby."""
-        _allow(asker, "device.read")
-        now = to_micros(self._clock.now())
         counts: dict[str, int] = dict.fromkeys(("live", "late", "silent", "never", "lobby", "refused"), 0)
-        for device in tuple(self._devices.values()):
-            counts[self._state(device, now)] += 1
-        counts["lobby"] = len(self._lobby)
+        for states in self.tally(asker, lambda _: None).values():
+            counts.update({str(state): count for state, count in states.items()})
+        counts["lobby"] = len(self._lobby) if may(asker, "device.read", Thing()) else 0
         return counts
 
     def lobby(self, asker: Person, limit: int = 50, offset: int = 0) -> tuple[Sequence[LobbyView], int]:
         """A page of the devices nobody admitted yet, the last heard first, and how many wait in all."""
-        _allow(asker, "device.read")
-        return self._lobby.page(limit, offset), len(self._lobby)
+        return (self._lobby.page(limit, offset), len(self._lobby)) if may(asker, "device.read", Thing()) else ([], 0)
 
     def waiting(self, asker: Person, device_id: str) -> LobbyView | None:
         """One device of the lobby with its last message, or None."""
-        _allow(asker, "device.read")
-        return self._lobby.find(device_id)
+        return self._lobby.find(device_id) if may(asker, "device.read", Thing()) else None
 
     @property
     def lobby_refused(self) -> int:
@@ -269,11 +276,11 @@ class Registry:
 
     async def refuse(self, asker: Person, device_id: str, *, correlation: str = "") -> Device:
         """Refuse a device: what it sends is counted and not kept. Raises Problem 400 or 404."""
-        _allow(asker, "device.write")
         if DEVICE_ID.fullmatch(device_id) is None:
             raise bad_request("That is no device id.", "Letters without accents, digits, _ and -, at most 64.")
         async with self._lock:
             known = self._devices.get(device_id)
+            _allow(asker, "device.write", Thing() if known is None else self._thing(known))
             if known is None and device_id not in self._lobby:
                 raise not_found("device", device_id)
             now = self._clock.now()
@@ -288,7 +295,10 @@ class Registry:
         async with self._lock:
             now = self._clock.now()
             devices = await asyncio.to_thread(self._described, specs, to_micros(now))
-            entities = await asyncio.to_thread(self._own_entities, devices)
+            known = [one for device in devices if (one := self._devices.get(device.id)) is not None]
+            for one in (*devices, *known):
+                _allow(asker, "device.write", self._thing(one))
+            entities = await asyncio.to_thread(self._own_entities, asker, devices)
             thing = devices[0].id if len(devices) == 1 else f"{len(devices)} devices"
             act = Act(asker.id, "device.write", thing, correlation=correlation, detail=detail)
             await self._save(asker, devices, entities, now, act, correlation)
@@ -304,16 +314,18 @@ class Registry:
             devices[spec.id] = replace(device, mapping=self._mappings.one(device.mapping))
         return [*devices.values()]
 
-    def _own_entities(self, devices: Sequence[Device]) -> Sequence[Entity]:
-        """What to write down of the things they report on. A thing that was there before them keeps its name and place."""
+    def _own_entities(self, asker: Person, devices: Sequence[Device]) -> Sequence[Entity]:
+        """What to write down of the things they report on. A thing that was there before them keeps its name and place.
+
+        Raises Problem 403 for a thing that the asker may not have devices speak of: what a device tells is written to it.
+        """
+        there = set()
         with self._database.reader() as connection:
-            there = {
-                device.entity_id
-                for device in devices
-                if connection.execute(
-                    "SELECT 1 FROM entity WHERE id = ? AND deleted_at IS NULL", (device.entity_id,)
-                ).fetchone()
-            }
+            for device in devices:
+                row = connection.execute(_THERE, (device.entity_id,)).fetchone()
+                if row is not None:
+                    _allow(asker, "device.write", Thing(Clearance(row[0]), *row[1:]))
+                    there.add(device.entity_id)
         entities: dict[str, Entity] = {}
         for device in devices:
             known = self._devices.get(device.id)
@@ -334,6 +346,7 @@ class Registry:
             correlation=correlation,
             acts=[act],
             also=lambda connection: save_devices(connection, changed),
+            action="device.write",
         )
         self._devices.update((device.id, device) for device in changed)
         self._lobby.leave(device.id for device in decided)
@@ -348,6 +361,24 @@ class Registry:
         return [_with_flag(device, device.id in shared) for device in decided + changed]
 
     # --- the rest -------------------------------------------------------------------------------------------------
+
+    def _thing(self, device: Device) -> Thing:
+        """A device as the policy sees it, like ``data.subjects.OF_DEVICE``."""
+        known = self._writer.clearance_of(device.entity_id)
+        return Thing(Clearance.INTERNAL if known is None else known, device.ward, device.owner, device.entity_type or None)
+
+    def _sight(self, asker: Person) -> Callable[[Device], bool]:
+        """Which devices ``asker`` sees; 100,000 are asked in a tenth of a second where all of the city is seen."""
+        reached = reach(asker, "device.read")
+        if reached is None:
+            return lambda _: False
+        most, clearance_of = reached.throughout, self._writer.clearance_of
+
+        def sees(device: Device) -> bool:
+            known = clearance_of(device.entity_id)
+            return (most is not None and (known or Clearance.INTERNAL) <= most) or reached.covers(self._thing(device))
+
+        return sees
 
     def _state(self, device: Device, now: int) -> DeviceState:
         return heard_state(device.state, self._seen.get(device.id), device.cadence_s, now)
@@ -382,8 +413,8 @@ def heard_state(decided: str, seen: int | None, cadence_s: float, now: int) -> D
     return "live" if cadences <= LATE_AFTER else "late" if cadences <= SILENT_AFTER else "silent"
 
 
-def _allow(asker: Person, action: str) -> None:
-    if not may(asker, action):
+def _allow(asker: Person, action: str, thing: Thing | None = None) -> None:
+    if not may(asker, action, thing):
         raise Problem(403, "forbidden", f"{asker.id} may not do this.", "Sign in as one who may.")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from dothi.model.clearance import Clearance
 from dothi.model.text import Text
 
 KEEP = 3_650
@@ -19,6 +20,7 @@ class AttributeType:
     ``minimum``/``maximum`` bound what is physically possible, in that unit; ``max_change_per_hour`` is the fastest
     believable change; a value that stays exactly the same for ``stuck_after`` is suspect. A value ``speaks_for`` the
     stretch of time that begins when it is observed and that it is made of (an hour's index): it is known when that is over.
+    ``clearance`` is how far it may be known wherever the thing itself may be known further; the stricter of both holds.
     """
 
     name: str
@@ -32,6 +34,7 @@ class AttributeType:
     stuck_after: timedelta | None = None
     decimals: int = 1
     speaks_for: timedelta = timedelta(0)
+    clearance: Clearance = Clearance.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

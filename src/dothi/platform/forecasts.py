@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from dothi.access.policy import SYSTEM, Person, Reach, reach
+from dothi.data.classified import Classified
 from dothi.data.subjects import subjects
 from dothi.model.clock import from_micros, to_micros
 from dothi.platform.sector import Process, Target
@@ -157,7 +158,7 @@ class Forecasts:
     """The forecasts of one city. Everything but ``store`` may be asked from any thread."""
 
     def __init__(self, platform: "Platform") -> None:
-        self._platform = platform
+        self._platform, self._classified = platform, Classified(platform.types.values())
         self._lock = threading.Lock()
         self._scores: dict[tuple[str, timedelta, Reach], tuple[tuple[int, datetime], Scores]] = {}
         self._generation = 0
@@ -259,10 +260,11 @@ class Forecasts:
             return kept[1]
         with self._platform.database.reader() as db:
             rows = db.execute(_SCORES, (process, to_micros(since), to_micros(until))).fetchall()
-            seen = {one.num for one in subjects(db, reached)}
+            hidden = {one.num: one.hidden for one in subjects(db, reached, self._classified)}
         index = self._platform.writer.index
         known = {series: index.owner_of(series) for series in {row[0] for row in rows}}
-        rows = [row for row in rows if known[row[0]] in seen]
+        unseen = {one for one, num in known.items() if num not in hidden or index.attribute_of(one) in hidden[num]}
+        rows = [row for row in rows if row[0] not in unseen]
         horizons: dict[int, list[Any]] = {}
         entities: dict[str, list[Any]] = {}
         for series, hour, *sums in rows:
@@ -299,7 +301,8 @@ class Forecasts:
         if reached is None or series is None:
             return None
         with self._platform.database.reader() as db:
-            return series if subjects(db, reached, urns=[urn]) else None
+            found = subjects(db, reached, self._classified, urns=[urn])
+        return series if found and iri not in found[0].hidden else None
 
 
 def _score(rows: Iterable[Sequence[Any]]) -> Score:

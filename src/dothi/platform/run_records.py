@@ -56,7 +56,8 @@ class Run:
 
     ``error`` is empty or ``code: detail`` (see ``ERRORS``). ``options``, ``inputs`` and ``outputs`` are JSON texts; inputs
     and outputs are empty in lists, before there are any and once they were let go (their SHA-256 in hex stays). ``repeats``
-    is the run whose inputs and seed this one took again; ``ended_by`` who cancelled it.
+    is the run whose inputs and seed this one took again; ``ended_by`` who cancelled it. ``withheld`` says that there are
+    options, inputs, outputs or words of an error that the asker may not see.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Run:
     options: str = "{}"
     inputs: str = ""
     outputs: str = ""
+    withheld: bool = False
 
     @property
     def over(self) -> bool:
@@ -160,10 +162,16 @@ def fetch_open(db: Connection) -> list[Run]:
 
 
 def fetch_page(
-    db: Connection, process: str | None, state: str | None, search: Search | None, limit: int, offset: int
+    db: Connection,
+    among: Sequence[str] | None,
+    process: str | None,
+    state: str | None,
+    search: Search | None,
+    limit: int,
+    offset: int,
 ) -> tuple[list[Run], int]:
-    """Runs newest first, without inputs and outputs, and how many match."""
-    where, values = ["1 = 1"], list[Any]()
+    """Runs newest first, without inputs and outputs, and how many match; ``among`` names the processes, None is all."""
+    where, values = [_among(among)], list[Any](among or ())
     for column, wanted in (("process", process), ("state", state)):
         if wanted is not None:
             where.append(f"{column} = ?")
@@ -183,9 +191,10 @@ def fetch_page(
     return [_run(row) for row in db.execute(query, (*values, limit, offset))], total
 
 
-def count_states(db: Connection) -> dict[str, int]:
-    """How many runs are in each state, those with none included."""
-    return dict.fromkeys(STATES, 0) | dict(db.execute("SELECT state, count(*) FROM run GROUP BY state"))
+def count_states(db: Connection, among: Sequence[str] | None) -> dict[str, int]:
+    """How many runs of these processes (None: of all) are in each state, those with none included."""
+    query = f"SELECT state, count(*) FROM run WHERE {_among(among)} GROUP BY state"  # noqa: S608 - placeholders only
+    return dict.fromkeys(STATES, 0) | dict(db.execute(query, among or ()))
 
 
 def last_scheduled(db: Connection, process: str, by: str) -> int | None:
@@ -207,6 +216,10 @@ def let_go(db: Connection, process: str, now: datetime) -> int:
     db.executemany("UPDATE run SET inputs = '' WHERE id = ? AND length(inputs) > ?", [(one, BIG) for (one,) in rows])
     db.executemany("UPDATE run SET outputs = '' WHERE id = ? AND length(outputs) > ?", [(one, BIG) for (one,) in rows])
     return len(gone)
+
+
+def _among(processes: Sequence[str] | None) -> str:
+    return "1 = 1" if processes is None else f"process IN ({','.join('?' * len(processes)) or 'NULL'})"
 
 
 def _run(row: Sequence[Any]) -> Run:

@@ -23,6 +23,7 @@ from dothi.model.text import Text, fold
 from dothi.platform import run_records as records
 from dothi.platform.pool import MAX_JSON, Pool, RunError, name_of
 from dothi.platform.run_records import ASKERS, ERRORS, STATES, Run, RunState
+from dothi.platform.run_sight import RunSight
 from dothi.platform.schedule import SCHEDULE, Schedule
 from dothi.platform.sector import Process
 from dothi.platform.worker import line_of
@@ -76,6 +77,7 @@ class Runs:
     def __init__(self, platform: "Platform", pool: Pool | None = None) -> None:
         self._platform, self._pool = platform, pool or Pool()
         self.processes: dict[str, Process] = {}
+        self._sight = RunSight(platform, self.processes)
         self._functions: dict[str, str] = {}
         self._queue: dict[str, _Ticket] = {}
         self._active: dict[str, _Ticket] = {}
@@ -145,6 +147,8 @@ class Runs:
         earlier = await asyncio.to_thread(self.get, asker, run_id)
         if earlier is None:
             raise not_found("run", run_id)
+        if earlier.withheld:
+            raise Problem(403, "not-allowed", "You may not see what this run computed with.", "Ask somebody who may.")
         if not earlier.inputs:
             raise Problem(409, "no-inputs", "The inputs of this run are not kept.", "Start a new run of the process.")
         return await self._submit(asker, earlier.process, earlier.seed, earlier.options, run_id, correlation)
@@ -152,9 +156,9 @@ class Runs:
     async def _submit(
         self, asker: Person, process_id: str, seed: int, options: str, repeats: str | None, correlation: str
     ) -> str:
-        if not may(asker, "run.start"):
-            raise Problem(403, "not-allowed", "You may not start runs.", "Ask the operator of this city.")
         process = self.processes.get(process_id)
+        if not self._sight.allows(asker, "run.start", process_id):
+            raise Problem(403, "not-allowed", "You may not start this.", "Ask the operator of this city.")
         if process is None:
             raise not_found("process", process_id)
         if not -(2**63) <= seed < 2**63:
@@ -194,8 +198,9 @@ class Runs:
 
         Raises Problem: 403, 404, 409 for one that is over or whose results are just being written.
         """
-        if not may(asker, "run.cancel"):
-            raise Problem(403, "not-allowed", "You may not cancel runs.", "Ask the operator of this city.")
+        open_one = self._queue.get(run_id) or self._active.get(run_id)
+        if not (may(asker, "run.cancel") if open_one is None else self._sight.allows(asker, "run.cancel", open_one.process)):
+            raise Problem(403, "not-allowed", "You may not cancel this run.", "Ask the operator of this city.")
         ticket = self._queue.pop(run_id, None)
         if ticket is not None:
             try:
@@ -217,12 +222,15 @@ class Runs:
         await asyncio.wait({ticket.task})
 
     def get(self, asker: Person, run_id: str) -> Run | None:
-        """One run with inputs and outputs; None if there is none or the asker may not see it."""
-        if not may(asker, "run.read"):
+        """One run, None if there is none or the asker may not see it; with what went in and came out for who may know it."""
+        found = self._fetched(run_id)
+        if found is None or not self._sight.allows(asker, "run.read", found.process):
             return None
-        with self._platform.database.reader() as connection:
-            found = records.fetch(connection, run_id)
-        return found and self._live(found)
+        return self._live(self._sight.shown(asker, [found])[0])
+
+    def _fetched(self, run_id: str) -> Run | None:
+        with self._platform.database.reader() as db:
+            return records.fetch(db, run_id)
 
     def list(
         self,
@@ -234,26 +242,23 @@ class Runs:
         limit: int = 50,
         offset: int = 0,
     ) -> tuple[Sequence[Run], int]:
-        """Runs newest first, without inputs and outputs, and how many match; nothing for an asker who may not see them.
+        """Runs newest first, without inputs and outputs, and how many match, as far as ``asker`` may see them.
 
-        ``text``, whatever its accents, is part of a run's id, of what its process is called in either language, or of who
-        asked.
+        ``text``, whatever its accents, is part of a run's id, of its process's title in either language, or of who asked.
         """
-        if not may(asker, "run.read"):
-            return [], 0
         titles = {one.id: one.title for one in self.processes.values()}
         folded = fold(text)
         search = records.Search(folded, _named(titles, folded), _named(ASKERS, folded)) if folded else None
-        with self._platform.database.reader() as connection:
-            found, total = records.fetch_page(connection, process, state, search, limit, offset)
-        return [self._live(one) for one in found], total
+        with self._platform.database.reader() as db:
+            found, total = records.fetch_page(db, self._sight.processes(asker), process, state, search, limit, offset)
+        return [self._live(one) for one in self._sight.shown(asker, found)], total
 
     def counts(self, asker: Person) -> dict[str, int]:
         """How many runs are in each state; empty for an asker who may not see them."""
         if not may(asker, "run.read"):
             return {}
-        with self._platform.database.reader() as connection:
-            return records.count_states(connection)
+        with self._platform.database.reader() as db:
+            return records.count_states(db, self._sight.processes(asker))
 
     def _live(self, run: Run) -> Run:
         """``run`` with what is known only here: how far it is and since how many seconds it runs."""
@@ -381,7 +386,7 @@ class Runs:
 
     async def _inputs(self, ticket: _Ticket, process: Process) -> bytes:
         if ticket.repeats is not None:
-            earlier = await asyncio.to_thread(self.get, SCHEDULE, ticket.repeats)
+            earlier = await asyncio.to_thread(self._fetched, ticket.repeats)
             if earlier is None or not earlier.inputs:
                 raise RunError("gather-failed", f"inputs of {ticket.repeats}")
             return earlier.inputs.encode()

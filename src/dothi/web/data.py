@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, Thing, may
 from dothi.access.routes import person_of
 from dothi.data.retention import Rule
 from dothi.data.stored import Stored, TypeStored
@@ -78,7 +78,7 @@ class DataPages:
     def page(self, request: Request) -> Response:
         """What is stored, what of it is late or wrong, where it lies, how long it stays, and whom to thank."""
         platform, person, language = self.platform, person_of(request), language_of(request)
-        stored, rules = platform.stored.latest, platform.retention.list(person)
+        stored, rules = _stored(platform, person), platform.retention.list(person)
         groups = _groups(platform, person, language)
         datasets = _datasets(platform, stored, rules, groups, language)
         return render(
@@ -86,6 +86,7 @@ class DataPages:
             platform,
             "dothi.web:data.html",
             stored=stored,
+            counted=may(person, "operations.read", Thing()),
             datasets=datasets,
             groups=groups,
             attention=attention(platform, person, language, stored, groups, [(one.title, one.shares) for one in datasets]),
@@ -104,7 +105,7 @@ class DataPages:
     def table(self, request: Request) -> Response:
         """Every dataset with its figures, as CSV; times in UTC, sizes in bytes."""
         person, language = person_of(request), language_of(request)
-        stored = self.platform.stored.latest
+        stored = _stored(self.platform, person)
         rules = self.platform.retention.list(person)
         head = (
             "dataset",
@@ -190,6 +191,11 @@ class DataPages:
         if rule is None or rule.words is not None:
             raise not_found("dataset", dataset)
         return rule
+
+
+def _stored(platform: Platform, person: Person) -> Stored | None:
+    """What was counted, for who sees the whole city: the figures are of all of it."""
+    return platform.stored.latest if may(person, "operations.read", Thing()) else None
 
 
 def _groups(platform: Platform, person: Person, language: str) -> list[Group]:

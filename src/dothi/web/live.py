@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dothi.access.policy import Person, reach
+from dothi.access.roles import ACTIONS
 from dothi.access.routes import person_of
 from dothi.data.news import Changes
 from dothi.platform.platform import Platform
@@ -85,7 +86,7 @@ class View:
             changed, self._changed = self._changed, {}
             gone, self._gone = self._gone, set()
             if gone:
-                self._send_removed(gone)
+                await self._send_removed(gone)
             for layer in self.layers:
                 if changed.get(layer.id):
                     await self._send_points(layer, sorted(changed[layer.id]))
@@ -103,14 +104,26 @@ class View:
     async def _send_points(self, layer: MapLayer, ids: list[str]) -> None:
         found = await run_in_threadpool(view.points, self.platform, self.person, self.language, layer, ids)
         fresh = [point for point in found if self._sent.get((layer.id, point.id)) != point]
+        # What was shown and is not found any more left the reach of who watches: it was classified, or it moved.
+        left = {one for one in ids if (layer.id, one) in self._sent}.difference(point.id for point in found)
+        if left:
+            self._tell_removed(left)
         if not fresh:
             return
         for point in fresh:
             self._sent[layer.id, point.id] = point
         self.tell("points", {"layer": layer.id, "points": fresh})
 
-    def _send_removed(self, gone: set[str]) -> None:
-        """Say which entities are no more: a browser may show them though this view never sent them."""
+    async def _send_removed(self, gone: set[str]) -> None:
+        """Say which entities are no more: a browser may show them though this view never sent them.
+
+        Of those that who watches could not see, nothing is told, not even their names.
+        """
+        seen = await run_in_threadpool(self.platform.context.known, self.person, gone)
+        if seen:
+            self._tell_removed(seen)
+
+    def _tell_removed(self, gone: set[str]) -> None:
         for layer in self.layers:
             for one in gone:
                 self._sent.pop((layer.id, one), None)
@@ -192,7 +205,9 @@ class Live:
         listening = self.platform.tasks.states.get(TASK)
         if listening is None or listening.state == "finished":  # one that crashed starts again by itself
             self.platform.tasks.start(TASK, self._listen)
-        key = (language, reach(person, "entity.read"), *(layer.id for layer in layers))
+        # A view shows what several actions read, so all of their reaches are part of what makes two people see the same.
+        reaches = tuple(reach(person, action) for action in ACTIONS if action.endswith(".read"))
+        key = (language, reaches, *(layer.id for layer in layers))
         known = self._views.get(key)
         if known is not None and not known[1].done():
             return known[0]

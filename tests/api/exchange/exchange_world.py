@@ -76,7 +76,7 @@ class Town:
 
     def export(self, target: Path, progress: layout.Progress = lambda *_: None, **wanted: Any) -> layout.Manifest:
         city = {"code": "01", "id": "hanoi", "vi": "Hà Nội", "en": "Hanoi"}
-        about = About("hanoi", city, ("OpenStreetMap",), NOW, NOW)
+        about = About("hanoi", city, ("OpenStreetMap",), NOW, NOW, ())
         return export_city(self.database, target, LOCAL_OPERATOR, about, Wanted(**wanted), progress)
 
     def take(self, folder: Path, progress: layout.Progress = lambda *_: None) -> None:
@@ -88,8 +88,8 @@ class Town:
 
     def seen(self) -> Any:
         """Every entity as it stands, and its history as it is known now and as it was known at several moments."""
-        entities = {one.id: one for one in Context(self.database).query(SYSTEM, EntityQuery(limit=5_000)).entities}
-        history = History(self.database)
+        entities = {one.id: one for one in Context(self.database, ()).query(SYSTEM, EntityQuery(limit=5_000)).entities}
+        history = History(self.database, ())
         moments = [None, *(at(minutes) for minutes in (-30, 0, 5, 12, 60))]
         ask: Callable[..., Any] = history.series
         past = [

@@ -154,7 +154,7 @@ def test_a_lake_that_was_left_behind_takes_no_other_city(town: Town, tmp_path: P
 
 
 def test_who_may_not_takes_nothing_and_what_is_above_them_stays(town: Town, tmp_path: Path) -> None:
-    about = About("hanoi", {}, (), NOW, NOW)
+    about = About("hanoi", {}, (), NOW, NOW, ())
     with pytest.raises(Problem, match="not allowed"):
         export_city(town.database, tmp_path / "x", STRANGER, about, Wanted(), lambda *_: None)
     secret = Entity(urn(9), STATION, {PM: [Attribute("Property", 1.0)]})

@@ -34,10 +34,10 @@ class Air:
         self.database = open_database(home, "hanoi")
         migrate(self.database)
         self.writer = Writer(self.database, locate=lambda *_: None)
-        self.history = History(self.database)
+        self.history = History(self.database, ())
         self.clock = FixedClock(NEWEST + HOUR * 1.5)
         self.platform: Any = SimpleNamespace(
-            clock=self.clock, writer=self.writer, history=self.history, context=Context(self.database)
+            clock=self.clock, writer=self.writer, history=self.history, context=Context(self.database, ())
         )
         made = EntityChange("create", Entity(STATION, AIR_QUALITY_OBSERVED))
         self.writer.apply(Batch(SYSTEM, "test", "c", self.clock.now(), entities=[made]))

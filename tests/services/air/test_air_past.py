@@ -44,8 +44,8 @@ class PastAir:
         self.platform: Any = SimpleNamespace(
             clock=self.clock,
             writer=self.writer,
-            history=History(self.database),
-            context=Context(self.database),
+            history=History(self.database, ()),
+            context=Context(self.database, ()),
             memo=Memo(lambda: 0.0),
             city=SimpleNamespace(wards=[], by_code={}),
             devices=SimpleNamespace(lookup=self._device),

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Person, Reach, reach
+from dothi.access.policy import Clearance, Person, Reach, Thing, reach
 from dothi.api.exchange import entities, layout, records
 from dothi.api.exchange.forecasts import write_forecasts
 from dothi.api.exchange.layout import Manifest, Progress, Source, moment_text
 from dothi.api.exchange.readings import DAY, Span, Statements, series_of, shown_by, stage, written
 from dothi.api.exchange.shown import write_shown
+from dothi.data.classified import OF_ENTITY, Classified
 from dothi.data.document import read_document
 from dothi.data.restoring import KeptEntity
-from dothi.data.subjects import OF_ENTITY
 from dothi.model.clock import from_micros, to_micros
+from dothi.model.entity import LOCATION
 from dothi.model.problem import Problem, bad_request
+from dothi.model.schema import EntityType
 from dothi.store.audit import last_seal
 from dothi.store.connection import Connection, Database
 from dothi.store.delta import LakeFile
@@ -49,7 +51,7 @@ _LIVE = (
 @dataclass(frozen=True, slots=True)
 class About:
     """What the manifest says of the city: ``city`` its code, id and names, ``sources`` whom to thank besides the providers
-    that entities name. ``moment`` is its time now, ``written_at`` the machine's, both aware UTC.
+    that entities name. ``moment`` is its time now, ``written_at`` the machine's, both aware UTC; ``types`` are its types.
     """
 
     tenant: str
@@ -57,6 +59,7 @@ class About:
     sources: Sequence[str]
     moment: datetime
     written_at: datetime
+    types: Sequence[EntityType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +124,14 @@ class _Export:
     ) -> None:
         self._database, self._folder, self._aside, self._reached = database, folder, aside, reached
         self._about, self._wanted, self._progress = about, wanted, progress
-        self._taken = _Taken()
+        self._classified, self._taken = Classified(about.types), _Taken()
 
     def run(self) -> Manifest:
         with ExitStack() as stack:
             db, files = self._moment(stack)
             span = self._span(db)
             self._entities(db, span)
-            series = series_of(db, self._reached, span)
+            series = series_of(db, self._reached, self._classified, span)
             written(shown_by(db, series), series).write_parquet(self._folder / layout.SERIES)
             self._taken.counts["series"] = series.height
             self._records(db)
@@ -157,7 +160,9 @@ class _Export:
         )
 
     def _span(self, db: Connection) -> Span:
-        iris = [iri for (iri,) in db.execute("SELECT DISTINCT n.iri FROM entity e JOIN name n ON n.id = e.type ORDER BY 1")]
+        condition, values = self._reached.where(**OF_ENTITY)
+        query = f"SELECT DISTINCT n.iri FROM entity e JOIN name n ON n.id = e.type WHERE {condition} ORDER BY 1"  # noqa: S608 - a condition of our own
+        iris = [iri for (iri,) in db.execute(query, values)]
         self._taken.names = layout.file_names(iris)
         start, end = (None if one is None else to_micros(one) for one in (self._wanted.start, self._wanted.end))
         if self._wanted.datasets is None:
@@ -178,7 +183,7 @@ class _Export:
         (seen,) = db.execute(f"SELECT count(*) FROM entity e WHERE {condition}", values).fetchone()  # noqa: S608 - a condition of our own
         taken.withheld = total - seen
         with (self._folder / layout.ENTITIES).open("wb") as alive, (self._folder / layout.DELETED).open("wb") as deleted:
-            for done, (entity, live) in enumerate(_kept(db, self._reached)):
+            for done, (entity, live) in enumerate(_kept(db, self._reached, self._classified)):
                 if done % _PAGE == 0:
                     self._progress("entities", done, total)
                 if not span.takes(entity.type):
@@ -196,12 +201,20 @@ class _Export:
             return
         for record in records.RECORDS:
             self._progress(record.table.name, 0, 1)
-            self._taken.counts[record.table.name] = _write_lines(self._folder / record.file, records.rows_of(db, record))
+            self._taken.counts[record.table.name] = _write_lines(
+                self._folder / record.file, records.rows_of(db, record, self._reached)
+            )
+        self._audit(db)
+        row = db.execute("SELECT value FROM meta WHERE key = 'replay'").fetchone()
+        self._taken.replay = row[0] if row else None
+
+    def _audit(self, db: Connection) -> None:
+        """The log leaves whole, because a part of it proves nothing; so only with who reaches all that it speaks of."""
+        if not self._reached.covers(Thing(Clearance.RESTRICTED)):
+            return
         self._progress("audit", 0, 1)
         self._taken.counts["audit"] = _write_lines(self._folder / layout.AUDIT, records.acts_of(db))
         self._taken.audit_head = last_seal(db)[1].hex()
-        row = db.execute("SELECT value FROM meta WHERE key = 'replay'").fetchone()
-        self._taken.replay = row[0] if row else None
 
     def _readings(self, series: "pl.DataFrame", statements: Statements, span: Span) -> None:
         import polars as pl
@@ -252,7 +265,7 @@ class _Export:
         return manifest
 
 
-def _kept(db: Connection, reached: Reach) -> Iterator[tuple[KeptEntity, list[entities.Shown]]]:
+def _kept(db: Connection, reached: Reach, classified: Classified) -> Iterator[tuple[KeptEntity, list[entities.Shown]]]:
     """Every entity with what it shows, in the order in which they were made; a page of them in memory at a time."""
     last = 0
     condition, values = reached.where(**OF_ENTITY)
@@ -263,9 +276,11 @@ def _kept(db: Connection, reached: Reach) -> Iterator[tuple[KeptEntity, list[ent
             live.setdefault(num, []).append(entities.Shown(attribute, dataset, *told))
         last = rows[-1][0]
         for num, urn, type_iri, clearance, ward, owner, created, modified, deleted, text in rows:
-            document = read_document(text)
-            kept = KeptEntity(urn, type_iri, Clearance(clearance), ward, owner, created, modified, deleted, document)
-            yield kept, live.get(num, [])
+            hidden = classified.hidden(reached, Thing(Clearance(clearance), ward, owner, type_iri))
+            document = {iri: instances for iri, instances in read_document(text).items() if iri not in hidden}
+            seen_in = None if LOCATION in hidden else ward
+            kept = KeptEntity(urn, type_iri, Clearance(clearance), seen_in, owner, created, modified, deleted, document)
+            yield kept, [one for one in live.get(num, []) if one.attribute not in hidden]
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dothi.access.policy import Reach
 from dothi.api.exchange.entities import grade_word, origin_word, reasons_word
+from dothi.data.classified import Classified
 from dothi.data.past import KEY, schema, settled
-from dothi.data.subjects import OF_ENTITY
 from dothi.store.connection import Connection
 from dothi.store.delta import LakeFile
 from dothi.store.lake import Lake
@@ -59,7 +59,7 @@ class Span:
         return self.types is None or type_iri in self.types
 
 
-def series_of(db: Connection, reached: Reach, span: Span) -> "pl.DataFrame":
+def series_of(db: Connection, reached: Reach, classified: Classified, span: Span) -> "pl.DataFrame":
     """Every series that may leave: series (its number here), type, entity, attribute, dataset and unit."""
     import polars as pl
 
@@ -71,7 +71,7 @@ def series_of(db: Connection, reached: Reach, span: Span) -> "pl.DataFrame":
         "dataset": pl.String,
         "unit": pl.String,
     }
-    condition, values = reached.where(**OF_ENTITY)
+    condition, values = reached.where(**classified.of_series(db))
     rows = db.execute(_SERIES.replace("{reached}", condition), values).fetchall()
     frame = pl.DataFrame(rows, schema=named, orient="row")
     return frame if span.types is None else frame.filter(pl.col("type").is_in(sorted(span.types)))

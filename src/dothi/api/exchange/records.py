@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from dothi.access.policy import Clearance, Reach, Thing
 from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
+from dothi.data.classified import OF_DEVICE
 from dothi.store import tables
 from dothi.store.audit import GENESIS, Row, seal, walk
 from dothi.store.checkpoints import Checkpoint
@@ -22,12 +24,17 @@ PAGE = 2_000
 class Record:
     """A table that leaves as it is. ``order`` are the columns that sort it; ``json`` hold JSON text; ``given`` are numbers
     that a home gives out itself: they stay behind, and the order of the lines gives them again.
+
+    ``beside`` joins the device of a row (``d``) and what it reports on (``e``): the row leaves with who reaches those. A
+    table without leaves with who reaches ``clearance`` throughout the city.
     """
 
     table: sa.Table
     order: tuple[str, ...]
     json: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
+    beside: str = ""
+    clearance: Clearance = Clearance.INTERNAL
 
     @property
     def file(self) -> str:
@@ -40,14 +47,16 @@ class Record:
         return [column for column in self.table.columns if column.name not in self.given]
 
 
+_REPORTS_ON = "LEFT JOIN entity e ON e.id = d.entity_id"
 RECORDS = (
-    Record(tables.device, ("id",), ("mapping", "flags")),
+    Record(tables.device, ("id",), ("mapping", "flags"), beside=f"LEFT JOIN device d ON d.id = r.id {_REPORTS_ON}"),
     Record(tables.lobby, ("device",)),
-    Record(tables.quarantine, ("id",), given=("id",)),
+    Record(tables.quarantine, ("id",), given=("id",), beside=f"LEFT JOIN device d ON d.id = r.device {_REPORTS_ON}"),
     Record(tables.retention, ("dataset",)),
     Record(tables.saved_query, ("id",), ("display",), given=("id",)),
-    Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs")),
-    Record(tables.audit_checkpoint, ("seq",)),
+    # What went into a run may be all that the city itself reads.
+    Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs"), clearance=Clearance.RESTRICTED),
+    Record(tables.audit_checkpoint, ("seq",), clearance=Clearance.RESTRICTED),
 )
 _CHECKPOINT = RECORDS[-1]
 # Everything else a city's database holds, and where it is in an export.
@@ -82,16 +91,21 @@ ELSEWHERE = {
 }
 
 
-def rows_of(db: Connection, record: Record) -> Iterator[dict[str, Any]]:
-    """Every row as it is written, in order; a page of them in memory at a time."""
+def rows_of(db: Connection, record: Record, reached: Reach) -> Iterator[dict[str, Any]]:
+    """Every row that ``reached`` lets leave, as it is written, in order; a page of them in memory at a time."""
     columns = record.columns
     wanted = dict.fromkeys([*(column.name for column in columns), *record.order])
     after: tuple[Any, ...] | None = None
+    if record.beside:
+        condition, values = reached.where(**OF_DEVICE)
+    else:
+        condition, values = ("1 = 1", []) if reached.covers(Thing(record.clearance)) else ("1 = 0", [])
+    source = f"FROM {record.table.name} r {record.beside} WHERE {condition}"
     while True:
-        key = ", ".join(record.order)
-        where = "" if after is None else f"WHERE ({key}) > ({', '.join('?' * len(after))}) "
-        query = f"SELECT {', '.join(wanted)} FROM {record.table.name} {where}ORDER BY {key} LIMIT {PAGE}"  # noqa: S608 - ours
-        rows = db.execute(query, after or ()).fetchall()
+        key = ", ".join(f"r.{name}" for name in record.order)
+        where = "" if after is None else f"AND ({key}) > ({', '.join('?' * len(after))}) "
+        query = f"SELECT {', '.join(f'r.{name}' for name in wanted)} {source} {where}ORDER BY {key} LIMIT {PAGE}"
+        rows = db.execute(query, [*values, *(after or ())]).fetchall()
         for row in rows:
             yield {column.name: _out(record, column, cell) for column, cell in zip(columns, row, strict=False)}
         if len(rows) < PAGE:

@@ -6,13 +6,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from dothi.access.routes import page
+from dothi.access.policy import SYSTEM
+from dothi.access.routes import page, person_of
+from dothi.access.secrecy import REASON as STATE_SECRET
+from dothi.access.secrecy import refused
 from dothi.api.encoding import ORIGINS, json_response
 from dothi.devices.payload import DEVICE_ID, MAX_ITEMS, NDJSON, decode
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem
 from dothi.model.reading import Origin
 from dothi.platform.platform import Platform
+from dothi.store.audit import Act
 from dothi.store.journal import Message
 
 _JSON = "application/json"
@@ -63,7 +67,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """``POST /api/v1/readings`` (many devices) and ``POST /api/v1/devices/{id}/readings`` (one).
 
     The body is one message, an array of them, or NDJSON (docs/reference/devices.md). 202 means durable. What cannot be
-    read at all is refused with 400 and not kept; single bad messages of a readable batch go to quarantine.
+    read at all is refused with 400 and not kept; single bad messages of a readable batch go to quarantine. A body in which
+    anything is marked as a state secret is refused whole, with 403; that it came is recorded.
     """
 
     async def accept(request: Request, device: str | None) -> Response:
@@ -76,6 +81,11 @@ def routes(platform: Platform) -> list[BaseRoute]:
         correlation: str = request.state.correlation
         heard = Message("http", device, body, content_type, to_micros(platform.clock.now()), correlation)
         good, bad = decode(heard)
+        if any(one.reason == STATE_SECRET for one in bad):
+            # Whole, and before the journal, which would keep it.
+            act = Act(person_of(request).id, "reading.write", device or "http", "refused", correlation, STATE_SECRET)
+            await platform.writer.run(SYSTEM, platform.clock.now(), lambda _: None, [act], action="reading.write")
+            raise refused()
         if bad and platform.quarantine.refuses(device or "http"):
             raise Problem(503, "quarantine-full", "What cannot be read finds no room.", "Mend the messages first.", 60)
         if not good:

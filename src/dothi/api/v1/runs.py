@@ -95,7 +95,10 @@ def process_json(process: Process) -> dict[str, Any]:
 
 
 def run_json(run: Run) -> dict[str, Any]:
-    """A run as lists show it: times in UTC by the city's clock, ``seconds`` of the machine's time."""
+    """A run as lists show it: times in UTC by the city's clock, ``seconds`` of the machine's time.
+
+    ``withheld`` says that its options, inputs, outputs and the details of an error are not for this asker.
+    """
     code, _, detail = run.error.partition(": ")
     words = ERRORS.get(code)
     return {
@@ -117,6 +120,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "repeats": run.repeats,
         "inputsDigest": run.inputs_digest or None,
         "outputsDigest": run.outputs_digest or None,
+        "withheld": run.withheld,
     }
 
 

@@ -5,12 +5,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dothi.access.policy import Clearance, Reach, Thing
+from dothi.data.classified import OF_DEVICE, OF_ENTITY, Classified
 from dothi.data.document import read_document
 from dothi.data.past import marks_of
-from dothi.data.subjects import OF_ENTITY, marks
+from dothi.data.subjects import marks
 from dothi.data.terms import Terms
 from dothi.devices.registry import heard_state
 from dothi.devices.specs import NAME
+from dothi.model.entity import LOCATION
 from dothi.model.unit import UNITS
 from dothi.store.connection import Connection, Result
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 CHUNK = 50_000
 _FEW = 20  # attributes that a question names
 _ENTITIES = (
-    "SELECT e.num, e.id, e.type, e.ward, e.owner, (e.west + e.east) / 2, (e.south + e.north) / 2, e.created_at, "
-    "e.modified_at, e.deleted_at, e.doc FROM entity e WHERE {reached} ORDER BY e.num"
+    "SELECT e.num, e.id, e.type, e.clearance, e.ward, e.owner, (e.west + e.east) / 2, (e.south + e.north) / 2, "
+    "e.created_at, e.modified_at, e.deleted_at, e.doc FROM entity e WHERE {reached} ORDER BY e.num"
 )
 _SERIES = (
     "SELECT s.id, s.entity, s.attribute, s.dataset, s.unit FROM series s JOIN entity e ON e.num = s.entity WHERE {reached}"
@@ -52,13 +54,6 @@ _FORECASTS = (
     "SELECT f.process, f.series_id, f.issued_at, f.target_at, f.value, f.low, f.high, f.persistence, f.yesterday, f.actual, "
     "f.run FROM forecast f ORDER BY f.process, f.issued_at, f.series_id, f.target_at"
 )
-# A device that belongs to no entity is internal.
-_OF_DEVICE = {
-    "clearance": f"coalesce(e.clearance, {int(Clearance.INTERNAL)})",
-    "ward": "d.ward",
-    "agency": "d.owner",
-    "type": "nullif(d.entity_type, '')",
-}
 _PLACE = {"ward": "String", "ward_name": "String", "longitude": "Float64", "latitude": "Float64"}
 _RAW = {
     "series": "Int32",
@@ -78,7 +73,7 @@ class Frames:
 
     def __init__(self, world: "World", db: Connection) -> None:
         self._world, self._db = world, db
-        self._terms = Terms(world.types)
+        self._terms, self._classified = Terms(world.types), Classified(world.types)
         self._names = dict(db.execute("SELECT id, iri FROM name").fetchall())
         self._short = {number: self._terms.compact(iri) for number, iri in self._names.items()}
         self._wards = {ward.code: ward.full_name for ward in world.wards}
@@ -97,7 +92,7 @@ class Frames:
             for num, iri, urn, kind, name, ward, ward_name, longitude, latitude, *_, deleted in self._entities(reached)
         }
         rows = []
-        for number, entity, attribute, dataset, unit in self._rows(_SERIES, reached):
+        for number, entity, attribute, dataset, unit in self._rows(_SERIES, reached, self._classified.of_series(self._db)):
             urn, name, kind, ward, ward_name, longitude, latitude, gone = owners[entity]
             named, whose = self._short[attribute], self._short[dataset] if dataset else None
             place = (ward, ward_name, longitude, latitude)
@@ -110,7 +105,7 @@ class Frames:
     def live(self, reached: Reach) -> "pl.DataFrame":
         """The newest value of every series of things that are there."""
         kinds = {name: kind for name, kind in _RAW.items() if name not in ("revision", "withdrawn")}
-        return _frame(kinds, self._rows(_LIVE, reached).fetchall())
+        return _frame(kinds, self._rows(_LIVE, reached, self._classified.of_series(self._db)).fetchall())
 
     def sealed_until(self) -> int:
         """The moment (µs UTC) up to which the lake holds everything but what ``recent`` calls unsealed."""
@@ -175,7 +170,7 @@ class Frames:
                 *(longitude, latitude, owner, created),
             )
             for one, name, entity, kind, state, seen, cadence, ward, longitude, latitude, owner, created in self._rows(
-                _DEVICES, reached, _OF_DEVICE
+                _DEVICES, reached, OF_DEVICE
             )
         ]
         kinds = {"id": "String", "name": "String", "entity": "String", "type": "String", "state": "String"}
@@ -195,25 +190,28 @@ class Frames:
         known = series.select("series", "entity", "name", "attribute", "unit", "ward", "ward_name")
         return _frame(kinds, self._db.execute(_FORECASTS).fetchall()).join(known, on="series", maintain_order="left")
 
-    def _rows(self, query: str, reached: Reach, of: Mapping[str, str] = OF_ENTITY) -> Result:
+    def _rows(self, query: str, reached: Reach, of: Mapping[str, str]) -> Result:
         condition, values = reached.where(**of)
         return self._db.execute(query.replace("{reached}", condition), values)
 
     def _entities(self, reached: Reach) -> "Iterator[tuple[Any, ...]]":
-        for num, urn, kind, ward, owner, longitude, latitude, created, modified, deleted, doc in self._rows(
-            _ENTITIES, reached
+        for num, urn, kind, clearance, ward, owner, longitude, latitude, *times, doc in self._rows(
+            _ENTITIES, reached, OF_ENTITY
         ):
+            iri = self._names[kind]
+            hidden = self._classified.hidden(reached, Thing(Clearance(clearance), ward, owner, iri))
             place = (ward, self._wards.get(ward or ""), longitude, latitude)
-            yield (num, self._names[kind], urn, self._short[kind], _name_of(doc), *place, owner, created, modified, deleted)
+            seen_at = (None,) * 4 if LOCATION in hidden else place
+            yield (num, iri, urn, self._short[kind], _name_of(doc, hidden), *seen_at, owner, *times)
 
 
-def _name_of(doc: str) -> str | None:
-    """What people call a thing: its attribute ``name``, of whichever vocabulary."""
+def _name_of(doc: str, hidden: frozenset[str]) -> str | None:
+    """What people call a thing: its attribute ``name``, of whichever vocabulary, unless that is hidden."""
     if "name" not in doc:
         return None
     document = read_document(doc)
     for iri in (NAME, *document):
-        if iri == NAME or iri.endswith(("/name", "#name")):
+        if iri not in hidden and (iri == NAME or iri.endswith(("/name", "#name"))):
             for one in document.get(iri, ()):
                 if isinstance(one.get("v"), str):
                     return str(one["v"])

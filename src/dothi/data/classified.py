@@ -1,0 +1,77 @@
+"""Attributes that may be known less far than the thing they are of: decided here for every query and every answer."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dothi.access.policy import Clearance, Reach, Thing
+from dothi.model.schema import EntityType
+from dothi.store.connection import Connection
+
+# What ``Reach.where`` asks of a row ``e`` of the table entity.
+OF_ENTITY = {
+    "clearance": "e.clearance",
+    "ward": "e.ward",
+    "agency": "e.owner",
+    "type": "(SELECT iri FROM name WHERE id = e.type)",
+}
+# The same of a row ``d`` of the table device LEFT JOIN ``e``, what it reports on: without that it is internal.
+OF_DEVICE = {
+    "clearance": f"coalesce(e.clearance, {int(Clearance.INTERNAL)})",
+    "ward": "d.ward",
+    "agency": "d.owner",
+    "type": "nullif(d.entity_type, '')",
+}
+_NOTHING: frozenset[str] = frozenset()
+
+
+class Classified:
+    """The attributes that ``types`` declare stricter than public, by type. Of the thing's clearance and the attribute's the
+    stricter holds; a classified ``location`` hides the place, and the ward with it.
+    """
+
+    def __init__(self, types: Iterable[EntityType]) -> None:
+        declared = ((kind.iri, {one.iri: one.clearance for one in kind.attributes if one.clearance}) for kind in types)
+        self._declared = {kind: attributes for kind, attributes in declared if attributes}
+
+    def hidden(self, reached: Reach, thing: Thing) -> frozenset[str]:
+        """The attributes (IRIs) of ``thing``, itself reached, that are not."""
+        attributes = self._declared.get(thing.type or "")
+        if attributes is None:
+            return _NOTHING
+        return frozenset(
+            iri
+            for iri, clearance in attributes.items()
+            if clearance > thing.clearance and not reached.covers(replace(thing, clearance=clearance))
+        )
+
+    def knows(self, attribute: str) -> bool:
+        """True if some type classifies this attribute."""
+        return any(attribute in attributes for attributes in self._declared.values())
+
+    def of_attribute(self, db: Connection, attribute: str) -> dict[str, str]:
+        """``OF_ENTITY`` for who asks for one ``attribute`` of entities ``e``."""
+        return self._where(db, attribute)
+
+    def of_series(self, db: Connection) -> dict[str, str]:
+        """``OF_ENTITY`` for series ``s`` of entities ``e``: each as far as its own attribute may be known."""
+        return self._where(db, None)
+
+    def _where(self, db: Connection, attribute: str | None) -> dict[str, str]:
+        asked = [
+            (kind, iri, int(clearance))
+            for kind, attributes in self._declared.items()
+            for iri, clearance in attributes.items()
+            if attribute in (None, iri)
+        ]
+        if not asked:
+            return OF_ENTITY
+        iris = {iri for kind, attribute_iri, _ in asked for iri in (kind, attribute_iri)}
+        marks = ",".join("?" * len(iris))
+        names = dict(db.execute(f"SELECT iri, id FROM name WHERE iri IN ({marks})", sorted(iris)))  # noqa: S608 - placeholders only
+        cases = [
+            f"WHEN e.type = {names[kind]}{'' if attribute else f' AND s.attribute = {names[iri]}'} "
+            f"AND e.clearance < {clearance} THEN {clearance}"
+            for kind, iri, clearance in asked
+            if kind in names and (attribute or iri in names)
+        ]
+        return OF_ENTITY | {"clearance": f"CASE {' '.join(cases)} ELSE e.clearance END"} if cases else OF_ENTITY
