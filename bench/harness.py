@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dothi.access.local_key import operator_headers
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -55,18 +57,27 @@ class RunningCity:
     home: Path
     tenant: str
 
+    @property
+    def operator(self) -> dict[str, str]:
+        """The headers of its operator's requests."""
+        return operator_headers(self.home)
+
     def request(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """JSON in, JSON out. Raises urllib.error.HTTPError for 4xx and 5xx."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"}, method=method
+            f"http://127.0.0.1:{self.port}{path}",
+            data,
+            self.operator | {"Content-Type": "application/json"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read() or b"null")
 
     def metrics(self) -> dict[str, float]:
         """The unlabelled figures of /metrics."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/metrics", headers=self.operator)
+        with urllib.request.urlopen(request, timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         return {
             key: float(value) for key, _, value in (line.partition(" ") for line in lines if not line.startswith("#")) if key

@@ -26,6 +26,6 @@ def _rate(**environment: str) -> float:
     with city(**environment) as running:
         register_devices(running, DEVICES)
         before, began = running.committed(), time.perf_counter()
-        sent = generator("bench.load_http", running.port, DEVICES, 1000, SECONDS)["accepted"]
+        sent = generator("bench.load_http", running.port, running.home, DEVICES, 1000, SECONDS)["accepted"]
         running.wait_committed(before + sent * VALUES)
         return float(sent * VALUES / (time.perf_counter() - began))

@@ -17,7 +17,7 @@ def main() -> None:
             register_devices(running, DEVICES)
             before, began = running.committed(), time.perf_counter()
             if door == "http":
-                sent = generator("bench.load_http", running.port, DEVICES, 1000, SECONDS)["accepted"]
+                sent = generator("bench.load_http", running.port, running.home, DEVICES, 1000, SECONDS)["accepted"]
             else:
                 sent = generator("bench.load_mqtt", running.mqtt_port, running.tenant, DEVICES, SECONDS, 4000)[
                     "acknowledged"

@@ -20,7 +20,7 @@ def watch(
 ) -> None:
     """A browser's stream: note when the marker of each probe that spoke changed."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
-    connection.request("GET", "/live", headers={"Accept": "text/event-stream"})
+    connection.request("GET", "/live", headers=running.operator | {"Accept": "text/event-stream"})
     answer = connection.getresponse()
     ready.set()
     while not stop.is_set() and (line := answer.readline()):
@@ -45,18 +45,19 @@ def main() -> None:
         ready.wait(30)
         load = subprocess.Popen(
             [sys.executable, "-m", "bench.load_http"]
-            + [str(one) for one in (running.port, DEVICES, 100, SECONDS, READINGS_PER_SECOND // 5)],
+            + [str(one) for one in (running.port, running.home, DEVICES, 100, SECONDS, READINGS_PER_SECOND // 5)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
         )
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+        headers = running.operator | {"Content-Type": "application/json"}
         dice = random.Random(1)
         time.sleep(3)
         for i in range(PROBES):
             name = f"probe-{i}"
             body = json.dumps({"device": name, "at": datetime.now(UTC).isoformat(), "values": {"pm25": 30.5}})
             said[name] = time.perf_counter()
-            connection.request("POST", "/api/v1/readings", body, {"Content-Type": "application/json"})
+            connection.request("POST", "/api/v1/readings", body, headers)
             connection.getresponse().read()
             time.sleep(dice.uniform(0.05, 0.2))
         load.wait(60)

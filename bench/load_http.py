@@ -1,6 +1,6 @@
 """A load generator in its own process: posts batches of readings over HTTP, and prints what was accepted.
 
-Usage: python -m bench.load_http PORT DEVICES MESSAGES_PER_BODY SECONDS [MESSAGES_PER_SECOND]
+Usage: python -m bench.load_http PORT HOME DEVICES MESSAGES_PER_BODY SECONDS [MESSAGES_PER_SECOND]
 Prints one JSON object: accepted messages, refused posts (503), seconds. Aims at 127.0.0.1 only and stops by itself.
 """
 
@@ -9,6 +9,9 @@ import json
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dothi.access.local_key import operator_headers
 
 VALUES = '"values":{"pm25":%d.5,"pm10":%d,"no2":20.25,"temperature":25.5,"relativeHumidity":61}}'
 
@@ -21,9 +24,10 @@ def body_of(first: int, messages: int, devices: int, moment: str, turn: int) -> 
     ).encode()
 
 
-def main(port: int, devices: int, messages: int, seconds: float, rate: float | None) -> None:
+def main(port: int, home: Path, devices: int, messages: int, seconds: float, rate: float | None) -> None:
     """Post until ``seconds`` are over; with ``rate``, no faster than that many messages a second."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = operator_headers(home) | {"Content-Type": "application/json"}
     began = time.perf_counter()
     origin = datetime.now(UTC) - timedelta(minutes=2)
     accepted = refused = sent = 0
@@ -35,7 +39,7 @@ def main(port: int, devices: int, messages: int, seconds: float, rate: float | N
         # Each round of all devices has its own moment, so that every reading is a new one.
         moment = (origin + timedelta(milliseconds=turn * 100)).isoformat(timespec="milliseconds")
         body = body_of(first, messages, devices, moment, turn)
-        connection.request("POST", "/api/v1/readings", body, {"Content-Type": "application/json"})
+        connection.request("POST", "/api/v1/readings", body, headers)
         response = connection.getresponse()
         text = response.read()
         if response.status == 202:
@@ -50,5 +54,6 @@ def main(port: int, devices: int, messages: int, seconds: float, rate: float | N
 
 
 if __name__ == "__main__":
-    port, devices, messages, seconds = sys.argv[1:5]
-    main(int(port), int(devices), int(messages), float(seconds), float(sys.argv[5]) if len(sys.argv) > 5 else None)
+    port, home, devices, messages, seconds = sys.argv[1:6]
+    rate = float(sys.argv[6]) if len(sys.argv) > 6 else None
+    main(int(port), Path(home), int(devices), int(messages), float(seconds), rate)

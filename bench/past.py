@@ -46,7 +46,7 @@ def _fill(running: RunningCity, now: datetime) -> None:
             request = urllib.request.Request(
                 f"http://127.0.0.1:{running.port}/api/v1/readings",
                 "\n".join(lines).encode(),
-                {"Content-Type": "application/x-ndjson"},
+                running.operator | {"Content-Type": "application/x-ndjson"},
             )
             urllib.request.urlopen(request, timeout=120).close()
     running.wait_committed(before + HOURS * STATIONS * 2, 300)

@@ -15,7 +15,7 @@ def main() -> None:
     with city() as running:
         register_devices(running, ENTITIES)
         before = running.committed()
-        sent = generator("bench.load_http", running.port, ENTITIES, 1000, 20, LOAD)["accepted"]
+        sent = generator("bench.load_http", running.port, running.home, ENTITIES, 1000, 20, LOAD)["accepted"]
         running.wait_committed(before + sent * 5)
         peak = running.peak_resident_mb()
         report("peak resident with 100,000 entities under load", peak, "MB", target=500, lower_is_better=True)

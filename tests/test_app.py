@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dothi.app import installed_sectors, listen, recorded_period, tenant_of, with_found_data
+from dothi.app import installed_sectors, recorded_period, tenant_of, with_found_data
 from dothi.model.problem import Problem
+from dothi.platform.server import listen
 from dothi.settings import Settings
 from dothi.testing.city import running_city
 

@@ -1,11 +1,10 @@
 """The composition root: the only place that chooses homes, mounts sectors and decides in which order a city starts."""
 
 import asyncio
-import errno
 import gc
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import entry_points
@@ -23,6 +22,10 @@ from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from dothi import __version__
+from dothi.access.accounts import Accounts
+from dothi.access.demo import DemoPeople
+from dothi.access.identity import Identity
+from dothi.access.personal.service import Personal
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
@@ -54,13 +57,14 @@ from dothi.platform.auditing import Auditing
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
-from dothi.platform.home import keep_present, locked, replay_start, secret_of, within
+from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of, within
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.pool import Pool, name_of
 from dothi.platform.runs import Runs
 from dothi.platform.scoring import Scoring
 from dothi.platform.sector import Feed, Period, Sector
+from dothi.platform.server import Server
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
 from dothi.settings import Settings
@@ -76,6 +80,7 @@ DEFAULT_DATA = CHECKOUT.parent / "shared" / "data" / "hanoi"
 DEFAULT_DATA_CITY = "01"
 _KEEP_PRESENT_EVERY = 2.0
 _PROMISED = timedelta(seconds=2 * _KEEP_PRESENT_EVERY)  # how far ahead of its present a killed replay goes on
+_SWEEP_EVERY = 3600.0
 _SEALING_IDLE = 60.0  # seconds after which the worker that seals ends if nothing is due
 _LONGEST_STEP = timedelta(hours=6)
 _GRACE = 2  # seconds that open requests get when the city stops
@@ -137,8 +142,10 @@ def tenant_of(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[Platform]:
+async def open_platform(settings: Settings, metrics: Metrics, identity: Identity) -> AsyncIterator[Platform]:
     """The running city: opened in the order in which its parts need each other, closed the other way round.
+
+    ``identity`` learns who is known here.
 
     Raises Problem, in words a person can act on, if it cannot run here.
     """
@@ -160,6 +167,13 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
         stack.push_async_callback(questions.close)
         if isinstance(clock, ReplayClock):
             await keep_present(writer, clock, _PROMISED)  # before anything is heard under this run
+        types_of_sector = {one.id: frozenset(kind.iri for kind in one.entity_types) for one in sectors}
+        secret, demo = secret_of(settings.home), settings.on_loopback
+        # People live by the machine's clock, also in a city that replays.
+        accounts = Accounts(database, writer, SystemClock(), secret, types_of_sector, demo=demo)
+        identity.accounts = accounts
+        personal = Personal(database, writer, SystemClock(), settings.home)
+        stack.callback(personal.keys.close)
         dispatcher = Dispatcher(database, writer, clock)
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
@@ -180,6 +194,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             history=History(database, types.values()),
             retention=Retention(database, writer, clock, types),
             stored=Bookkeeper(database, writer, clock),
+            personal=personal,
             devices=devices,
             quarantine=quarantine,
             auditing=auditing,
@@ -191,6 +206,9 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[P
             replay=replay,
             simulated=replay is None and any(sector.simulates for sector in sectors),
             watch=Watch(journal, settings.home, settings.disk_floor, lambda: ingest.figures.lag_seconds),
+            accounts=accounts,
+            demo=DemoPeople(accounts, city.wards[0].code if city.wards else None),
+            identity=identity,
             metrics=metrics,
         )
         platform.forecasts = Forecasts(platform)
@@ -255,10 +273,12 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
             tasks.start(f"derive:{derivation.id}", deriver.run)
     tasks.start("watch", platform.watch.run)
     tasks.start("ingest", lambda _: platform.ingest.run())
+    tasks.start("accounts", partial(_sweep_accounts, platform.accounts))
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("sealing", _sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
+    tasks.start("personal", lambda _: platform.personal.run())
     tasks.start("audit", platform.auditing.run)
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)
@@ -296,6 +316,12 @@ def _sealing(platform: Platform) -> Callable[[TaskState], Awaitable[None]]:
     return seal
 
 
+async def _sweep_accounts(accounts: Accounts, _: TaskState) -> None:
+    while True:
+        await accounts.sweep()
+        await asyncio.sleep(_SWEEP_EVERY)
+
+
 async def _feed(platform: Platform, feed: Feed, _: TaskState) -> None:
     await feed.run(platform)
 
@@ -328,10 +354,11 @@ def create_app(settings: Settings) -> FastAPI:
     those of ``open_platform``.
     """
     metrics = Metrics()
+    identity = Identity(local_key_of(settings.home), loopback=settings.on_loopback)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_platform(settings, metrics) as platform:
+        async with open_platform(settings, metrics, identity) as platform:
             app.state.platform = platform
             app.router.routes.extend([*api_routes(platform), *_people_routes(platform)])
             yield
@@ -368,7 +395,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         Doorkeeper,
         host=settings.host,
-        loopback_only=settings.on_loopback,
+        identity=identity,
         secret=secret_of(settings.home),
         page=page,
         observe=metrics.observe,
@@ -382,33 +409,6 @@ def _people_routes(platform: Platform) -> list[BaseRoute]:
     for sector in platform.sectors:
         pages += sector.pages(platform) if sector.pages else ()
     return [*pages, bundle()]
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The socket of the web server, bound before anything else is opened. Raises Problem, saying which setting to change."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # asyncio sends without Nagle's delay (40 ms an answer) only where the socket says that it is TCP.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((settings.host, settings.port))
-        bound.listen(2048)
-    except OSError as error:
-        bound.close()
-        where = f"{settings.host}:{settings.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise Problem(
-                409, "port-in-use", f"Something listens on {where} already.", "Stop it, or set DOTHI_PORT to another port."
-            ) from error
-        advice = "Set DOTHI_HOST and DOTHI_PORT to an address of this machine and a port from 1024 on."
-        raise Problem(400, "cannot-listen", f"Cannot listen on {where}: {error.strerror}.", advice) from error
-    return bound
-
-
-def url_of(listening: socket.socket) -> str:
-    """The address people type for this socket."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Event, ready: Callable[[FastAPI], None]) -> None:
@@ -426,7 +426,7 @@ async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Even
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_GRACE,
         )
-        server = _Server(config)
+        server = Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="web")
         told = asyncio.create_task(stop.wait(), name="stop")
         started = asyncio.create_task(server.ready.wait(), name="ready")
@@ -438,19 +438,3 @@ async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Even
         for task in (told, started):
             task.cancel()
         await serving
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us: the city has more to close than the doors."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.testclient import TestClient
 
 from dothi.access.csrf import csrf_token
+from dothi.access.identity import Identity
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.requests import Doorkeeper, allowed_hosts
@@ -19,6 +20,7 @@ from dothi.access.routes import page, person_of
 from dothi.model.problem import Problem
 
 NEVER = asyncio.Event
+KEY = "k" * 43
 
 
 def application(doorkeeper: Middleware) -> Starlette:
@@ -59,7 +61,7 @@ def application(doorkeeper: Middleware) -> Starlette:
 def client(
     *,
     host: str = "127.0.0.1",
-    loopback_only: bool = True,
+    loopback: bool = True,
     address: str = "127.0.0.1",
     body_limit: int = 1000,
     **more: object,
@@ -67,7 +69,7 @@ def client(
     doorkeeper = Middleware(
         Doorkeeper,
         host=host,
-        loopback_only=loopback_only,
+        identity=Identity(KEY, loopback=loopback),
         secret=b"s" * 32,
         body_limit=body_limit,
         time_limit=0.2,
@@ -84,7 +86,7 @@ def test_whoever_sits_at_the_machine_is_its_operator() -> None:
     ("asked", "headers"),
     [
         ({"address": "192.0.2.7"}, {}),
-        ({"loopback_only": False}, {}),
+        ({"loopback": False}, {}),
         ({}, {"X-Forwarded-For": "192.0.2.7"}),
         ({}, {"Forwarded": "for=192.0.2.7"}),
         ({"address": "testclient"}, {}),
@@ -94,8 +96,18 @@ def test_everybody_else_is_a_stranger(asked: dict[str, Any], headers: dict[str, 
     door = client(**asked)
     assert door.get("/who", headers=headers).json()["person"] == STRANGER.id
     refused = door.post("/echo", content=b"x", headers=headers)
-    assert refused.status_code == 403
-    assert refused.json()["type"] == "urn:dothi:problem:not-allowed"
+    assert refused.status_code == 401
+    assert refused.json()["type"] == "urn:dothi:problem:sign-in-needed"
+
+
+def test_a_wrong_credential_is_refused_at_every_door() -> None:
+    for path in ("/who", "/nowhere"):
+        refused = client().get(path, headers={"Authorization": "Bearer wrong"})
+        assert refused.status_code == 401
+        assert refused.json()["type"].endswith("wrong-credentials")
+        assert refused.headers["www-authenticate"] == "Bearer"
+    asked = client(loopback=False).get("/who", headers={"Authorization": f"Bearer {KEY}"})
+    assert asked.json()["person"] == LOCAL_OPERATOR.id
 
 
 def test_a_sane_correlation_id_is_kept_and_another_replaced() -> None:

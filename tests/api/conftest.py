@@ -17,8 +17,16 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
 
 @pytest.fixture(scope="session")
 def client(city: RunningCity) -> Iterator[httpx.Client]:
-    """A program on the same machine: the operator of a city that listens on loopback."""
-    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30) as client:
+    """A program that has the key of the home folder: the city's operator."""
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=city.operator) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(city: RunningCity) -> Iterator[httpx.Client]:
+    """Somebody without any credential, whose request a proxy carried."""
+    headers = {"x-forwarded-for": "203.0.113.9"}
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers) as client:
         yield client
 
 

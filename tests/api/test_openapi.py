@@ -48,6 +48,7 @@ def test_no_request_makes_a_door_fail(city: RunningCity, examples: int) -> None:
     asked: Counter[tuple[str, GenerationMode]] = Counter()
     with requests.Session() as session:
         session.trust_env = False
+        session.headers.update(city.operator)
 
         def ask(operation: schemathesis.APIOperation, mode: GenerationMode) -> None:
             @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))

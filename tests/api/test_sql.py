@@ -68,11 +68,10 @@ def test_refusals_say_what_and_where(client: httpx.Client) -> None:
     assert client.post(URL, json={"sql": "SELECT * FROM read_text('/etc/passwd')"}).status_code == 403
 
 
-def test_strangers_may_not_ask(client: httpx.Client) -> None:
-    stranger = {"x-forwarded-for": "203.0.113.9"}
-    assert client.post(URL, json={"sql": "SELECT 1"}, headers=stranger).status_code == 403
-    assert client.get(f"{URL}/tables", headers=stranger).status_code == 403
-    assert client.get("/data/sql?q=SELECT+1", headers=stranger).status_code == 403
+def test_strangers_may_not_ask(stranger: httpx.Client) -> None:
+    assert stranger.post(URL, json={"sql": "SELECT 1"}).status_code == 401
+    assert stranger.get(f"{URL}/tables").status_code == 401
+    assert stranger.get("/data/sql?q=SELECT+1").status_code == 401
 
 
 def test_the_catalogue_tells_every_table_in_both_languages(client: httpx.Client) -> None:

@@ -156,9 +156,8 @@ def test_devices_are_registered_from_a_file(city: RunningCity, tmp_path: Path) -
 
 
 def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: RunningCity, tmp_path: Path) -> None:
-    httpx.post(
-        f"{city.base_url}/api/v1/devices", json={"id": "kept", "type": "AirQualityObserved", "name": "Giữ"}, trust_env=False
-    )
+    told = {"id": "kept", "type": "AirQualityObserved", "name": "Giữ"}
+    httpx.post(f"{city.base_url}/api/v1/devices", json=told, headers=city.operator, trust_env=False)
     archive = tmp_path / "city.tar.gz"
     assert dothi(city.home, "backup", str(archive)).returncode == 0
     assert "exists already" in refused(dothi(city.home, "backup", str(archive)))
@@ -168,5 +167,5 @@ def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: Runnin
     assert dothi(home, "restore", str(archive)).returncode == 0
     assert "already" in refused(dothi(home, "restore", str(archive)))
     with running_city(tmp_path / "new") as again:
-        found = httpx.get(f"{again.base_url}/api/v1/devices/kept", trust_env=False).json()
+        found = httpx.get(f"{again.base_url}/api/v1/devices/kept", headers=again.operator, trust_env=False).json()
     assert found["name"] == "Giữ"

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 
+from dothi.access.local_key import operator_headers
 from dothi.testing.city import running_city, wait_until
 from dothi.testing.recording import FIRST, LAST, NOW, PEAK, SMOGGY, recording
 
@@ -54,7 +55,8 @@ def replaying(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[ht
         )
         (address,) = home.glob("replays/*/address")
         url = msgspec.json.decode(address.read_bytes())["url"]
-        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        headers = operator_headers(address.parent)
+        with httpx.Client(base_url=url, trust_env=False, timeout=30, headers=headers) as client:
             yield client, log
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, log.read_text("utf-8")[-2000:]
@@ -91,7 +93,7 @@ def test_a_recording_is_lived_through_again_beside_the_live_city(tmp_path: Path)
             again = _run(live.home, "replay-city", *arguments)
             assert again.returncode == 2
             assert "is being replayed at" in again.stderr
-        with httpx.Client(base_url=live.base_url, trust_env=False) as client:
+        with httpx.Client(base_url=live.base_url, trust_env=False, headers=live.operator) as client:
             assert SMOGGY not in _points(client), "the live city never hears of it"
 
 
@@ -100,7 +102,7 @@ def test_an_export_is_lived_through_again_as_it_was_heard(tmp_path: Path) -> Non
     home = tmp_path / "live"
     with (
         running_city(tmp_path, home=home, data=data, replay_speed=1) as city,
-        httpx.Client(base_url=city.base_url, trust_env=False) as client,
+        httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator) as client,
     ):
         (station,) = [one for one in client.get("/api/v1/devices?limit=50").json()["items"] if one["name"] == SMOGGY]
         at = NOW - timedelta(minutes=30)

@@ -13,11 +13,12 @@ def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens
         assert f"Hà Nội: {city.base_url}" in said
         assert "simulated data, approximate boundaries" in said
         told = {"id": "survivor", "type": "AirQualityObserved"}
-        assert httpx.post(f"{city.base_url}/api/v1/devices", json=told, trust_env=False).status_code == 201
+        asked = {"headers": city.operator, "trust_env": False}
+        assert httpx.post(f"{city.base_url}/api/v1/devices", json=told, **asked).status_code == 201
         city.kill()
         city.restart()
-        assert httpx.get(f"{city.base_url}/api/v1/devices/survivor", trust_env=False).status_code == 200
-        with httpx.stream("GET", f"{city.base_url}/live", trust_env=False) as stream:
+        assert httpx.get(f"{city.base_url}/api/v1/devices/survivor", **asked).status_code == 200
+        with httpx.stream("GET", f"{city.base_url}/live", **asked) as stream:
             assert stream.status_code == 200
             assert next(stream.iter_lines()).startswith("retry:")
             assert city.terminate() == 0

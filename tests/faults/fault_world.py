@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import paho.mqtt.client as mqtt
 
-from dothi.testing.city import CityProcess, start_city_process, wait_until
+from dothi.testing.city import CityProcess, RunningCity, start_city_process, wait_until
 
 TENANT = "hanoi"
 LOAD = ("http-0", "http-1", "mqtt-0", "mqtt-1")
@@ -43,9 +43,9 @@ def bare_city(folder: Path, **settings: Any) -> Iterator[CityProcess]:
 
 
 @contextmanager
-def operator(url: str) -> Iterator[httpx.Client]:
-    """A program on the same machine: the operator of a city on loopback."""
-    with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+def operator(city: CityProcess | RunningCity) -> Iterator[httpx.Client]:
+    """A program that has the key of the home folder: the city's operator."""
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=20, headers=city.operator) as client:
         yield client
 
 
@@ -157,15 +157,15 @@ def _patiently(question: Callable[[], bool]) -> bool:
 class HttpDevice(threading.Thread):
     """Sends batches, and each of them again until the city has acknowledged it: what a careful device does."""
 
-    def __init__(self, url: str, device: str, ledger: Ledger, *, batch: int = 10) -> None:
+    def __init__(self, city: CityProcess, device: str, ledger: Ledger, *, batch: int = 10) -> None:
         super().__init__(name=device, daemon=True)
-        self._url, self._device, self._ledger, self._batch = url, device, ledger, batch
+        self._city, self._device, self._ledger, self._batch = city, device, ledger, batch
         self._ended = threading.Event()
         self.refusals: list[httpx.Response] = []
 
     def run(self) -> None:
         rng = random.Random(self._device)
-        with operator(self._url) as client:
+        with operator(self._city) as client:
             while not self._ended.is_set():
                 first = len(self._ledger.sent.get(self._device, {}))
                 body = [self._ledger.next(self._device, rng) for _ in range(self._batch)]
@@ -237,7 +237,7 @@ class MqttDevice(threading.Thread):
 @contextmanager
 def under_load(city: CityProcess, ledger: Ledger) -> Iterator[list[HttpDevice]]:
     """Devices that send to ``city`` as fast as it acknowledges, over both doors; they end on the way out."""
-    by_http = [HttpDevice(city.base_url, device, ledger) for device in LOAD if device.startswith("http")]
+    by_http = [HttpDevice(city, device, ledger) for device in LOAD if device.startswith("http")]
     by_mqtt = [MqttDevice(city.mqtt_port, device, ledger) for device in LOAD if device.startswith("mqtt")]
     for device in (*by_http, *by_mqtt):
         device.start()

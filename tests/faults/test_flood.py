@@ -21,7 +21,7 @@ def resident_mb(city: CityProcess) -> float:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")
 @pytest.mark.parametrize("ids", [20_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_a_flood_of_unknown_devices_stays_at_the_lobbys_bound(tmp_path: Path, ids: int) -> None:
-    with bare_city(tmp_path) as city, operator(city.base_url) as client:
+    with bare_city(tmp_path) as city, operator(city) as client:
         register(client, ["known"])
         before = 0.0
         refused = 0

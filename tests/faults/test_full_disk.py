@@ -86,7 +86,7 @@ def check_refusal(client: httpx.Client) -> None:
 
 def test_a_disk_below_the_floor_closes_the_doors_until_there_is_room(tmp_path: Path, disk: Disk) -> None:
     ledger, rng = Ledger(), random.Random(5)
-    with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city.base_url) as client:
+    with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city) as client:
         register(client, LOAD)
         with under_load(city, ledger):
             wait_until(ledger.more(200, 200, rng), "the city is under load")
@@ -112,7 +112,7 @@ def test_health_says_what_the_doors_do_at_any_share_of_free_disk(tmp_path: Path,
     for user in ("dothi.platform.watch.free_share", "dothi.store.nats_journal.free_share"):
         monkeypatch.setattr(user, lambda folder: free)
     (tmp_path / "no-data").mkdir()
-    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city) as client:
         # A little above the floor it stays closed, so that it does not flutter.
         for free, open_doors in ((0.051, True), (0.049, False), (0.055, False), (0.07, True)):
             wait_until(lambda expected=open_doors: accepting(client) is expected, f"accepting is {open_doors} at {free}", 20)
@@ -128,7 +128,7 @@ def mqtt_promises(ledger: Ledger) -> int:
 def test_a_disk_that_others_fill_to_the_last_byte(tmp_path: Path, disk: Disk) -> None:
     """Too fast for the floor: writes fail in the middle of everything, and the city comes back by itself."""
     ledger, rng = Ledger(), random.Random(5)
-    with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city.base_url) as client:
+    with bare_city(tmp_path, home=disk.folder / "home") as city, operator(city) as client:
         register(client, LOAD)
         with under_load(city, ledger) as by_http:
             wait_until(ledger.more(200, 200, rng), "the city is under load")

@@ -31,7 +31,7 @@ def city(tmp_path: Path) -> Iterator[RunningCity]:
 
 @pytest.fixture
 def client(city: RunningCity) -> Iterator[httpx.Client]:
-    with operator(city.base_url) as client:
+    with operator(city) as client:
         yield client
 
 

@@ -98,7 +98,7 @@ def city(tmp_path: Path) -> Iterator[RunningCity]:
 @pytest.mark.parametrize("examples", EXAMPLES)
 def test_every_row_is_kept_or_named(city: RunningCity, tmp_path: Path, examples: int) -> None:
     url = httpx.URL(city.base_url)
-    sink = HttpSink(Client(Settings(home=tmp_path / "elsewhere", host=url.host, port=url.port or 0)))
+    sink = HttpSink(Client(Settings(home=city.home, host=url.host, port=url.port or 0)))
     sent, named = 0, 0
 
     @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
@@ -122,7 +122,7 @@ def test_every_row_is_kept_or_named(city: RunningCity, tmp_path: Path, examples:
         named += report.bad
 
     replay()
-    with operator(city.base_url) as client:
+    with operator(city) as client:
         settle(city, client, lambda: lobby_count(client) >= sent)
         assert sent and named
         assert lobby_count(client) == sent

@@ -100,7 +100,7 @@ def questions(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]]]:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
     (tmp_path / "no-data").mkdir()
-    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city) as client:
         register(client, ["asked"])
         yield client
 

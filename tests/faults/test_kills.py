@@ -18,7 +18,7 @@ ROUNDS = [1, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(900)]
 def test_a_killed_city_keeps_its_promises(tmp_path: Path, rounds: int, homes: SecretStr | None) -> None:
     ledger, rng = Ledger(), random.Random(rounds)
     with bare_city(tmp_path, **({} if homes is None else {"database": homes.get_secret_value()})) as city:
-        with operator(city.base_url) as client:
+        with operator(city) as client:
             register(client, LOAD)
         ports = city.base_url, city.mqtt_port
         for _ in range(rounds):
@@ -30,14 +30,14 @@ def test_a_killed_city_keeps_its_promises(tmp_path: Path, rounds: int, homes: Se
                 city.restart()
                 wait_until(ledger.more(20, 20, rng), "every device goes on by itself")
             assert (city.base_url, city.mqtt_port) == ports
-        with operator(city.base_url) as client:
+        with operator(city) as client:
             ledger.settled(client)
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_a_killed_journal_comes_back_and_keeps_its_promises(tmp_path: Path, rounds: int) -> None:
     ledger, rng = Ledger(), random.Random(rounds)
-    with bare_city(tmp_path) as city, operator(city.base_url) as client:
+    with bare_city(tmp_path) as city, operator(city) as client:
         register(client, LOAD)
         for _ in range(rounds):
             with under_load(city, ledger) as by_http:

@@ -20,7 +20,7 @@ def test_a_killed_database_comes_back_and_nothing_is_lost_or_doubled(tmp_path: P
     ledger, rng = Ledger(), random.Random(rounds)
     with cluster(durable=True) as server:
         url = server.migrated().get_secret_value()
-        with bare_city(tmp_path, database=url) as city, operator(city.base_url) as client:
+        with bare_city(tmp_path, database=url) as city, operator(city) as client:
             register(client, LOAD)
             for _ in range(rounds):
                 with under_load(city, ledger):

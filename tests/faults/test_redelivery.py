@@ -53,7 +53,7 @@ def test_what_was_committed_but_not_acknowledged_changes_nothing_when_it_comes_a
         committed += sum(b"told" in one.body or b"nobody" in one.body for one in messages)
 
     monkeypatch.setattr(NatsJournal, "acknowledge", forget)
-    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city) as client:
         register(client, ["told"])
         device = RawMqtt(city.mqtt_port)
         for number in range(40):
@@ -72,13 +72,13 @@ def test_what_was_committed_but_not_acknowledged_changes_nothing_when_it_comes_a
         assert (before["lobby"], set(before["held"])) == (["nobody"], {"too-long"})
 
     committed = 0
-    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city) as client:
         wait_until(lambda: committed == 43, "the journal has told it again, and nothing is acknowledged again")
         assert city.platform.ingest.figures.repeated >= 80
         assert state(city, client) == before
 
     monkeypatch.undo()
-    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city.base_url) as client:
+    with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city) as client:
         wait_until(lambda: city.run(city.platform.journal.lag()) == 0, "the journal is empty at last")
         assert city.platform.ingest.figures.repeated >= 80
         assert state(city, client) == before

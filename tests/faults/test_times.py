@@ -17,7 +17,7 @@ DEVICES = ("zones", "twice", "late", "ahead", "decade")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("times")
     (folder / "no-data").mkdir()
-    with running_city(folder, data=folder / "no-data") as city, operator(city.base_url) as client:
+    with running_city(folder, data=folder / "no-data") as city, operator(city) as client:
         register(client, DEVICES)
         yield client
 

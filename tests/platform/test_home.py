@@ -7,15 +7,31 @@ from pathlib import Path
 
 import pytest
 
+from dothi.access.local_key import LOCAL_KEY, operator_headers
 from dothi.access.policy import SYSTEM
 from dothi.data.writer import Writer
 from dothi.model.clock import Anchor, ReplayClock
 from dothi.model.problem import Problem
-from dothi.platform.home import keep_present, locked, replay_start, secret_of
+from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of
 from dothi.platform.sector import Period
 from dothi.store.audit import Act
 from dothi.store.database import migrate, open_database
 from dothi.testing.clock import FixedClock
+
+
+def test_the_local_key_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert operator_headers(home) == {}
+    key = local_key_of(home)
+    assert key == local_key_of(home)
+    assert operator_headers(home) == {"Authorization": f"Bearer {key}"}
+    path = home / LOCAL_KEY
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("cut off")
+    path.chmod(0o644)
+    other = local_key_of(home)
+    assert other != key and len(other) == 43
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_home_is_held_by_one_at_a_time(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def dust(hour: int) -> float:
 
 def pages(city: RunningCity) -> tuple[str, str]:
     """The operations page and the public page for the ward by the lake, in Vietnamese."""
-    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=20, headers=city.operator) as client:
         ward = city.platform.city.locate(105.8194, 21.0581)
         assert ward is not None
         operations, public = client.get("/?lang=vi"), client.get(f"/air?ward={ward.code}&lang=vi")
@@ -91,7 +91,7 @@ def test_a_reading_without_a_moment_gets_the_replayed_citys(tmp_path: Path) -> N
     data = recorded_air(tmp_path, START, HOURS, dust)
     with (
         running_city(tmp_path, data=data, replay_speed=60) as city,
-        httpx.Client(base_url=city.base_url, trust_env=False, timeout=20) as client,
+        httpx.Client(base_url=city.base_url, trust_env=False, timeout=20, headers=city.operator) as client,
     ):
         sent = {"device": "my-sensor", "values": {"pm25": 21.5, "temperature": 24.0}}
         began = city.platform.clock.now()
@@ -118,7 +118,7 @@ def test_a_device_falls_silent_by_the_citys_clock(tmp_path: Path) -> None:
     data = recorded_air(tmp_path, START, HOURS, dust)
     with (
         running_city(tmp_path, data=data, replay_speed=10_000) as city,
-        httpx.Client(base_url=city.base_url, trust_env=False, timeout=20) as client,
+        httpx.Client(base_url=city.base_url, trust_env=False, timeout=20, headers=city.operator) as client,
     ):
         place = {"type": "AirQualityObserved", "longitude": 105.85, "latitude": 21.03, "cadence": 3_600}
         assert client.post("/api/v1/devices", json=place | {"id": "tired"}).status_code == 201

@@ -21,7 +21,7 @@ BEGAN = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta
 
 
 def client(city: RunningCity) -> httpx.Client:
-    return httpx.Client(base_url=city.base_url, trust_env=False, timeout=20)
+    return httpx.Client(base_url=city.base_url, trust_env=False, timeout=20, headers=city.operator)
 
 
 def told(hours: int) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from dothi.access.sessions import COOKIE
 from dothi.testing.browser import ARGUMENTS, CHROMIUM
 from dothi.testing.city import RunningCity, running_city, wait_until
 
@@ -14,7 +15,7 @@ from dothi.testing.city import RunningCity, running_city, wait_until
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
     """A live, simulated Hanoi whose stations have their first readings."""
     with running_city(tmp_path_factory.mktemp("city")) as running:
-        with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30, headers=running.operator) as client:
             wait_until(lambda: len(client.get("/map/layers/air.json").json()["points"]) >= 20, "stations are heard")
             wait_until(lambda: client.get("/map/base/about.json").status_code == 200, "the map's ground is ready")
         yield running
@@ -22,8 +23,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
 
 @pytest.fixture
 def client(city: RunningCity) -> Iterator[httpx.Client]:
-    """A browser's requests without a browser."""
-    headers = {"accept": "text/html,*/*", "accept-language": "vi"}
+    """A browser's requests without a browser, as the city's operator."""
+    headers = city.operator | {"accept": "text/html,*/*", "accept-language": "vi"}
     with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers) as client:
         yield client
 
@@ -44,8 +45,9 @@ Opener = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, city: RunningCity) -> Iterator[Opener]:
-    """Opens a page of the city and fails the test if it logged an error or asked another machine for something."""
+    """Opens a page of the city as somebody with every role; fails the test if it logged an error or asked elsewhere."""
     faults: list[str] = []
+    cookie = city.session()
     contexts = []
 
     def open_page(path: str, *, width: int = 1440, height: int = 900, locale: str = "vi", **options: object) -> Page:
@@ -56,6 +58,7 @@ def open_page(browser: Browser, city: RunningCity) -> Iterator[Opener]:
             reduced_motion="reduce",
             **options,  # type: ignore[arg-type]  # passed through to Playwright
         )
+        context.add_cookies([{"name": COOKIE, "value": cookie, "url": city.base_url}])
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda one: faults.append(f"console: {one.text}") if one.type == "error" else None)

@@ -18,7 +18,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
     """A replay city whose past evening was over the limit at one station."""
     folder = tmp_path_factory.mktemp("past")
     with running_city(folder, data=recording(folder), replay_speed=1) as running:
-        with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30, headers=running.operator) as client:
             query = {"at": "2026-05-18T04:00:00Z"}
 
             def labels() -> list[str]:

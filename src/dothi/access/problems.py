@@ -21,7 +21,7 @@ ErrorPage = Callable[[Request, Problem], Response]
 _WORDS: dict[int, tuple[str, str, str]] = {
     400: ("bad-request", "The request cannot be understood.", "Check it against /docs."),
     401: ("sign-in-needed", "This needs somebody who is known here.", "Sign in and try again."),
-    403: ("not-allowed", "This is not allowed from here.", "Ask the operator of this city, or use the machine it runs on."),
+    403: ("not-allowed", "You may not do this.", "Ask an administrator for a role that may."),
     404: ("not-found", "Nothing is at this address.", "Check the address; /docs lists what there is."),
     405: ("method-not-allowed", "This address does not know this method.", "The Allow header lists the methods it knows."),
     406: ("not-acceptable", "No representation of this fits the Accept header.", "Ask for application/json."),
@@ -86,6 +86,8 @@ def _headers(problem: Problem, headers: dict[str, str] | None) -> dict[str, str]
     kept = dict(headers or {}) | {"Cache-Control": "no-store"}
     if problem.retry_after is not None:
         kept["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
+        kept["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1: a 401 says how to do better
     return kept
 
 

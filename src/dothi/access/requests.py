@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dothi.access.csrf import COOKIE, Csrf
-from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Person
+from dothi.access.identity import Identity
+from dothi.access.policy import STRANGER
 from dothi.access.problems import ErrorPage, problem_of, problem_response
 from dothi.access.routes import SAFE_METHODS
 from dothi.model.problem import Problem
@@ -29,7 +30,6 @@ Refused = Callable[[Scope, str, str], None]
 _log = structlog.get_logger("dothi.http")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
-_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 
 # What is refused because of who asks, not because of what was sent.
 _REFUSED = {401: "sign-in-needed", 403: "not-allowed", 421: "unknown-host", 429: "too-many"}
@@ -58,10 +58,9 @@ _SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 class Doorkeeper:
     """Pure ASGI, outermost: correlation id, person, host check, cross-site check, limits, security headers, last resort.
 
-    ``host`` is the address the city listens on: one that only this machine reaches makes whoever connects from here its
-    operator; on any other nobody is. ``secret`` signs form tokens. ``page`` draws problems for browsers. ``observe`` is
-    told of every finished request. A body beyond ``body_limit`` bytes is refused with 413, a request without an answer
-    after ``time_limit`` seconds with 408 or 503.
+    ``host`` is the address the city listens on. ``identity`` says who asks. ``secret`` signs form tokens. ``page`` draws
+    problems for browsers. ``observe`` is told of every finished request. A body beyond ``body_limit`` bytes is refused with
+    413, a request without an answer after ``time_limit`` seconds with 408 or 503.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Doorkeeper:
         app: ASGIApp,
         *,
         host: str,
-        loopback_only: bool,
+        identity: Identity,
         secret: bytes,
         page: ErrorPage | None = None,
         observe: Observe | None = None,
@@ -78,7 +77,7 @@ class Doorkeeper:
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self.app, self.page, self.observe = app, page, observe
-        self.loopback_only, self.body_limit, self.time_limit = loopback_only, body_limit, time_limit
+        self.identity, self.body_limit, self.time_limit = identity, body_limit, time_limit
         self.csrf = Csrf(secret)
         self.hosts = allowed_hosts(host)
         self.refused = refused
@@ -93,7 +92,7 @@ class Doorkeeper:
         visit = _Visit(self, scope, receive, send)
         state = scope.setdefault("state", {})
         state["correlation"] = visit.correlation = _correlation(headers)
-        state["person"] = self.person(scope, headers)
+        state["person"] = STRANGER
         state["csrf_signer"] = self.csrf
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation=visit.correlation)
@@ -102,6 +101,7 @@ class Doorkeeper:
             refusal = self.refusal(scope, headers)
             if refusal is not None:
                 raise refusal
+            state["person"] = await self.identity.of(scope, headers)
             async with asyncio.timeout(self.time_limit) as visit.deadline:
                 await self.app(scope, visit.receive, visit.send)
         except Exception as error:  # the last resort: whatever nobody foresaw becomes an answer and a log line
@@ -116,16 +116,6 @@ class Doorkeeper:
             _log.debug(
                 "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
             )
-
-    def person(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Person:
-        """Who asks. A request that a proxy carried may come from anywhere, so it is a stranger's."""
-        client = scope.get("client")
-        if not self.loopback_only or client is None or any(name in _FORWARDED for name, _ in headers):
-            return STRANGER
-        with suppress(ValueError):
-            if ip_address(client[0]).is_loopback:
-                return LOCAL_OPERATOR
-        return STRANGER
 
     def refusal(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
         """Why this request is turned away at the door, or None."""

@@ -27,6 +27,7 @@ ACTIONS: dict[str, bool] = {
     "health.read": True,
     "air.read": True,
     "forecast.read": True,
+    "account.own": True,
     "operations.read": False,
     "operations.write": False,
     "metrics.read": False,
@@ -47,6 +48,14 @@ ACTIONS: dict[str, bool] = {
     "city.import": False,
     "audit.read": False,
     "audit.export": False,
+    "people.read": False,
+    "people.write": False,
+    "personal.own": True,
+    "personal.read": False,
+    "personal.write": False,
+    "personal.look": False,
+    "personal.erase": False,
+    "personal.breach": False,
 }
 
 _PUBLIC = frozenset(action for action, public in ACTIONS.items() if public)
@@ -56,8 +65,10 @@ _ASK = _LOOK | {"sql.ask", "sql.save"}
 ROLES: dict[str, Role] = {
     "administrator": Role(
         Text("Quản trị hệ thống", "Administrator"),
-        _LOOK | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.read", "retention.write"},
-        2,
+        _LOOK
+        | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.read", "retention.write"}
+        | {"people.read", "people.write"},
+        3,
     ),
     "operator": Role(
         Text("Trực ban trung tâm điều hành", "Operator of the operations centre"),
@@ -74,17 +85,20 @@ ROLES: dict[str, Role] = {
         Text("Cán bộ quản trị dữ liệu", "Data steward"),
         _ASK
         | {"device.read", "quarantine.read", "quarantine.write", "retention.read", "retention.write"}
-        | {"entity.write", "city.export"},
-        2,
+        | {"entity.write", "city.export"}
+        | {"personal.read", "personal.write", "personal.look", "personal.erase"},
+        3,
     ),
     "leader": Role(Text("Lãnh đạo", "Leader"), _LOOK, 2),
     "developer": Role(Text("Nhà phát triển", "Developer"), _PUBLIC | {"sql.ask", "sql.save"}, 1),
     "auditor": Role(
-        Text("Kiểm toán", "Auditor"), _PUBLIC | {"operations.read", "retention.read", "audit.read", "audit.export"}, 2
+        Text("Kiểm toán", "Auditor"),
+        _PUBLIC | {"personal.read", "operations.read", "retention.read", "people.read"} | {"audit.read", "audit.export"},
+        2,
     ),
     "security_officer": Role(
         Text("Cán bộ an toàn thông tin", "Security officer"),
-        _PUBLIC | {"operations.read", "metrics.read", "audit.read"},
+        _PUBLIC | {"personal.read", "personal.breach", "operations.read", "metrics.read", "people.read", "audit.read"},
         2,
     ),
     "device": Role(Text("Thiết bị, hệ thống gửi dữ liệu", "Device or system that sends"), frozenset({"reading.write"}), 2),

@@ -26,16 +26,16 @@ def person_of(request: Request) -> Person:
 
 
 def enforce(request: Request, action: str) -> Person:
-    """The asker, if they may do ``action`` at all. Raises Problem 403. What they may see of it, ``reach`` filters."""
+    """The asker, if they may do ``action`` at all; what they may see of it, ``reach`` filters.
+
+    Raises Problem 401 for a stranger, 403 for somebody known who may not.
+    """
     person = person_of(request)
     request.state.action = action  # whoever is refused, the log says what
     if not may(person, action):
-        raise Problem(
-            403,
-            "not-allowed",
-            "This is not allowed from here.",
-            "Ask the operator of this city, or use the machine it runs on.",
-        )
+        if person == STRANGER:
+            raise Problem(401, "sign-in-needed", "This needs somebody who is known here.", "Sign in and try again.")
+        raise Problem(403, "not-allowed", "You may not do this.", "Ask an administrator for a role that may.")
     request.state.person = person
     return person
 

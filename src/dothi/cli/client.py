@@ -8,6 +8,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
 
+from dothi.access.local_key import operator_headers
 from dothi.data.sql.answer import Refused
 from dothi.model.problem import Problem
 from dothi.settings import Settings
@@ -19,10 +20,14 @@ _open = build_opener(ProxyHandler({})).open
 
 
 class Client:
-    """A running city's API. Every call raises Problem: 503 if no city answers, else what the city answered."""
+    """A running city's API. Every call raises Problem: 503 if no city answers, else what the city answered.
+
+    Whoever can read the home folder asks as its operator.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.url = address_of(settings)
+        self._headers = operator_headers(settings.home)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at ``path``."""
@@ -66,7 +71,7 @@ class Client:
         accept: str = "application/json",
         timeout: float = _TIMEOUT,
     ) -> bytes:
-        headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
+        headers = {"Accept": accept} | self._headers | ({"Content-Type": content_type} if body is not None else {})
         if correlation is not None:
             headers["X-Request-ID"] = correlation
         request = Request(self.url + path, body, headers, method=method)  # noqa: S310 - always http, see address_of

@@ -38,7 +38,8 @@ def serve_city(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    from dothi.app import listen, serve, url_of
+    from dothi.app import serve
+    from dothi.platform.server import listen, url_of
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -55,6 +56,8 @@ async def _run(settings: Settings) -> None:
             written.append(write_address(settings.home, url, mqtt))
             out.print(_welcome(platform, url, mqtt))
             sys.stdout.flush()
+            if platform.accounts.needs_first_link:
+                watching.append(asyncio.create_task(_tell_first_link(platform, url)))
             if sys.stderr.isatty():
                 watching.append(asyncio.create_task(_show_progress(platform)))
 
@@ -78,6 +81,15 @@ def _welcome(platform: "Platform", url: str, mqtt: int) -> str:
         kind = "simulated data" if platform.simulated else "live data"
     rough = ", approximate boundaries" if platform.city.approximate else ""
     return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  MQTT on 127.0.0.1:{mqtt} · API {url}/docs · Ctrl-C stops"
+
+
+async def _tell_first_link(platform: "Platform", url: str) -> None:
+    """The link that makes the first administrator: said once, at the first start, and kept nowhere."""
+    from dothi.access.admitting import LINK_PATH
+
+    link = f"{url}{LINK_PATH}?token={await platform.accounts.first_link()}"
+    out.print(f"  First administrator, once, within a week: {link}")
+    sys.stdout.flush()
 
 
 async def _show_progress(platform: "Platform") -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from dothi.access.local_key import LOCAL_KEY
 from dothi.access.policy import SYSTEM
 from dothi.data.writer import Writer
 from dothi.model.clock import Anchor, ReplayClock, from_micros, to_micros
@@ -76,6 +77,25 @@ def secret_of(home: Path) -> bytes:
     return made
 
 
+def local_key_of(home: Path) -> str:
+    """What makes whoever can read this home folder its city's operator, made at the first start, for its owner's eyes only.
+
+    Raises Problem if the folder cannot be written.
+    """
+    path = home / LOCAL_KEY
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and len(kept := path.read_text().strip()) == 43:
+            return kept
+        made = secrets.token_urlsafe(32)
+        path.unlink(missing_ok=True)  # one that others may read must not go on with its permissions
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{made}\n")
+    except OSError as error:
+        raise _not_writable(home, error) from error
+    return made
+
+
 def _not_writable(home: Path, error: OSError) -> Problem:
     return Problem(
         500,
@@ -103,10 +123,12 @@ def replay_start(database: Database, period: Period) -> tuple[datetime, list[Anc
 
     It goes on at what was last kept, or at the last commit if that came later: nothing that was said moves in time.
     """
+    first, last = to_micros(period.start), to_micros(period.end)
     with database.engine.connect() as connection:
         kept = connection.execute(sa.select(meta.c.value).where(meta.c.key == _REPLAY)).scalar_one_or_none()
-        commit = connection.execute(sa.select(audit.c.at).order_by(audit.c.seq.desc()).limit(1)).scalar_one_or_none()
-    first, last = to_micros(period.start), to_micros(period.end)
+        # Acts of people are recorded at the machine's time, which comes after everything that can be replayed.
+        told = sa.select(audit.c.at).where(audit.c.at <= last).order_by(audit.c.seq.desc()).limit(1)
+        commit = connection.execute(told).scalar_one_or_none()
     stood = None if kept is None else msgspec.json.decode(kept, type=_Stood)
     if stood is None or not first <= stood.present <= last:
         return period.present, []

@@ -17,6 +17,10 @@ from dothi.platform.watch import Watch
 from dothi.settings import Settings
 
 if TYPE_CHECKING:
+    from dothi.access.accounts import Accounts
+    from dothi.access.demo import DemoPeople
+    from dothi.access.identity import Identity
+    from dothi.access.personal.service import Personal
     from dothi.data.context import Context
     from dothi.data.dispatch import Dispatcher
     from dothi.data.history import History
@@ -75,6 +79,7 @@ class Platform:
     history: "History"
     retention: "Retention"
     stored: "Bookkeeper"
+    personal: "Personal"
     devices: "Registry"
     quarantine: "Quarantine"
     auditing: "Auditing"
@@ -86,6 +91,9 @@ class Platform:
     replay: ReplayInfo | None
     simulated: bool
     watch: Watch
+    accounts: "Accounts"
+    demo: "DemoPeople"
+    identity: "Identity"
     basemap: BaseLayers | None = None
     metrics: Metrics = field(default_factory=Metrics)
     memo: Memo = field(default_factory=Memo)

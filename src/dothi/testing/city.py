@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,9 +19,15 @@ from urllib.request import ProxyHandler, build_opener
 import msgspec
 from fastapi import FastAPI
 
-from dothi.app import listen, serve, url_of
+from dothi.access.demo import DEMO_ROLES
+from dothi.access.grants import Granted
+from dothi.access.local_key import operator_headers
+from dothi.access.roles import ROLES
+from dothi.app import serve
 from dothi.platform.platform import Platform
+from dothi.platform.server import listen, url_of
 from dothi.settings import Settings
+from dothi.testing.people import insider
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -38,6 +44,15 @@ class RunningCity:
     platform: Platform
     app: FastAPI
     loop: asyncio.AbstractEventLoop
+
+    @property
+    def operator(self) -> dict[str, str]:
+        """The headers of its operator's requests: those of whoever can read its home folder."""
+        return operator_headers(self.home)
+
+    def session(self, *roles: str) -> str:
+        """The value of a session's cookie as somebody with ``roles`` (all of people's, unless named) in the whole city."""
+        return self.run(_signed_in(self.platform, roles or DEMO_ROLES))
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = PATIENCE) -> T:
         """Run ``work`` on the city's own event loop and wait for its result."""
@@ -92,6 +107,14 @@ def running_city(folder: Path, **settings: Any) -> Iterator[RunningCity]:
             raise TimeoutError("the city did not stop")
 
 
+async def _signed_in(platform: Platform, roles: Sequence[str]) -> str:
+    accounts, login = platform.accounts, "test-" + "-".join(role[:5] for role in roles)[:50]
+    known = accounts.account_of_login(login)
+    granted = [Granted(role, ROLES[role].ceiling) for role in roles]
+    account_id = known.id if known is not None else await accounts.create(insider(), login, "Người thử", granted)
+    return await accounts.open_session(account_id, strong=True, address="127.0.0.1", agent="test", correlation="test")
+
+
 @dataclass(slots=True)
 class CityProcess:
     """A city that runs as ``dothi run`` in a process of its own. ``process.pid`` is what a test may kill."""
@@ -102,6 +125,11 @@ class CityProcess:
     process: subprocess.Popen[bytes]
     base_url: str = ""
     mqtt_port: int = 0
+
+    @property
+    def operator(self) -> dict[str, str]:
+        """The headers of its operator's requests."""
+        return operator_headers(self.home)
 
     def wait_ready(self) -> None:
         """Wait until it works. Raises RuntimeError with its last words if it ended instead."""

@@ -36,7 +36,7 @@ def city(fake: FakeOpenMeteo, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def client(city: RunningCity) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=city.operator) as client:
         yield client
 
 
@@ -98,7 +98,10 @@ def test_how_it_stands_is_said(city: RunningCity, client: httpx.Client) -> None:
 
 
 def test_nothing_is_asked_unless_somebody_wants_it(tmp_path: Path) -> None:
-    with running_city(tmp_path) as quiet, httpx.Client(base_url=quiet.base_url, trust_env=False) as client:
+    with (
+        running_city(tmp_path) as quiet,
+        httpx.Client(base_url=quiet.base_url, trust_env=False, headers=quiet.operator) as client,
+    ):
         assert not [name for name in quiet.platform.tasks.states if "open-meteo" in name]
         assert client.get("/map/layers/weather.json").status_code == 404
         assert "Thời tiết theo mô hình" not in client.get("/").text

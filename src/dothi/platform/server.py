@@ -1,0 +1,55 @@
+"""The socket that people and machines connect to, and the server on it that leaves signals to the city."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from dothi.model.problem import Problem
+from dothi.settings import Settings
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket of the web server, bound before anything else is opened. Raises Problem, saying which setting to change."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # asyncio sends without Nagle's delay (40 ms an answer) only where the socket says that it is TCP.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        where = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise Problem(
+                409, "port-in-use", f"Something listens on {where} already.", "Stop it, or set DOTHI_PORT to another port."
+            ) from error
+        advice = "Set DOTHI_HOST and DOTHI_PORT to an address of this machine and a port from 1024 on."
+        raise Problem(400, "cannot-listen", f"Cannot listen on {where}: {error.strerror}.", advice) from error
+    return bound
+
+
+def url_of(listening: socket.socket) -> str:
+    """The address people type for this socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to us: the city has more to close than the doors."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
