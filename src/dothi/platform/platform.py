@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dothi.access.accounts import Accounts
     from dothi.access.demo import DemoPeople
     from dothi.access.identity import Identity
-    from dothi.access.personal.service import Personal
     from dothi.data.context import Context
     from dothi.data.dispatch import Dispatcher
     from dothi.data.history import History
@@ -79,7 +78,6 @@ class Platform:
     history: "History"
     retention: "Retention"
     stored: "Bookkeeper"
-    personal: "Personal"
     devices: "Registry"
     quarantine: "Quarantine"
     auditing: "Auditing"
