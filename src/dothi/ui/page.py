@@ -10,11 +10,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from dothi.access.csrf import csrf_token
-from dothi.access.policy import may
+from dothi.access.identity import signed_of
+from dothi.access.policy import STRANGER, Person, may
+from dothi.access.roles import ROLES
 from dothi.access.routes import person_of
 from dothi.ui import assets, formats
 from dothi.ui.badges import badges
-from dothi.ui.language import COOKIE, HOME_PACKAGES, LANGUAGES, language_of, translations
+from dothi.ui.language import COOKIE, HOME_PACKAGES, LANGUAGES, language_of, translations, translator
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
@@ -62,6 +64,13 @@ def fill(language: str, template: str, context: Mapping[str, Any]) -> str:
     return environment(language, packages).get_template(template).render(context)
 
 
+def _doors(person: Person, language: str) -> list[tuple[str, str]]:
+    """The pages that only some people have, for the person's own menu: address and words."""
+    _ = translator(language)
+    every = (("people.read", "/people", _("Người dùng và quyền")),)
+    return [(to, words) for action, to, words in every if may(person, action)]
+
+
 def render(
     request: Request,
     platform: "Platform",
@@ -74,7 +83,9 @@ def render(
     """A page for a person: ``template`` filled with ``context`` and with what every page may use.
 
     Templates also see: ``language``, ``platform``, ``city``, ``now`` (city time, UTC), ``person``, ``badges``, ``path``,
-    ``csrf_token()``, ``operates`` (may see the operations pages), ``relative(moment)``, ``switch(language)`` and ``_``.
+    ``csrf_token()``, ``operates`` (may see the operations pages), ``allows(action)``, ``relative(moment)``,
+    ``switch(language)``, ``_``, and of who asks ``signed`` (None without a session), ``stranger``, ``roles_now`` and
+    ``person_doors``.
     A language asked for in the address is remembered in a cookie.
     """
     language = language_of(request)
@@ -91,6 +102,11 @@ def render(
         "path": request.url.path,
         "csrf_token": partial(csrf_token, request),
         "operates": may(person, "operations.read"),
+        "allows": partial(may, person),
+        "signed": signed_of(request),
+        "stranger": person == STRANGER,
+        "roles_now": list(dict.fromkeys(ROLES[one.role].title.in_language(language) for one in person.grants)),
+        "person_doors": _doors(person, language),
         "relative": lambda moment: formats.relative(moment, now, language),
         "switch": lambda to: str(request.url.include_query_params(lang=to).replace(scheme="", netloc="")),
         "tongues": LANGUAGES,

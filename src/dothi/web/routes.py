@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
+from dothi.web.account_routes import account_routes
 from dothi.web.data import DataPages
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
@@ -30,6 +31,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
+        *account_routes(platform),
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
         page("/wall", wall.page, action="operations.read"),
