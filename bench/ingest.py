@@ -19,7 +19,7 @@ def main() -> None:
             if door == "http":
                 sent = generator("bench.load_http", running.port, running.home, DEVICES, 1000, SECONDS)["accepted"]
             else:
-                sent = generator("bench.load_mqtt", running.mqtt_port, running.tenant, DEVICES, SECONDS, 4000)[
+                sent = generator("bench.load_mqtt", running.mqtt_port, running.home, running.tenant, DEVICES, SECONDS, 4000)[
                     "acknowledged"
                 ]
             running.wait_committed(before + sent * VALUES)

@@ -1,7 +1,7 @@
 """A load generator in its own process: publishes readings over MQTT 3.1.1 at QoS 1 and counts the PUBACKs.
 
 It writes packets by hand (OASIS MQTT 3.1.1, section 3.3), because a full client costs more than the city does.
-Usage: python -m bench.load_mqtt PORT TENANT DEVICES SECONDS WINDOW. Prints one JSON object. Aims at 127.0.0.1 only.
+Usage: python -m bench.load_mqtt PORT HOME TENANT DEVICES SECONDS WINDOW. Prints one JSON object. Aims at 127.0.0.1 only.
 """
 
 import asyncio
@@ -9,6 +9,9 @@ import json
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dothi.access.local_key import operator_headers
 
 VALUES = '"values":{"pm25":%d.5,"pm10":%d,"no2":20.25,"temperature":25.5,"relativeHumidity":61}}'
 
@@ -22,10 +25,10 @@ def _length(size: int) -> bytes:
             return bytes(out)
 
 
-def connect_packet(client: str) -> bytes:
-    """CONNECT with a clean session, no keep-alive, no credentials."""
-    name = client.encode()
-    body = b"\x00\x04MQTT\x04\x02\x00\x00" + len(name).to_bytes(2, "big") + name
+def connect_packet(client: str, key: str) -> bytes:
+    """CONNECT with a clean session, no keep-alive, as a system that speaks for every device."""
+    words = b"".join(len(word).to_bytes(2, "big") + word.encode() for word in (client, client, key))
+    body = b"\x00\x04MQTT\x04\xc2\x00\x00" + words
     return b"\x10" + _length(len(body)) + body
 
 
@@ -35,10 +38,10 @@ def publish_packet(topic: bytes, identifier: int, payload: bytes) -> bytes:
     return b"".join((b"\x32", _length(size), len(topic).to_bytes(2, "big"), topic, identifier.to_bytes(2, "big"), payload))
 
 
-async def main(port: int, tenant: str, devices: int, seconds: float, window: int) -> None:
+async def main(port: int, home: Path, tenant: str, devices: int, seconds: float, window: int) -> None:
     """Publish until ``seconds`` are over with at most ``window`` unacknowledged, then wait for the rest."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(connect_packet("bench-load"))
+    writer.write(connect_packet("bench-load", operator_headers(home)["Authorization"].removeprefix("Bearer ")))
     if (await reader.readexactly(4))[3] != 0:
         sys.exit("the MQTT listener refused the connection")
     topics = [f"{tenant}/devices/bench-{i}/readings".encode() for i in range(devices)]
@@ -84,5 +87,5 @@ async def main(port: int, tenant: str, devices: int, seconds: float, window: int
 
 
 if __name__ == "__main__":
-    port, tenant, devices, seconds, window = sys.argv[1:6]
-    asyncio.run(main(int(port), tenant, int(devices), float(seconds), int(window)))
+    port, home, tenant, devices, seconds, window = sys.argv[1:7]
+    asyncio.run(main(int(port), Path(home), tenant, int(devices), float(seconds), int(window)))

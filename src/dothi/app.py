@@ -24,6 +24,7 @@ from starlette.types import Scope
 from dothi import __version__
 from dothi.access.accounts import Accounts
 from dothi.access.demo import DemoPeople
+from dothi.access.device_keys import DeviceKeys
 from dothi.access.identity import Identity
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.refusals import DOOR
@@ -48,6 +49,7 @@ from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.stored import Bookkeeper
 from dothi.data.writer import Writer
+from dothi.devices.door import DeviceDoor
 from dothi.devices.registry import Registry
 from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
@@ -174,6 +176,10 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         dispatcher = Dispatcher(database, writer, clock)
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
+        device_keys = DeviceKeys(database, writer, SystemClock())
+        device_door = DeviceDoor(devices, device_keys, journal, identity, clock, SystemClock())
+        devices.decided = journal.expel
+        journal.guard(device_door.admits)
         quarantine = Quarantine(database, journal, writer, clock)
         auditing = Auditing(database, writer, settings.home, SystemClock())
         stack.push_async_callback(auditing.close)
@@ -192,6 +198,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             retention=Retention(database, writer, clock, types),
             stored=Bookkeeper(database, writer, clock),
             devices=devices,
+            device_door=device_door,
             quarantine=quarantine,
             auditing=auditing,
             questions=questions,
@@ -214,6 +221,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         await journal.start()
         stack.push_async_callback(journal.stop)
         stack.push_async_callback(platform.tasks.stop)
+        platform.tasks.start("device-keys", lambda _: device_keys.run())
         _start_tasks(platform, cache)
         await platform.watch.look()
         _settle_memory()

@@ -49,6 +49,11 @@ def operator(city: CityProcess | RunningCity) -> Iterator[httpx.Client]:
         yield client
 
 
+def key_of(city: CityProcess | RunningCity) -> str:
+    """What a system shows as its password: here the key of the home folder."""
+    return city.operator["Authorization"].removeprefix("Bearer ")
+
+
 def register(client: httpx.Client, devices: Sequence[str], **more: object) -> None:
     """Admit air stations, each at a place of its own."""
     told = [
@@ -190,7 +195,7 @@ class HttpDevice(threading.Thread):
 class MqttDevice(threading.Thread):
     """Publishes at QoS 1 with a client everybody uses, which connects again and repeats what was not acknowledged."""
 
-    def __init__(self, port: int, device: str, ledger: Ledger, *, window: int = 100) -> None:
+    def __init__(self, city: CityProcess, device: str, ledger: Ledger, *, window: int = 100) -> None:
         super().__init__(name=device, daemon=True)
         self._device, self._ledger, self._window = device, ledger, window
         self._ended, self._told = threading.Event(), threading.Event()
@@ -200,7 +205,8 @@ class MqttDevice(threading.Thread):
         self._client.reconnect_delay_set(0.1, 0.1)
         self._client.max_inflight_messages_set(window)
         self._client.on_publish = self._on_puback
-        self._client.connect("127.0.0.1", port, keepalive=5)
+        self._client.username_pw_set(device, key_of(city))
+        self._client.connect("127.0.0.1", city.mqtt_port, keepalive=5)
         self._client.loop_start()
 
     def run(self) -> None:
@@ -238,7 +244,7 @@ class MqttDevice(threading.Thread):
 def under_load(city: CityProcess, ledger: Ledger) -> Iterator[list[HttpDevice]]:
     """Devices that send to ``city`` as fast as it acknowledges, over both doors; they end on the way out."""
     by_http = [HttpDevice(city, device, ledger) for device in LOAD if device.startswith("http")]
-    by_mqtt = [MqttDevice(city.mqtt_port, device, ledger) for device in LOAD if device.startswith("mqtt")]
+    by_mqtt = [MqttDevice(city, device, ledger) for device in LOAD if device.startswith("mqtt")]
     for device in (*by_http, *by_mqtt):
         device.start()
     try:
@@ -249,10 +255,13 @@ def under_load(city: CityProcess, ledger: Ledger) -> Iterator[list[HttpDevice]]:
 
 
 class RawMqtt:
-    """MQTT 3.1.1 by hand (OASIS, section 3): one message at a time, topics no decent client would send, no second try."""
+    """MQTT 3.1.1 by hand (OASIS, section 3): one message at a time, topics no decent client would send, no second try.
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    It signs in as a system that speaks for every device.
+    """
+
+    def __init__(self, city: CityProcess | RunningCity) -> None:
+        self._port, self._key = city.mqtt_port, key_of(city).encode()
         self._socket: socket.socket | None = None
 
     def publish(self, topic: str | bytes, body: bytes) -> bool:
@@ -262,7 +271,8 @@ class RawMqtt:
         try:
             if self._socket is None:
                 self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=20)
-                self._socket.sendall(_packet(0x10, b"\x00\x04MQTT\x04\x02\x00\x00\x00\x03raw"))
+                login = b"".join(len(word).to_bytes(2, "big") + word for word in (b"raw", b"raw", self._key))
+                self._socket.sendall(_packet(0x10, b"\x00\x04MQTT\x04\xc2\x00\x00" + login))
                 assert self._socket.recv(4) == b"\x20\x02\x00\x00"
             self._socket.sendall(packet)
             if self._socket.recv(4) == b"\x40\x02\x00\x01":

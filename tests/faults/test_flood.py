@@ -44,7 +44,7 @@ def test_a_flood_of_unknown_devices_stays_at_the_lobbys_bound(tmp_path: Path, id
         line = b'{"device":"%s","values":{"pm25":1}}'
         mixed = b"\n".join(line % name for name in (b"flood-1", b"one-more", b"known"))
         assert client.post(DOOR, content=mixed, headers=NDJSON).json()["accepted"] == 3
-        device = RawMqtt(city.mqtt_port)
+        device = RawMqtt(city)
         assert device.publish("hanoi/devices/stranger/readings", b'{"values":{"pm25":1}}')
         device.close()
         wait_until(lambda: figures(client)["dothi_lobby_refused_total"] == refused + 2, "two more are refused and counted")

@@ -55,7 +55,7 @@ def test_what_was_committed_but_not_acknowledged_changes_nothing_when_it_comes_a
     monkeypatch.setattr(NatsJournal, "acknowledge", forget)
     with running_city(tmp_path, data=tmp_path / "no-data") as city, operator(city) as client:
         register(client, ["told"])
-        device = RawMqtt(city.mqtt_port)
+        device = RawMqtt(city)
         for number in range(40):
             body = story(number)
             if number % 2:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dothi.store.journal import Message
+from dothi.store.nats_gate import EVERY_DEVICE, Pass, Visitor
 from dothi.store.nats_journal import NatsJournal
 from dothi.store.nats_server import NatsServer
 
 MIB = 1024 * 1024
 TOPIC = "hanoi/devices/{}/readings"
+PASSWORD = "let me in"
 
 
 class Disk:
@@ -23,6 +25,13 @@ class Disk:
 
     def __call__(self) -> float:
         return self.free
+
+
+async def everybody(visitor: Visitor) -> Pass | None:
+    """A gate for those who know the password: a gateway speaks for every device, anybody else for the one of their name."""
+    if visitor.password != PASSWORD:
+        return None
+    return Pass(visitor.user, EVERY_DEVICE if visitor.user == "gateway" else visitor.user)
 
 
 def new_journal(folder: Path, *, max_bytes: int = 64 * MIB, disk: Disk | None = None) -> tuple[NatsJournal, NatsServer]:
@@ -36,6 +45,7 @@ def new_journal(folder: Path, *, max_bytes: int = 64 * MIB, disk: Disk | None = 
         max_bytes=max_bytes,
         disk_every=0.02,
     )
+    journal.guard(everybody)
     return journal, server
 
 
@@ -82,18 +92,20 @@ def packet(kind: int, body: bytes) -> bytes:
 class Mqtt:
     """MQTT 3.1.1 by hand: one connection that never comes back by itself."""
 
-    def __init__(self, port: int, client: str = "tester") -> None:
+    def __init__(self, port: int, client: str = "tester", *, user: str = "gateway", password: str = PASSWORD) -> None:
         self.port, self.client, self.acked = port, client, set[int]()
+        self._login = user, password
         self.closed = asyncio.Event()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def connect(self) -> int:
-        """Sign in without a password; returns the CONNACK code, or -1 if the connection was refused or closed."""
+        """Sign in; returns the CONNACK code, or -1 if the connection was refused or closed."""
         try:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port)
-            self._writer.write(packet(0x10, b"\x00\x04MQTT\x04\x02\x00\x3c" + text(self.client)))
+            who = b"".join(text(word) for word in (self.client, *self._login))
+            self._writer.write(packet(0x10, b"\x00\x04MQTT\x04\xc2\x00\x3c" + who))
             answer = await asyncio.wait_for(self._reader.readexactly(4), 5)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             return -1

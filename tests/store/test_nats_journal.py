@@ -10,13 +10,14 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
-from journal_world import Mqtt, eventually, fetch_all, new_journal, running_journal
+from journal_world import PASSWORD, Mqtt, eventually, fetch_all, new_journal, running_journal
 
 from dothi.model.problem import Problem
 from dothi.model.reading import Origin
 from dothi.store.journal import JournalDown
 from dothi.store.nats_journal import NatsJournal, _where
-from dothi.store.nats_server import NatsServer, server_binary
+from dothi.store.nats_process import server_binary
+from dothi.store.nats_server import NatsServer
 from dothi.store.nats_wire import Address, NatsGone, Wire, parse_urls
 
 
@@ -48,6 +49,7 @@ def test_messages_of_a_client_somebody_else_wrote(tmp_path: Path) -> None:
     async def scene() -> None:
         async with running_journal(tmp_path) as (journal, server):
             client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="station-1")
+            client.username_pw_set("gateway", PASSWORD)
             client.connect("127.0.0.1", server.mqtt_port)
             client.loop_start()
             bodies = [b"at most once", b"at least once", b"and retained"]
@@ -114,7 +116,7 @@ def test_the_private_door_needs_the_credential_of_this_start(tmp_path: Path) -> 
             async def nothing() -> None:
                 return None
 
-            for login in ({}, {"user": "city", "password": "x"}, {"user": "device", "password": ""}):
+            for login in ({}, {"user": "city", "password": "x"}, {"user": "warden"}, {"user": "a", "password": PASSWORD}):
                 stranger = Wire(lambda login=login: [Address(ours.host, ours.port, **login)], nothing)
                 with pytest.raises(NatsGone):
                     await stranger._connect(0)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from dothi.cli import device_keys
 from dothi.cli.client import Client
 from dothi.cli.shared import load_settings, out, progress_bar, table
 from dothi.model.problem import bad_request
@@ -13,6 +14,8 @@ from dothi.model.problem import bad_request
 app = typer.Typer(no_args_is_help=True, help="Devices of the running city.")
 _ROOT = "/api/v1/devices"
 _AT_ONCE = 500
+for command in (device_keys.secret, device_keys.withdraw, device_keys.enrol, device_keys.enrolments, device_keys.close):
+    app.command()(command)
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from dothi.cli.shared import FAILED, load_settings, out, table
 from dothi.model.problem import Problem
 from dothi.settings import Settings
-from dothi.store.nats_server import server_binary
+from dothi.store.nats_process import server_binary
 from dothi.ui.assets import asset
 
 Verdict = Literal["ok", "missing", "note"]

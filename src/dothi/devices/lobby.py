@@ -1,4 +1,4 @@
-"""Where devices wait that nobody admitted yet: the last message and a count of each, and no more than a bound of them."""
+"""Where devices wait that nobody admitted yet: the last message of each, so many of them, and so much from each."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,15 @@ from dothi.store.journal import Message
 
 MAX_WAITING = 10_000
 MAX_BODY = 16_384
+MAX_READINGS = 1_000  # that one device may send before somebody decides about it
 
 # Somebody may have decided about the device while its message was under way: then it does not come back here.
 _HEARD = """
-INSERT INTO lobby (device, source, first_seen, last_seen, count, body, content_type)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM device WHERE id = ?1)
+INSERT INTO lobby (device, source, first_seen, last_seen, count, body, content_type, readings)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM device WHERE id = ?1)
 ON CONFLICT (device) DO UPDATE SET source = excluded.source, last_seen = excluded.last_seen,
-count = lobby.count + excluded.count, body = excluded.body, content_type = excluded.content_type
+count = lobby.count + excluded.count, body = excluded.body, content_type = excluded.content_type,
+readings = lobby.readings + excluded.readings
 """
 
 
@@ -42,12 +44,15 @@ Transact = Callable[[Callable[[Connection], None]], Awaitable[None]]
 
 
 class Lobby:
-    """The unknown devices of one city. Memory holds only their ids; past ``bound`` a new one is refused and counted."""
+    """The unknown devices of one city. Memory holds their ids and how many readings each sent.
+
+    Past ``bound`` devices a new one is refused and counted, and past ``MAX_READINGS`` what a device sends.
+    """
 
     def __init__(self, database: Database, bound: int = MAX_WAITING) -> None:
         self._database, self._bound = database, bound
         with database.reader() as connection:
-            self._waiting = {row[0] for row in connection.execute("SELECT device FROM lobby")}
+            self._waiting: dict[str, int] = dict(connection.execute("SELECT device, readings FROM lobby").fetchall())
         self.refused = 0
 
     def __len__(self) -> int:
@@ -61,33 +66,52 @@ class Lobby:
         """True while no further device may wait."""
         return len(self._waiting) >= self._bound
 
+    def has_room(self, device: str) -> bool:
+        """True if something more of this device can wait here."""
+        said = self._waiting.get(device)
+        return not self.full if said is None else said < MAX_READINGS
+
     async def hear(self, heard: Iterable[tuple[DeviceMessage, Message]], at: int, transact: Transact) -> int:
         """Write down messages of unknown devices, heard at ``at`` (µs, the city's clock); returns how many were refused.
 
         When it returns the rows are durable.
         """
-        last: dict[str, tuple[DeviceMessage, Message, int]] = {}
+        last: dict[str, tuple[DeviceMessage, Message, int, int]] = {}
         refused = 0
         for item, message in heard:
             device = item.device
-            if device not in self._waiting:
-                if self.full:
-                    refused += 1
-                    continue
-                self._waiting.add(device)
-            last[device] = (item, message, last[device][2] + 1 if device in last else 1)
-        self.refused += refused
+            if not self.has_room(device):
+                refused += 1
+                continue
+            self._waiting[device] = self._waiting.get(device, 0) + len(item.values)
+            _, _, count, readings = last.get(device, (item, message, 0, 0))
+            last[device] = (item, message, count + 1, readings + len(item.values))
         if last:
             rows = [
-                (device, message.source, at, at, count, encode(item)[:MAX_BODY], "application/json")
-                for device, (item, message, count) in last.items()
+                (device, message.source, at, at, count, encode(item)[:MAX_BODY], "application/json", readings)
+                for device, (item, message, count, readings) in last.items()
             ]
-            await transact(lambda connection: _write(connection, rows))
+            try:
+                await transact(lambda connection: _write(connection, rows))
+            except BaseException:
+                self._take_back({device: readings for device, (_, _, _, readings) in last.items()})
+                raise
+        self.refused += refused
         return refused
+
+    def _take_back(self, said: dict[str, int]) -> None:
+        """What was not written down was not heard."""
+        for device, readings in said.items():
+            left = self._waiting.get(device, 0) - readings
+            if left > 0:
+                self._waiting[device] = left
+            else:
+                self._waiting.pop(device, None)
 
     def leave(self, devices: Iterable[str]) -> None:
         """Forget devices somebody decided about; their rows are deleted by whoever decides."""
-        self._waiting.difference_update(devices)
+        for device in devices:
+            self._waiting.pop(device, None)
 
     def page(self, limit: int, offset: int) -> list[LobbyView]:
         """Waiting devices, the last heard first."""

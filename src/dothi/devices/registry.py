@@ -1,7 +1,7 @@
 """Which devices the city knows: what they report on and where, who owns them, and whether they are heard in time."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -100,7 +100,8 @@ class Registry:
 
     Reads may come from any thread; the coroutines belong to one event loop. A device may be known as far as the thing it
     reports on, and belongs to its own ward and owner; one that waits is internal and belongs to none. What an asker may not
-    see is not there; to decide about what they may not raises Problem 403.
+    see is not there; to decide about what they may not raises Problem 403. ``decided`` is told of devices that are admitted
+    or refused from now on.
     """
 
     def __init__(self, database: Database, city: City, clock: Clock, types: dict[str, EntityType], writer: Writes) -> None:
@@ -115,6 +116,7 @@ class Registry:
             if heard is not None:
                 self._seen[device.id] = heard
         self._lobby = Lobby(database)
+        self.decided: Callable[[Collection[str]], Awaitable[None]] | None = None
 
     # --- the hot path ---------------------------------------------------------------------------------------------
 
@@ -136,6 +138,10 @@ class Registry:
         return await self._lobby.hear(
             heard, at, lambda work: self._writer.run(SYSTEM, from_micros(at), work, action="device.write")
         )
+
+    def has_room(self, device: str) -> bool:
+        """True if the lobby takes something more of a device nobody decided about. Memory only."""
+        return self._lobby.has_room(device)
 
     def turns_away(self, ids: Sequence[str]) -> bool:
         """True, and counted, if the lobby is full and has no place for any of these devices. Memory only."""
@@ -274,6 +280,14 @@ class Registry:
             raise bad_request(f"The device is {device_id!r}, its description says {spec.id!r}.", "Write the same id.")
         return (await self._admit(asker, [spec], "admitted", correlation))[0]
 
+    def changeable(self, asker: Person, device_id: str) -> Device:
+        """An admitted device that the asker may decide about. Raises Problem 403, or 404 if there is none."""
+        known = self._devices.get(device_id)
+        _allow(asker, "device.write", Thing() if known is None else self._thing(known))
+        if known is None or known.state == "refused":
+            raise not_found("admitted device", device_id)
+        return known
+
     async def refuse(self, asker: Person, device_id: str, *, correlation: str = "") -> Device:
         """Refuse a device: what it sends is counted and not kept. Raises Problem 400 or 404."""
         if DEVICE_ID.fullmatch(device_id) is None:
@@ -348,8 +362,12 @@ class Registry:
             also=lambda connection: save_devices(connection, changed),
             action="device.write",
         )
+        known = {device.id: self._devices.get(device.id) for device in decided}
         self._devices.update((device.id, device) for device in changed)
-        self._lobby.leave(device.id for device in decided)
+        self._lobby.leave(known)
+        if self.decided is not None:
+            was = {name: device.state for name, device in known.items() if device is not None}
+            await self.decided([device.id for device in decided if was.get(device.id) != device.state])
 
     def _flagged(self, decided: Devices) -> Devices:
         """The decided devices, and those whose flag changes with them."""

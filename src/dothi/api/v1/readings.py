@@ -68,7 +68,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
 
     The body is one message, an array of them, or NDJSON (docs/reference/devices.md). 202 means durable. What cannot be
     read at all is refused with 400 and not kept; single bad messages of a readable batch go to quarantine. A body in which
-    anything is marked as a state secret is refused whole, with 403; that it came is recorded.
+    anything is marked as a state secret is refused whole, with 403; that it came is recorded. So is one with a device that
+    the sender may not speak for.
     """
 
     async def accept(request: Request, device: str | None) -> Response:
@@ -90,6 +91,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
             raise Problem(503, "quarantine-full", "What cannot be read finds no room.", "Mend the messages first.", 60)
         if not good:
             raise _unreadable(bad[0].reason, bad[0].detail)
+        platform.device_door.check(person_of(request), {one.device for one in good})
         if platform.devices.turns_away([one.device for one in good]):
             words = "Ask the operator of this city to admit or refuse some of them."
             raise Problem(503, "lobby-full", "Too many unknown devices wait to be admitted.", words, 60)
