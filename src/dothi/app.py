@@ -26,6 +26,7 @@ from dothi.access.accounts import Accounts
 from dothi.access.demo import DemoPeople
 from dothi.access.device_keys import DeviceKeys
 from dothi.access.identity import Identity
+from dothi.access.personal.service import Personal
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
@@ -173,6 +174,8 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         # People live by the machine's clock, also in a city that replays.
         accounts = Accounts(database, writer, SystemClock(), secret, types_of_sector, demo=demo)
         identity.accounts = accounts
+        personal = Personal(database, writer, SystemClock(), settings.home)
+        stack.callback(personal.keys.close)
         dispatcher = Dispatcher(database, writer, clock)
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
@@ -197,6 +200,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             history=History(database, types.values()),
             retention=Retention(database, writer, clock, types),
             stored=Bookkeeper(database, writer, clock),
+            personal=personal,
             devices=devices,
             device_door=device_door,
             quarantine=quarantine,
@@ -282,6 +286,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("sealing", _sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
+    tasks.start("personal", lambda _: platform.personal.run())
     tasks.start("audit", platform.auditing.run)
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)

@@ -4,14 +4,27 @@ from starlette.routing import BaseRoute
 
 from dothi.api import docs, health
 from dothi.api.ngsild import entities as ngsild
-from dothi.api.v1 import accounts, city, device_keys, devices, entities, exports, forecasts, quarantine, readings, runs, sql
+from dothi.api.v1 import (
+    accounts,
+    city,
+    device_keys,
+    devices,
+    entities,
+    exports,
+    forecasts,
+    personal,
+    quarantine,
+    readings,
+    runs,
+    sql,
+)
 from dothi.platform.platform import Platform
 
 
 def routes(platform: Platform) -> list[BaseRoute]:
     """The API's routes."""
     doors = readings.routes(platform)
-    for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts):
+    for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, personal):
         doors += part.router(platform).routes
     doors += ngsild.routes(platform) + health.routes(platform)
     return doors + docs.routes(platform)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dothi.access.accounts import Accounts
     from dothi.access.demo import DemoPeople
     from dothi.access.identity import Identity
+    from dothi.access.personal.service import Personal
     from dothi.data.context import Context
     from dothi.data.dispatch import Dispatcher
     from dothi.data.history import History
@@ -79,6 +80,7 @@ class Platform:
     history: "History"
     retention: "Retention"
     stored: "Bookkeeper"
+    personal: "Personal"
     devices: "Registry"
     device_door: "DeviceDoor"
     quarantine: "Quarantine"

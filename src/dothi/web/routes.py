@@ -14,6 +14,7 @@ from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
 from dothi.web.operations import Operations
 from dothi.web.panel import Panels
+from dothi.web.personal_routes import personal_routes
 from dothi.web.quarantine import QuarantinePages
 from dothi.web.runs import RunPages
 from dothi.web.sources import SourcePages
@@ -82,6 +83,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/data/sql/saved", sql.save, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/delete", sql.delete, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/restore", sql.restore, action="sql.save", methods=("POST",)),
+        *personal_routes(platform),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),
