@@ -6,7 +6,22 @@ from typing import Annotated
 import typer
 
 from dothi import __version__
-from dothi.cli import account, city, devices, doctor, exchange, keep, personal, replay, replay_city, run, runs, sql, status
+from dothi.cli import (
+    account,
+    audit,
+    city,
+    devices,
+    doctor,
+    exchange,
+    keep,
+    personal,
+    replay,
+    replay_city,
+    run,
+    runs,
+    sql,
+    status,
+)
 from dothi.cli.shared import FAILED, err, fail
 from dothi.model.problem import Problem
 
@@ -28,6 +43,7 @@ app.command(help="Ask the city's record in SQL.")(sql.sql)
 app.add_typer(account.app, name="account")
 app.add_typer(devices.app, name="devices")
 app.add_typer(city.app, name="city")
+app.add_typer(audit.app, name="audit")
 app.add_typer(personal.app, name="personal")
 
 

@@ -53,6 +53,10 @@ class Client:
         """What the city answers to ``body``, sent as JSON, as it is: a file, perhaps."""
         return self._bytes("POST", path, msgspec.json.encode(body), "application/json", None, "*/*", _LONG)
 
+    def download(self, path: str) -> bytes:
+        """The file at ``path``."""
+        return self._bytes("GET", path, None, "", None, "*/*", _LONG)
+
     def _ask(
         self, method: str, path: str, body: bytes | None, content_type: str = "", correlation: str | None = None
     ) -> Any:

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.account_routes import account_routes
+from dothi.web.audit import AuditPages
 from dothi.web.data import DataPages
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
@@ -28,7 +29,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
-    files = LayerFiles(platform)
+    files, audit = LayerFiles(platform), AuditPages(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
@@ -74,6 +75,9 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/runs/{run}/cancel", runs.cancel, action="run.cancel", methods=("POST",)),
         page("/runs/{run}/repeat", runs.repeat, action="run.start", methods=("POST",)),
         page("/runs/{run}/{part}.json", runs.download, action="run.read"),
+        page("/audit", audit.page, action="audit.read"),
+        page("/audit.csv", audit.table, action="audit.export"),
+        page("/audit.zip", audit.copy, action="audit.export"),
         page("/data", data.page, action="operations.read"),
         page("/data.csv", data.table, action="operations.read"),
         page("/data/retention", data.form, action="retention.write"),

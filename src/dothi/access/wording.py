@@ -1,0 +1,117 @@
+"""What an act of the audit log is called among people: every action that is recorded or refused, in both languages."""
+
+from dothi.access.refusals import DOOR
+from dothi.model.text import Text
+
+DEEDS: dict[str, Text] = {
+    # What the city is asked
+    "page.read": Text("Mở trang", "Open a page"),
+    "city.read": Text("Xem thông tin thành phố", "Look at the city"),
+    "entity.read": Text("Xem thực thể", "Look at entities"),
+    "history.read": Text("Xem lịch sử", "Look at history"),
+    "health.read": Text("Xem tình trạng hệ thống", "Look at the system's health"),
+    "air.read": Text("Xem chất lượng không khí", "Look at air quality"),
+    "forecast.read": Text("Xem dự báo", "Look at forecasts"),
+    "operations.read": Text("Xem trang điều hành", "Look at operations"),
+    "metrics.read": Text("Xem số liệu vận hành", "Look at metrics"),
+    "device.read": Text("Xem thiết bị", "Look at devices"),
+    "quarantine.read": Text("Xem bản tin bị cách ly", "Look at the quarantine"),
+    "run.read": Text("Xem lượt chạy", "Look at runs"),
+    "retention.read": Text("Xem thời hạn giữ", "Look at retention"),
+    "audit.read": Text("Xem nhật ký kiểm toán", "Look at the audit log"),
+    DOOR: Text("Gửi yêu cầu đến cửa", "Knock at the door"),
+    # What is done to it
+    "entity.write": Text("Ghi thực thể", "Write entities"),
+    "entity.create": Text("Tạo thực thể", "Create an entity"),
+    "entity.merge": Text("Sửa thực thể", "Change an entity"),
+    "entity.replace": Text("Thay thực thể", "Replace an entity"),
+    "entity.upsert": Text("Tạo hoặc sửa thực thể", "Create or change an entity"),
+    "entity.delete": Text("Xóa thực thể", "Delete an entity"),
+    "reading.write": Text("Ghi số đo", "Write readings"),
+    "device.write": Text("Sửa thiết bị", "Change a device"),
+    "quarantine.write": Text("Xử lý bản tin bị cách ly", "Deal with the quarantine"),
+    "operations.write": Text("Xử lý việc điều hành", "Deal with operations"),
+    "run.start": Text("Chạy phép tính", "Start a run"),
+    "run.cancel": Text("Hủy lượt chạy", "Cancel a run"),
+    "run.destroy": Text("Xóa lượt chạy cũ", "Destroy old runs"),
+    "forecast.write": Text("Ghi dự báo", "Write forecasts"),
+    "forecast.expire": Text("Xóa dự báo cũ", "Destroy old forecasts"),
+    "sql.ask": Text("Hỏi bằng SQL", "Ask in SQL"),
+    "sql.save": Text("Sửa truy vấn đã lưu", "Change a saved query"),
+    "retention.write": Text("Đổi thời hạn giữ", "Change retention"),
+    "retention.change": Text("Đổi thời hạn giữ", "Change retention"),
+    "retention.destroy": Text("Xóa dữ liệu quá hạn", "Destroy what is past its time"),
+    # Who is known
+    "account.own": Text("Sửa tài khoản của mình", "Change one's own account"),
+    "session.open": Text("Đăng nhập", "Sign in"),
+    "session.close": Text("Đăng xuất", "Sign out"),
+    "people.read": Text("Xem người dùng", "Look at people"),
+    "people.write": Text("Quản lý người dùng", "Manage people"),
+    "account.create": Text("Tạo tài khoản", "Create an account"),
+    "account.grant": Text("Giao quyền", "Change a person's rights"),
+    "account.disable": Text("Khóa tài khoản", "Disable an account"),
+    "account.enable": Text("Mở khóa tài khoản", "Enable an account"),
+    "account.password": Text("Đặt mật khẩu", "Set a password"),
+    "account.forget-factors": Text("Xóa bước xác thực thứ hai", "Forget a person's second factors"),
+    "account.first-link": Text("Tạo liên kết quản trị đầu tiên", "Make the first administrator's link"),
+    "account.invite-link": Text("Tạo liên kết mời", "Make a link of invitation"),
+    "account.reset-link": Text("Tạo liên kết đặt lại mật khẩu", "Make a link to set a new password"),
+    "passkey.add": Text("Thêm khóa truy cập", "Add a passkey"),
+    "passkey.remove": Text("Xóa khóa truy cập", "Remove a passkey"),
+    "key.issue": Text("Cấp khóa API", "Issue an API key"),
+    "key.revoke": Text("Thu hồi khóa API", "Revoke an API key"),
+    "token.issue": Text("Cấp mã truy cập cho hệ thống", "Issue an access token"),
+    # Personal data
+    "personal.own": Text("Xem dữ liệu cá nhân của mình", "Look at one's own personal data"),
+    "personal.read": Text("Xem sổ dữ liệu cá nhân", "Look at the register of personal data"),
+    "personal.write": Text("Ghi dữ liệu cá nhân", "Write personal data"),
+    "personal.look": Text("Xem dữ liệu cá nhân", "Look at personal data"),
+    "personal.erase": Text("Xóa dữ liệu cá nhân", "Erase personal data"),
+    "personal.delete": Text("Xóa một mục dữ liệu cá nhân", "Delete an entry of personal data"),
+    "personal.breach": Text("Lập danh sách người bị ảnh hưởng", "List who is affected by a breach"),
+    "personal.expire": Text("Xóa dữ liệu cá nhân hết hạn", "Destroy personal data past its time"),
+    "personal.seal": Text("Ghi dữ liệu cá nhân", "Write personal data"),
+    "personal.correct": Text("Sửa dữ liệu cá nhân", "Correct personal data"),
+    "personal.declare": Text("Khai báo mục đích", "Declare a purpose"),
+    "personal.enrol": Text("Ghi nhận chủ thể dữ liệu", "Enrol a data subject"),
+    "personal.consent": Text("Đồng ý", "Consent"),
+    "personal.withdraw": Text("Rút đồng ý", "Withdraw consent"),
+    "personal.ask": Text("Yêu cầu của chủ thể dữ liệu", "A data subject's request"),
+    "personal.answer": Text("Trả lời chủ thể dữ liệu", "Answer a data subject"),
+    "personal.export": Text("Mang sổ xem dữ liệu cá nhân đi", "Take the log of looks along"),
+    # What leaves and comes back
+    "city.export": Text("Mang dữ liệu thành phố đi", "Take the city's data along"),
+    "city.import": Text("Nhập dữ liệu thành phố", "Bring a city's data in"),
+    "audit.export": Text("Mang nhật ký kiểm toán đi", "Take the audit log along"),
+}
+
+RESULTS: dict[str, Text] = {
+    "done": Text("xong", "done"),
+    "refused": Text("từ chối", "refused"),
+    "failed": Text("lỗi", "failed"),
+    "queued": Text("đang chờ", "queued"),
+    "running": Text("bắt đầu chạy", "running"),
+    "cancelled": Text("đã hủy", "cancelled"),
+    "expired": Text("quá thời gian", "expired"),
+    "begun": Text("bắt đầu", "begun"),
+    "saved": Text("đã lưu", "saved"),
+    "changed": Text("đã sửa", "changed"),
+    "deleted": Text("đã xóa", "deleted"),
+    "restored": Text("đã khôi phục", "restored"),
+    "parked": Text("dừng lại, chờ xử lý", "parked"),
+    "sent again": Text("đã gửi lại", "sent again"),
+    "replayed": Text("đã gửi lại", "sent again"),
+    "discarded": Text("đã bỏ", "discarded"),
+    "answered": Text("đã trả lời", "answered"),
+}
+
+
+def deed(action: str, language: str) -> str:
+    """What an action is called; one that nobody named, of somebody else's sector perhaps, is called by its code."""
+    return DEEDS[action].in_language(language) if action in DEEDS else action
+
+
+def outcome(result: str, language: str) -> tuple[str, str]:
+    """How an act ended, in a word or two, and what is known of it beside that."""
+    word, _, rest = result.partition(": ")
+    return (RESULTS[word].in_language(language) if word in RESULTS else word), rest
