@@ -16,7 +16,7 @@ from dothi.access.totp import spend_code
 from dothi.model.clock import MICROSECONDS
 from dothi.model.problem import Problem
 from dothi.model.text import fold
-from dothi.store.audit import Act
+from dothi.store.audit import CAME_FROM, Act
 from dothi.store.connection import Conflict, Connection
 
 __all__ = ["IDLE_DAYS", "Account", "Accounts", "NeedsSecond", "Signed", "Ticket", "wrong"]
@@ -95,7 +95,7 @@ class Accounts(Admitting):
                 raise _NotSpent
             self._begin(connection, session)
 
-        act = Act(account.id, "session.open", account.id, "done", correlation, f"with a second factor, from {address}")
+        act = Act(account.id, "session.open", account.id, "done", correlation, "with a second factor", address)
         try:
             await self._run(SYSTEM, work, [act])
         except _NotSpent:
@@ -121,7 +121,7 @@ class Accounts(Admitting):
             raise await self._refuse(account, address, correlation)
         cookie, session = self.sessions.make(account_id, strong=strong, address=address, agent=agent)
         how = "with a second factor" if strong else "with one factor"
-        act = Act(account_id, "session.open", account_id, "done", correlation, f"{how}, from {address}")
+        act = Act(account_id, "session.open", account_id, "done", correlation, how, address)
         await self._run(SYSTEM, lambda connection: self._begin(connection, session), [act])
         self._begun(session)
         return cookie
@@ -161,7 +161,7 @@ class Accounts(Admitting):
             raise wrong()
         fits = await password_fits(account.password, old)
         if not fits or account.locked(self.now()):
-            raise await self._refuse(account, "", correlation)
+            raise await self._refuse(account, CAME_FROM.get(), correlation)
         kept = await hash_password(check_password(new, account.login, account.name))
 
         def work(connection: Connection) -> None:
@@ -272,7 +272,7 @@ class Accounts(Admitting):
             )
 
         who = account_id or "stranger"
-        act = Act(who, "session.open", who, "refused", correlation, f"from {address}" if address else "")
+        act = Act(who, "session.open", who, "refused", correlation, source=address)
         await self._run(SYSTEM, work, [act])
         if account is not None:
             self.forget(account.id)
