@@ -16,6 +16,7 @@ from dothi.access.passkeys import LASTS, MOST, Passkeys, Site
 from dothi.access.policy import Person
 from dothi.model.problem import Problem
 
+pytestmark = pytest.mark.usefixtures("homes")
 SITE = Site("city.example", ("https://city.example",))
 TOLD = {"correlation": "c-1", "source": "192.0.2.7"}
 

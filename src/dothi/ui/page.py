@@ -114,6 +114,8 @@ def render(
     page = HTMLResponse(fill(language, template, frame | context), status_code, headers)
     page.headers["content-language"] = language
     page.headers["vary"] = "accept-language, cookie"
+    if frame["signed"] is not None:
+        page.headers.setdefault("cache-control", "private, no-cache")  # who sits here next is somebody else
     if request.query_params.get("lang") in LANGUAGES:
         page.set_cookie(COOKIE, language, max_age=31_536_000, samesite="lax", httponly=True)
     return page

@@ -267,5 +267,6 @@ def _shown(session: Session, signed: Signed, language: str) -> dict[str, Any]:
 
 def _device(agent: str, language: str) -> str:
     """A browser and its machine in two words, from a User-Agent header."""
+    _ = translator(language)
     found = [next((words for mark, words in kinds if mark in agent), "") for kinds in (_BROWSERS, _SYSTEMS)]
-    return " · ".join(one for one in found if one) or translator(language)("thiết bị không rõ")
+    return " · ".join(one for one in found if one) or _("thiết bị không rõ")

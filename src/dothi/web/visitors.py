@@ -91,7 +91,7 @@ def grant_words(platform: Platform, granted: Iterable[Granted], language: str) -
 
 def scope_words(platform: Platform, granted: Granted, language: str) -> str:
     """Over what a grant holds: wards, agencies and sectors by name, or the whole city."""
-    city = platform.city
+    city, _ = platform.city, translator(language)
     wards = view.ward_names(platform)
     agencies = {one.id: one.title.in_language(language) for one in city.agencies}
     sectors = {one.id: one.title.in_language(language) for one in platform.sectors}
@@ -100,4 +100,4 @@ def scope_words(platform: Platform, granted: Granted, language: str) -> str:
         for names, codes in ((wards, granted.wards), (agencies, granted.agencies), (sectors, granted.sectors))
         if codes is not None
     ]
-    return " · ".join(parts) or translator(language)("toàn thành phố")
+    return " · ".join(parts) or _("toàn thành phố")
