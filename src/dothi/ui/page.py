@@ -67,7 +67,12 @@ def fill(language: str, template: str, context: Mapping[str, Any]) -> str:
 def _doors(person: Person, language: str) -> list[tuple[str, str]]:
     """The pages that only some people have, for the person's own menu: address and words."""
     _ = translator(language)
-    every = (("people.read", "/people", _("Người dùng và quyền")), ("audit.read", "/audit", _("Nhật ký kiểm toán")))
+    every = (
+        ("people.read", "/people", _("Người dùng và quyền")),
+        ("audit.read", "/audit", _("Nhật ký kiểm toán")),
+        ("personal.read", "/personal", _("Dữ liệu cá nhân")),
+        ("personal.own", "/personal/mine", _("Dữ liệu của tôi")),
+    )
     return [(to, words) for action, to, words in every if may(person, action)]
 
 

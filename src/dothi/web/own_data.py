@@ -31,7 +31,7 @@ class OwnData:
         """Everything kept of whoever is signed in, with the values; leads a stranger to signing in."""
         person, language = person_of(request), language_of(request)
         if person == STRANGER:
-            return RedirectResponse("/sign-in?next=/personal/mine", 303)
+            return RedirectResponse("/sign-in?to=/personal/mine", 303)
         found = await self.personal.own(person)
         told: dict[str, Any] | None = None
         if found is not None:
