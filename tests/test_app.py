@@ -33,7 +33,7 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
 
 def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="Set DOTHI_HOST"):
-        listen(Settings(home=tmp_path, host="192.0.2.1", port=0))
+        listen(Settings(home=tmp_path, host="192.0.2.1", port=0, trusted_proxy="192.0.2.2"))
 
 
 def test_the_data_folder_beside_the_checkout_is_hanois(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from dothi.access.device_keys import DeviceKeys
 from dothi.access.identity import Identity
 from dothi.access.personal.service import Personal
 from dothi.access.problems import problem_of, problem_response
+from dothi.access.proxies import Proxies
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
 from dothi.api.exchange.importing import refuse_unfinished
@@ -403,6 +404,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         Doorkeeper,
         host=settings.host,
+        names=settings.names,
+        proxies=Proxies(settings.trusted_proxy),
         identity=identity,
         secret=secret_of(settings.home),
         page=page,
@@ -422,6 +425,7 @@ def _people_routes(platform: Platform) -> list[BaseRoute]:
 async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Event, ready: Callable[[FastAPI], None]) -> None:
     """Run the city on ``listening`` until ``stop`` is set; ``ready`` is told once it serves. Raises Problem if it cannot."""
     app = create_app(settings)
+    certificate, key = settings.tls or (None, None)
     async with app.router.lifespan_context(app):
         config = uvicorn.Config(
             app,
@@ -431,6 +435,8 @@ async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Even
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_GRACE,
         )

@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dothi.access.csrf import COOKIE, Csrf
-from dothi.access.identity import Identity
+from dothi.access.identity import Identity, from_here
+from dothi.access.limits import ADDRESS, PERSON, SIGN_IN, Limits, neighbourhood
 from dothi.access.policy import STRANGER
 from dothi.access.problems import ErrorPage, problem_of, problem_response
+from dothi.access.proxies import Proxies
 from dothi.access.routes import SAFE_METHODS
 from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM
@@ -33,6 +35,9 @@ _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 # What is refused because of who asks, not because of what was sent.
 _REFUSED = {401: "sign-in-needed", 403: "not-allowed", 421: "unknown-host", 429: "too-many"}
+
+_SIGN_INS = ("/sign-in", "/oauth/token")
+_HSTS = b"max-age=31536000"  # a year (RFC 6797); only ever sent over TLS, where it counts
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -58,9 +63,11 @@ _SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 class Doorkeeper:
     """Pure ASGI, outermost: correlation id, person, host check, cross-site check, limits, security headers, last resort.
 
-    ``host`` is the address the city listens on. ``identity`` says who asks. ``secret`` signs form tokens. ``page`` draws
-    problems for browsers. ``observe`` is told of every finished request. A body beyond ``body_limit`` bytes is refused with
-    413, a request without an answer after ``time_limit`` seconds with 408 or 503.
+    ``host`` is the address the city listens on, ``names`` (comma-separated) what people call it beside that; ``proxies``
+    speak for others. ``limits`` bounds what one asks for, but not this machine itself. ``identity`` says who asks.
+    ``secret`` signs form tokens. ``page`` draws problems for browsers. ``observe`` is told of every finished request, and
+    ``refused`` of those that were refused. A body beyond ``body_limit`` bytes is refused with 413, a request without an
+    answer after ``time_limit`` seconds with 408 or 503.
     """
 
     def __init__(
@@ -68,6 +75,9 @@ class Doorkeeper:
         app: ASGIApp,
         *,
         host: str,
+        names: str = "",
+        proxies: Proxies | None = None,
+        limits: Limits | None = None,
         identity: Identity,
         secret: bytes,
         page: ErrorPage | None = None,
@@ -79,7 +89,8 @@ class Doorkeeper:
         self.app, self.page, self.observe = app, page, observe
         self.identity, self.body_limit, self.time_limit = identity, body_limit, time_limit
         self.csrf = Csrf(secret)
-        self.hosts = allowed_hosts(host)
+        self.hosts = allowed_hosts(host, names)
+        self.proxies, self.limits = proxies or Proxies(), limits or Limits()
         self.refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,6 +99,7 @@ class Doorkeeper:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
+        self.proxies.look_through(scope)
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         visit = _Visit(self, scope, receive, send)
         state = scope.setdefault("state", {})
@@ -101,7 +113,12 @@ class Doorkeeper:
             refusal = self.refusal(scope, headers)
             if refusal is not None:
                 raise refusal
-            state["person"] = await self.identity.of(scope, headers)
+            bound = not from_here(scope, headers)
+            if bound:
+                self._count_address(scope)
+            person = state["person"] = await self.identity.of(scope, headers)
+            if bound and person is not STRANGER:
+                self.limits.spend(PERSON, person.id)
             async with asyncio.timeout(self.time_limit) as visit.deadline:
                 await self.app(scope, visit.receive, visit.send)
         except Exception as error:  # the last resort: whatever nobody foresaw becomes an answer and a log line
@@ -116,6 +133,13 @@ class Doorkeeper:
             _log.debug(
                 "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
             )
+
+    def _count_address(self, scope: Scope) -> None:
+        """Take a token of the address that asks, and one more if it signs in. Raises Problem 429."""
+        address = neighbourhood(address_of(scope))
+        self.limits.spend(ADDRESS, address)
+        if scope["method"] == "POST" and scope["path"].startswith(_SIGN_INS):
+            self.limits.spend(SIGN_IN, address)
 
     def refusal(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
         """Why this request is turned away at the door, or None."""
@@ -183,10 +207,15 @@ class _Visit:
             headers = list(message.get("headers", ()))
             given = {name for name, _ in headers}
             headers += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
+            secure = self._scope.get("scheme") == "https"
+            if secure:
+                headers.append((b"strict-transport-security", _HSTS))
             headers.append((b"x-request-id", self.correlation.encode()))
             nonce = self._scope["state"].get("csrf_nonce")
             if nonce is not None:
-                headers.append((b"set-cookie", f"{COOKIE}={nonce}; Path=/; HttpOnly; SameSite=Strict".encode()))
+                headers.append(
+                    (b"set-cookie", f"{COOKIE}={nonce}; Path=/; HttpOnly; SameSite=Strict{'; Secure' * secure}".encode())
+                )
             message = {**message, "headers": headers}
         await self._send(message)
 
@@ -224,15 +253,16 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def allowed_hosts(host: str) -> frozenset[str] | None:
-    """The names a city that listens on ``host`` answers to, against DNS rebinding.
+def allowed_hosts(host: str, names: str = "") -> frozenset[str] | None:
+    """The names a city that listens on ``host`` answers to, against DNS rebinding: ``names`` (comma-separated) among them.
 
-    None where it listens on every address: it cannot know its names, and nobody is an operator there.
+    None where it listens on every address and no name is given: then it cannot know.
     """
+    given = frozenset(name.strip().lower() for name in names.split(",") if name.strip())
     with suppress(ValueError):
         if ip_address(host).is_unspecified:
-            return None
-    return _LOCAL_NAMES | {f"[{host}]" if ":" in host else host.lower()}
+            return _LOCAL_NAMES | given if given else None
+    return _LOCAL_NAMES | given | {f"[{host}]" if ":" in host else host.lower()}
 
 
 _WATCHED = frozenset({b"host", b"origin", b"sec-fetch-site", b"content-length"})

@@ -1,10 +1,11 @@
 """How the command line talks to a running city: over HTTP, like any other program."""
 
+import ssl
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
@@ -27,6 +28,8 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self.url = address_of(settings)
+        # The city is on this machine: a proxy set for the outside world must not come between.
+        self._open = build_opener(ProxyHandler({}), HTTPSHandler(context=_own_certificate(settings))).open
         self._headers = operator_headers(settings.home)
 
     def get(self, path: str, **query: Any) -> Any:
@@ -80,7 +83,7 @@ class Client:
             headers["X-Request-ID"] = correlation
         request = Request(self.url + path, body, headers, method=method)  # noqa: S310 - always http, see address_of
         try:
-            with _open(request, timeout=timeout) as answer:
+            with self._open(request, timeout=timeout) as answer:
                 return bytes(answer.read())
         except HTTPError as error:
             told = _decoded(error)
@@ -100,7 +103,17 @@ def address_of(settings: Settings) -> str:
         return str(msgspec.json.decode((settings.home / "address").read_bytes())["url"])
     except (OSError, msgspec.DecodeError, KeyError, TypeError):
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        return f"http://{host}:{settings.port}"
+        return f"{'http' if settings.tls is None else 'https'}://{host}:{settings.port}"
+
+
+def _own_certificate(settings: Settings) -> ssl.SSLContext | None:
+    """Trust the city's own certificate, whoever signed it and whatever it is called: we know it by its file."""
+    if settings.tls is None:
+        return None
+    context = ssl.create_default_context(cafile=str(settings.tls[0]))
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def write_address(home: Path, url: str, mqtt_port: int) -> Path:

@@ -48,7 +48,7 @@ async def _run(settings: Settings) -> None:
     watching: list[asyncio.Task[None]] = []
     written: list[Path] = []
     with listen(settings) as listening:
-        url = url_of(listening)
+        url = url_of(listening, tls=settings.tls is not None)
 
         def ready(app: "FastAPI") -> None:
             platform: Platform = app.state.platform

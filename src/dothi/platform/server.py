@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from dothi.settings import Settings
 
 def listen(settings: Settings) -> socket.socket:
     """The socket of the web server, bound before anything else is opened. Raises Problem, saying which setting to change."""
+    _check_secrecy(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio sends without Nagle's delay (40 ms an answer) only where the socket says that it is TCP.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -33,10 +35,32 @@ def listen(settings: Settings) -> socket.socket:
     return bound
 
 
-def url_of(listening: socket.socket) -> str:
-    """The address people type for this socket."""
+def _check_secrecy(settings: Settings) -> None:
+    """Refuse to have passwords sent in the clear over a network. Raises Problem 400, also for a certificate that is none."""
+    if settings.tls is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*settings.tls, password="")
+        except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
+            raise Problem(
+                400,
+                "bad-certificate",
+                f"The certificate or its key cannot be used: {getattr(error, 'strerror', None) or error}.",
+                "DOTHI_TLS_CERTIFICATE and DOTHI_TLS_KEY name PEM files that belong together, the key without a passphrase.",
+            ) from None
+    elif not settings.on_loopback and not settings.trusted_proxy:
+        raise Problem(
+            400,
+            "no-tls",
+            f"On {settings.host} passwords would travel in the clear.",
+            "Set DOTHI_TLS_CERTIFICATE and DOTHI_TLS_KEY, or DOTHI_TRUSTED_PROXY if a proxy before the city speaks TLS.",
+        )
+
+
+def url_of(listening: socket.socket, *, tls: bool = False) -> str:
+    """The address people type for this socket, on this machine if it listens on every address."""
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class Server(uvicorn.Server):

@@ -421,7 +421,9 @@ def open_journal(settings: Settings, tenant: str) -> NatsJournal:
     free = partial(free_share, settings.home)
 
     if settings.nats is None:
-        server = NatsServer(folder, tenant, MQTT_HOST, settings.mqtt_port, store_bytes=3 * STREAM_BYTES)
+        certificate, key = settings.tls or (None, None)
+        host = MQTT_HOST if certificate is None else settings.host
+        server = NatsServer(folder, tenant, host, settings.mqtt_port, 3 * STREAM_BYTES, certificate=certificate, key=key)
         return NatsJournal(
             tenant,
             server=server,
