@@ -18,6 +18,7 @@ from dothi.access.problems import problem_of, problem_response
 from dothi.access.requests import Doorkeeper, allowed_hosts
 from dothi.access.routes import page, person_of
 from dothi.model.problem import Problem
+from dothi.store.audit import Act
 
 NEVER = asyncio.Event
 KEY = "k" * 43
@@ -237,3 +238,32 @@ def test_every_request_is_observed_under_its_template() -> None:
     door.get("/nowhere/at/all")
     door.get("/who", headers={"Host": "evil.example"})
     assert seen == [("GET", "/who", 200), ("GET", "(none)", 404), ("GET", "(none)", 421)]
+
+
+def test_every_refusal_of_somebody_is_told_with_what_they_wanted_and_why() -> None:
+    told: list[tuple[str, str, str, str]] = []
+
+    def refused(scope: dict[str, Any], action: str, code: str) -> None:
+        told.append((scope["state"]["person"].id, scope["path"], action, code))
+
+    door = client(loopback=False, refused=refused)
+    door.post("/echo", json={})
+    door.get("/who", headers={"Host": "evil.example"})
+    door.get("/who", headers={"Authorization": "Bearer nobody"})
+    door.get("/nowhere/at/all")
+    assert door.get("/who").status_code == 200
+    assert told == [
+        ("stranger", "/echo", "reading.write", "sign-in-needed"),
+        ("stranger", "/who", "", "unknown-host"),
+        ("stranger", "/who", "", "wrong-credentials"),
+    ]
+
+
+def test_what_is_done_says_from_which_address_it_came() -> None:
+    def here(request: Request) -> Response:
+        return Response(Act("an", "sql.ask", "").source)
+
+    doorkeeper = Middleware(Doorkeeper, host="127.0.0.1", identity=Identity(KEY, loopback=True), secret=b"s" * 32)
+    app = Starlette(routes=[page("/here", here, action="city.read")], middleware=[doorkeeper])
+    door = TestClient(app, base_url="http://127.0.0.1", client=("203.0.113.9", 5000))
+    assert door.get("/here").text == "203.0.113.9", "also on the thread of a plain endpoint"

@@ -70,6 +70,7 @@ def problem_response(
     request: Request, problem: Problem, page: ErrorPage | None, headers: dict[str, str] | None = None, **more: object
 ) -> Response:
     """``problem`` as the asker reads it: a page drawn by ``page`` for a browser, problem+json for everything else."""
+    request.state.problem = problem.code  # a refusal is noted with its reason
     if page is None or not wants_page(request) or request.url.path.startswith(("/api/", "/ngsi-ld/")):
         return problem_json(request, problem, headers, **more)
     try:

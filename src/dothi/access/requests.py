@@ -34,7 +34,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 # What is refused because of who asks, not because of what was sent.
-_REFUSED = {401: "sign-in-needed", 403: "not-allowed", 421: "unknown-host", 429: "too-many"}
+_REFUSED = frozenset({401, 403, 421, 429})
+_TOLD = frozenset({"wrong-sign-in"})  # an act of its own, each time
 
 _SIGN_INS = ("/sign-in", "/oauth/token")
 _HSTS = b"max-age=31536000"  # a year (RFC 6797); only ever sent over TLS, where it counts
@@ -128,8 +129,9 @@ class Doorkeeper:
             seconds = time.perf_counter() - began
             if self.observe is not None:
                 self.observe(scope["method"], route, visit.status, seconds)
-            if self.refused is not None and visit.status in _REFUSED:
-                self.refused(scope, state.get("action", ""), _REFUSED[visit.status])
+            problem = state.get("problem", str(visit.status))
+            if self.refused is not None and visit.status in _REFUSED and problem not in _TOLD:
+                self.refused(scope, state.get("action", ""), problem)
             _log.debug(
                 "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
             )

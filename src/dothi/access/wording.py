@@ -109,6 +109,20 @@ RESULTS: dict[str, Text] = {
     "answered": Text("đã trả lời", "answered"),
 }
 
+# Why somebody was refused, by the code of the problem they were answered with.
+_REASONS: dict[str, Text] = {
+    "sign-in-needed": Text("chưa đăng nhập", "not signed in"),
+    "not-allowed": Text("không có quyền", "may not"),
+    "wrong-credentials": Text("thông tin xác thực sai", "wrong credentials"),
+    "unknown-host": Text("gọi sai tên máy chủ", "by a name that is not ours"),
+    "forbidden": Text("không có quyền", "may not"),
+    "too-many-requests": Text("quá nhiều lần", "too often"),
+    "state-secret": Text("bí mật nhà nước", "a state secret"),
+    "cross-site": Text("gửi từ trang khác", "sent by another site"),
+    "stale-form": Text("biểu mẫu đã cũ", "a form that is too old"),
+    "demo": Text("tài khoản trình diễn", "a demo account"),
+}
+
 
 def deed(action: str, language: str) -> str:
     """What an action is called; one that nobody named, of somebody else's sector perhaps, is called by its code."""
@@ -118,4 +132,5 @@ def deed(action: str, language: str) -> str:
 def outcome(result: str, language: str) -> tuple[str, str]:
     """How an act ended, in a word or two, and what is known of it beside that."""
     word, _, rest = result.partition(": ")
-    return (RESULTS[word].in_language(language) if word in RESULTS else word), rest
+    told = ", ".join(_REASONS[one].in_language(language) if one in _REASONS else one for one in rest.split(", "))
+    return (RESULTS[word].in_language(language) if word in RESULTS else word), told
