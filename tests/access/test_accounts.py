@@ -186,8 +186,10 @@ def test_signing_out_changing_the_password_and_being_shut_out_end_sessions_at_on
         world.reopen()
         assert [await world.accounts.session_person(cookie) is None for cookie in cookies] == [True, False, True]
         await refused(world, "an", PASSWORD)
+        assert await world.accounts.session_person(cookies[1]) and world.accounts.holds(signed[1])
         await world.accounts.disable(SYSTEM, account)
         assert await world.accounts.session_person(cookies[1]) is None
+        assert not world.accounts.holds(signed[1])
         assert world.accounts.person_of(account) is None
         await world.accounts.enable(SYSTEM, account)
         assert await world.accounts.session_person(cookies[1]) is None, "what was ended stays ended"

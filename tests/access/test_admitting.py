@@ -117,9 +117,11 @@ def test_a_change_holds_for_the_sessions_there_are(world: World) -> None:
     async def live() -> None:
         account = await world.admit("an", Granted("operator"))
         cookie = await world.accounts.open_session(account, strong=True, **FROM)
+        before = await world.accounts.session_person(cookie)
         await world.accounts.change_grants(SYSTEM, account, [Granted("leader", sectors=("air",))])
         signed = await world.accounts.session_person(cookie)
         assert signed is not None
+        assert before is not None and world.accounts.holds(signed) and not world.accounts.holds(before)
         assert signed.person.grants == (Grant("leader", Scope(types=TYPES["air"]), Clearance.INTERNAL),)
         world.reopen()
         assert world.accounts.person_of(account) == signed.person

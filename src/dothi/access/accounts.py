@@ -67,6 +67,13 @@ class Accounts(Admitting):
         person = self._person(account, strong=session.strong)
         return Signed(person, account.id, account.name, session.strong, account.demo, session.id)
 
+    def holds(self, signed: Signed) -> bool:
+        """True while that session lasts with the same rights: what goes on for long, a stream, asks again and again."""
+        session, account = self.sessions.known(signed.session_id), self.account(signed.account_id)
+        if session is None or account is None or not self.welcome(account) or session.over(self.now(), account.idle):
+            return False
+        return self._person(account, strong=session.strong) == signed.person
+
     async def sign_in(self, login: str, password: str, *, address: str, agent: str, correlation: str) -> str | NeedsSecond:
         """The value of a new session's cookie, or what else is needed.
 

@@ -4,12 +4,11 @@ import asyncio
 
 from dothi.access.accounts import Accounts, wrong
 from dothi.access.grants import NOT_FOR_PEOPLE, Granted
-from dothi.access.policy import SYSTEM, WHOLE_CITY, Clearance, Grant, Person
+from dothi.access.policy import SYSTEM
 from dothi.access.roles import ROLES
 
 DEMO_ROLES = tuple(role for role in ROLES if role not in NOT_FOR_PEOPLE)
 """The roles that there is a demo person of, in the order of the table of roles."""
-_MAKER = Person(SYSTEM.id, (Grant("system", WHOLE_CITY, Clearance.PERSONAL),))  # roles that reach what is personal, too
 
 
 class DemoPeople:
@@ -42,5 +41,5 @@ class DemoPeople:
         ward = (self._ward,) if role == "ward_officer" and self._ward is not None else None
         granted = [Granted(role, ROLES[role].ceiling, wards=ward)]
         return await self._accounts.create(
-            _MAKER, f"demo-{role}", ROLES[role].title.vi, granted, demo=True, correlation=correlation
+            SYSTEM, f"demo-{role}", ROLES[role].title.vi, granted, demo=True, correlation=correlation
         )

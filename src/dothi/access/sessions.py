@@ -128,6 +128,10 @@ class Sessions:
                 session = self._known[id] = found[0]
         return session
 
+    def known(self, id: str) -> Session | None:
+        """The session with this ``id``, if it was used since the city started and was not ended."""
+        return self._known.get(id)
+
     def of(self, account: str) -> list[Session]:
         """The sessions of ``account`` that have not reached their end, last seen first."""
         now = to_micros(self._clock.now())

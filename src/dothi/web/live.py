@@ -19,9 +19,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from dothi.access.identity import signed_of
 from dothi.access.policy import Person, reach
 from dothi.access.roles import ACTIONS
 from dothi.access.routes import person_of
+from dothi.access.sessions import Signed
 from dothi.data.news import Changes
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapLayer
@@ -173,10 +175,15 @@ class Live:
         """One browser's stream. ``layers`` names the layers wanted, comma-separated."""
         layers = view.chosen_layers(self.platform, request.query_params.get("layers"))
         person, language = person_of(request), language_of(request)
+        signed = signed_of(request)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._messages(person, language, layers), headers=headers, media_type="text/event-stream")
+        return StreamingResponse(
+            self._messages(person, language, layers, signed), headers=headers, media_type="text/event-stream"
+        )
 
-    async def _messages(self, person: Person, language: str, layers: list[MapLayer]) -> AsyncIterator[bytes]:
+    async def _messages(
+        self, person: Person, language: str, layers: list[MapLayer], signed: Signed | None = None
+    ) -> AsyncIterator[bytes]:
         watched = self._view(person, language, layers)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         watched.watchers.add(queue)
@@ -189,7 +196,7 @@ class Live:
                         message = await queue.get()
                 except TimeoutError:
                     message = event("beat", self._now())
-                if message is None:
+                if message is None or (signed is not None and not self.platform.accounts.holds(signed)):
                     return
                 yield message
         finally:
