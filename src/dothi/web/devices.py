@@ -126,6 +126,7 @@ class Devices:
             mapping=_mapping_rows(platform, device, language),
             example=_example(platform, device),
             topic=f"{platform.tenant}/devices/{device.id}/readings",
+            has_secret=platform.device_door.has_secret(device.id),
             done=request.query_params.get("done", ""),
             moment=moment,
             local=(platform.clock.now() if moment is None else moment.at).astimezone(formats.city_zone()),

@@ -7,6 +7,7 @@ from dothi.platform.platform import Platform
 from dothi.web.account_routes import account_routes
 from dothi.web.audit import AuditPages
 from dothi.web.data import DataPages
+from dothi.web.device_keys import device_key_routes
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
 from dothi.web.layerfiles import LayerFiles
@@ -88,6 +89,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/data/sql/saved/{saved}/delete", sql.delete, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/restore", sql.restore, action="sql.save", methods=("POST",)),
         *personal_routes(platform),
+        *device_key_routes(platform),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),
