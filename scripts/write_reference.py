@@ -39,7 +39,8 @@ def settings_page() -> str:
 
 def _secrets() -> str:
     names = [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
-    return " and ".join(f"`DOTHI_{name.upper()}_FILE`" for name in names)
+    *first, last = (f"`DOTHI_{name.upper()}_FILE`" for name in names)
+    return f"{', '.join(first)} and {last}"
 
 
 def tables_page() -> str:

@@ -3,14 +3,13 @@
 import asyncio
 import gc
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import msgspec
 import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -23,14 +22,17 @@ from starlette.types import Scope
 
 from dothi import __version__
 from dothi.access.accounts import Accounts
+from dothi.access.arrivals import provider_of
 from dothi.access.demo import DemoPeople
 from dothi.access.device_keys import DeviceKeys
 from dothi.access.identity import Identity
+from dothi.access.keys import Keys
 from dothi.access.personal.service import Personal
 from dothi.access.problems import problem_of, problem_response
 from dothi.access.proxies import Proxies
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
+from dothi.access.tokens import Tokens
 from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
 from dothi.api.routes import routes as api_routes
@@ -38,15 +40,12 @@ from dothi.cities import load_city
 from dothi.cities.basemap import prepare_basemap
 from dothi.cities.pack import read_pack
 from dothi.cities.units import read_country
-from dothi.data.compaction import Step
-from dothi.data.compaction import work as seal_step
 from dothi.data.context import Context
 from dothi.data.dispatch import Dispatcher
 from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
 from dothi.data.retention import Retention
-from dothi.data.sealing import Sealer
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.stored import Bookkeeper
@@ -63,9 +62,9 @@ from dothi.platform.forecasts import Forecasts
 from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of, within
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
-from dothi.platform.pool import Pool, name_of
 from dothi.platform.runs import Runs
 from dothi.platform.scoring import Scoring
+from dothi.platform.sealing import sealing
 from dothi.platform.sector import Feed, Period, Sector
 from dothi.platform.server import Server
 from dothi.platform.tasks import TaskState
@@ -84,8 +83,6 @@ DEFAULT_DATA_CITY = "01"
 _KEEP_PRESENT_EVERY = 2.0
 _PROMISED = timedelta(seconds=2 * _KEEP_PRESENT_EVERY)  # how far ahead of its present a killed replay goes on
 _SWEEP_EVERY = 3600.0
-_SEALING_IDLE = 60.0  # seconds after which the worker that seals ends if nothing is due
-_LONGEST_STEP = timedelta(hours=6)
 _GRACE = 2  # seconds that open requests get when the city stops
 
 
@@ -175,6 +172,9 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         # People live by the machine's clock, also in a city that replays.
         accounts = Accounts(database, writer, SystemClock(), secret, types_of_sector, demo=demo)
         identity.accounts = accounts
+        keys = Keys(database, writer, accounts, SystemClock(), types_of_sector)
+        tokens = Tokens(keys, secret, tenant, SystemClock())
+        identity.accept("bearer", tokens.of_bearer)
         personal = Personal(database, writer, SystemClock(), settings.home)
         stack.callback(personal.keys.close)
         dispatcher = Dispatcher(database, writer, clock)
@@ -217,6 +217,9 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             accounts=accounts,
             demo=DemoPeople(accounts, city.wards[0].code if city.wards else None),
             identity=identity,
+            keys=keys,
+            tokens=tokens,
+            provider=provider_of(settings, secret),
             metrics=metrics,
         )
         platform.forecasts = Forecasts(platform)
@@ -283,9 +286,10 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("watch", platform.watch.run)
     tasks.start("ingest", lambda _: platform.ingest.run())
     tasks.start("accounts", partial(_sweep_accounts, platform.accounts))
+    tasks.start("keys", lambda _: platform.keys.run())
     tasks.start("devices", lambda _: platform.devices.run())
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
-    tasks.start("sealing", _sealing(platform))
+    tasks.start("sealing", sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
     tasks.start("personal", lambda _: platform.personal.run())
     tasks.start("audit", platform.auditing.run)
@@ -302,27 +306,6 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     recorded = platform.settings.recorded_in
     if recorded is not None and is_export(recorded):
         tasks.start(f"feed:{ExportReplay.id}", partial(_feed, platform, ExportReplay(recorded)))
-
-
-def _sealing(platform: Platform) -> Callable[[TaskState], Awaitable[None]]:
-    """The task that seals. What it learnt of damaged days outlives its failures: one sealer, however often it is started."""
-    settings, url = platform.settings, platform.settings.database
-    home = {"home": str(settings.home), "tenant": platform.tenant, "url": url and url.get_secret_value()}
-    workers = Pool(1, _SEALING_IDLE)
-
-    async def apart(step: Step, arguments: tuple[int, ...]) -> None:
-        inputs = msgspec.json.encode({**home, "step": step, "arguments": arguments})
-        await workers.run(name_of(seal_step), 0, inputs, _LONGEST_STEP, lambda _: None)
-
-    sealer = Sealer(platform.database, platform.writer, platform.clock, platform.retention, apart)
-
-    async def seal(_: TaskState) -> None:
-        try:
-            await sealer.run()
-        finally:
-            await workers.close()
-
-    return seal
 
 
 async def _sweep_accounts(accounts: Accounts, _: TaskState) -> None:

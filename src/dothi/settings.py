@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     )
     database: SecretStr | None = Field(None, description="URL of a PostgreSQL database; without it SQLite under home.")
     nats: SecretStr | None = Field(None, description="URL of an existing NATS; without it a child process is started.")
+    oidc_issuer: str | None = Field(None, description="Issuer (URL) of the identity provider at which people sign in too.")
+    oidc_client_id: str | None = Field(None, description="What this city is called there; needed with DOTHI_OIDC_ISSUER.")
+    oidc_client_secret: SecretStr | None = Field(None, description="This city's secret there; without it PKCE alone.")
+    oidc_groups: dict[str, list[dict[str, Any]]] = Field(
+        {}, description='What groups there stand for here, as JSON: {"ioc": [{"role": "operator", "clearance": 1}]}.'
+    )
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -28,6 +28,7 @@ ACTIONS: dict[str, bool] = {
     "air.read": True,
     "forecast.read": True,
     "account.own": True,
+    "token.issue": True,
     "operations.read": False,
     "operations.write": False,
     "metrics.read": False,

@@ -30,6 +30,14 @@ _PROBLEM = {
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or an access token of /oauth/token."},
+    "client": {
+        "type": "oauth2",
+        "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
+        "description": "An OAuth2 client of a system: RFC 6749, section 4.4.",
+    },
+}
 _REFUSALS = {
     "4XX": {
         "description": "What is wrong with the request (RFC 9457).",
@@ -49,6 +57,8 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     schemas |= {"Problem": _PROBLEM, "Message": MESSAGE, "Accepted": ACCEPTED}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    made["components"]["securitySchemes"] = _SCHEMES
+    made["security"] = [{}, {"bearer": []}]
     for operations in made["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)  # 4XX covers it, as problem details

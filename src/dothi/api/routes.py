@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from dothi.api import docs, health
+from dothi.api import docs, health, oauth
 from dothi.api.ngsild import entities as ngsild
 from dothi.api.v1 import (
     accounts,
@@ -26,5 +26,5 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform)
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, personal):
         doors += part.router(platform).routes
-    doors += ngsild.routes(platform) + health.routes(platform)
+    doors += ngsild.routes(platform) + health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

@@ -18,9 +18,12 @@ from dothi.settings import Settings
 
 if TYPE_CHECKING:
     from dothi.access.accounts import Accounts
+    from dothi.access.arrivals import Provider
     from dothi.access.demo import DemoPeople
     from dothi.access.identity import Identity
+    from dothi.access.keys import Keys
     from dothi.access.personal.service import Personal
+    from dothi.access.tokens import Tokens
     from dothi.data.context import Context
     from dothi.data.dispatch import Dispatcher
     from dothi.data.history import History
@@ -66,6 +69,7 @@ class Platform:
     """One running city. ``types`` maps an entity type's IRI to it; ``replay`` is None in a city that lives now.
 
     ``simulated`` is True when its feeds are made up; ``basemap`` is None until its preparation in the background is done.
+    ``provider`` is where people may sign in elsewhere, if the settings name one.
     """
 
     settings: Settings
@@ -96,6 +100,9 @@ class Platform:
     accounts: "Accounts"
     demo: "DemoPeople"
     identity: "Identity"
+    keys: "Keys"
+    tokens: "Tokens"
+    provider: "Provider | None"
     basemap: BaseLayers | None = None
     metrics: Metrics = field(default_factory=Metrics)
     memo: Memo = field(default_factory=Memo)

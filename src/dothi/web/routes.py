@@ -5,11 +5,13 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.account_routes import account_routes
+from dothi.web.arrival import arrival_routes
 from dothi.web.audit import AuditPages
 from dothi.web.data import DataPages
 from dothi.web.device_keys import device_key_routes
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
+from dothi.web.keys import key_routes
 from dothi.web.layerfiles import LayerFiles
 from dothi.web.live import Live
 from dothi.web.lobby import LobbyPages
@@ -35,6 +37,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
         *account_routes(platform),
+        *key_routes(platform),
+        *arrival_routes(platform),
         page("/", Operations(platform).page, action="operations.read"),
         page("/live", Live(platform).stream, action="operations.read"),
         page("/wall", wall.page, action="operations.read"),
