@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Person, Reach, Thing, reach
+from dothi.access.policy import Clearance, Person, Reach, Thing, may, reach
 from dothi.api.exchange import entities, layout, records
 from dothi.api.exchange.forecasts import write_forecasts
 from dothi.api.exchange.layout import Manifest, Progress, Source, moment_text
@@ -104,7 +104,8 @@ def export_city(
         fresh, aside = Path(temporary) / "export", Path(temporary) / "aside"
         fresh.mkdir()
         aside.mkdir()
-        manifest = _Export(database, fresh, aside, reached, about, wanted, progress).run()
+    audit = may(asker, "audit.export", Clearance.RESTRICTED)
+        manifest = _Export(database, fresh, aside, reached, audit, about, wanted, progress).run()
         shutil.rmtree(aside)
         fresh.chmod(0o755)
         fresh.replace(target)
@@ -118,11 +119,12 @@ class _Export:
         folder: Path,
         aside: Path,
         reached: Reach,
+        audit: bool,
         about: About,
         wanted: Wanted,
         progress: Progress,
     ) -> None:
-        self._database, self._folder, self._aside, self._reached = database, folder, aside, reached
+        self._database, self._folder, self._aside, self._reached, self._whole_log = database, folder, aside, reached, audit
         self._about, self._wanted, self._progress = about, wanted, progress
         self._classified, self._taken = Classified(about.types), _Taken()
 
@@ -209,8 +211,8 @@ class _Export:
         self._taken.replay = row[0] if row else None
 
     def _audit(self, db: Connection) -> None:
-        """The log leaves whole, because a part of it proves nothing; so only with who reaches all that it speaks of."""
-        if not self._reached.covers(Thing(Clearance.RESTRICTED)):
+        """The log leaves whole, because a part of it proves nothing; so only with who may take all of it."""
+        if not self._whole_log:
             return
         self._progress("audit", 0, 1)
         self._taken.counts["audit"] = _write_lines(self._folder / layout.AUDIT, records.acts_of(db))
