@@ -76,6 +76,11 @@ def _doors(person: Person, language: str) -> list[tuple[str, str]]:
     return [(to, words) for action, to, words in every if may(person, action)]
 
 
+def _public_front(platform: "Platform") -> str:
+    """The first page of a sector; without one, the way in."""
+    return next((to for sector in platform.sectors for to, _words in sector.links), "/sign-in")
+
+
 def render(
     request: Request,
     platform: "Platform",
@@ -88,9 +93,9 @@ def render(
     """A page for a person: ``template`` filled with ``context`` and with what every page may use.
 
     Templates also see: ``language``, ``platform``, ``city``, ``now`` (city time, UTC), ``person``, ``badges``, ``path``,
-    ``csrf_token()``, ``operates`` (may see the operations pages), ``allows(action)``, ``relative(moment)``,
-    ``switch(language)``, ``_``, and of who asks ``signed`` (None without a session), ``stranger``, ``roles_now`` and
-    ``person_doors``.
+    ``csrf_token()``, ``operates`` (may see the operations pages), ``front`` (the first page that the asker may open),
+    ``allows(action)``, ``relative(moment)``, ``switch(language)``, ``_``, and of who asks ``signed`` (None without a
+    session), ``stranger``, ``roles_now`` and ``person_doors``.
     A language asked for in the address is remembered in a cookie.
     """
     language = language_of(request)
@@ -107,6 +112,7 @@ def render(
         "path": request.url.path,
         "csrf_token": partial(csrf_token, request),
         "operates": may(person, "operations.read"),
+        "front": "/" if may(person, "operations.read") else _public_front(platform),
         "allows": partial(may, person),
         "signed": signed_of(request),
         "stranger": person == STRANGER,
