@@ -104,7 +104,7 @@ def export_city(
         fresh, aside = Path(temporary) / "export", Path(temporary) / "aside"
         fresh.mkdir()
         aside.mkdir()
-    audit = may(asker, "audit.export", Clearance.RESTRICTED)
+        audit = may(asker, "audit.export", Clearance.RESTRICTED)
         manifest = _Export(database, fresh, aside, reached, audit, about, wanted, progress).run()
         shutil.rmtree(aside)
         fresh.chmod(0o755)
