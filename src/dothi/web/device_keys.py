@@ -87,6 +87,7 @@ class DeviceKeyPages:
             code=code,
             problem=problem,
             codes=platform.device_door.enrolments(person),
+            maker=self._maker,
             days=DAYS,
             longest=LONGEST.days,
             most_letters=MAX_LABEL,
@@ -96,6 +97,11 @@ class DeviceKeyPages:
         )
         answer.headers.update(_NOT_KEPT)
         return answer
+
+    def _maker(self, account_id: str) -> str:
+        """What somebody who made a code is called."""
+        account = self.platform.accounts.account(account_id)
+        return account_id if account is None else account.name
 
 
 def device_key_routes(platform: Platform) -> Sequence[BaseRoute]:
