@@ -80,6 +80,10 @@ def test_who_is_in_a_known_group_comes_in_with_its_rights(world: World) -> None:
     assert browser.get("/people").status_code in (401, 403)
 
 
+def test_the_page_to_sign_in_leads_there(world: World) -> None:
+    assert 'href="/sign-in/oidc?to=/wards"' in world.browser().get("/sign-in?to=/wards").text
+
+
 def test_rights_follow_the_groups_at_each_sign_in(world: World) -> None:
     browser = world.browser()
     world.come(browser, "u-2", groups="ioc,khí")

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -75,6 +76,14 @@ def test_a_key_is_made_shown_once_used_and_revoked(city: RunningCity, visitor: V
     assert "Đã thu hồi khóa" in browser.get("/account/keys?done=revoked").text
 
 
+def test_who_signed_in_long_ago_signs_in_anew_first(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = visitor(ENGINEER)
+    monkeypatch.setattr("dothi.web.visitors.RECENT", timedelta())
+    refused = _issue(browser)
+    assert (refused.status_code, refused.headers["location"]) == (303, "/sign-in?to=/account/keys&done=again")
+    assert "Chưa có khóa nào" in browser.get("/account/keys").text
+
+
 def test_nobody_ends_the_key_of_another(visitor: Visitor) -> None:
     one, other = visitor(ENGINEER), visitor(ENGINEER)
     id = _secret(_issue(one)).split("_")[1]
@@ -142,5 +151,6 @@ def test_nobody_makes_a_key_of_a_person(city: RunningCity, visitor: Visitor) -> 
 
 
 def test_an_address_without_a_provider_leads_nowhere(visitor: Visitor) -> None:
+    assert "/sign-in/oidc" not in visitor().get("/sign-in").text
     assert visitor().get("/sign-in/oidc").status_code == 404
     assert visitor().get("/sign-in/oidc/back?state=x&code=x").status_code == 404

@@ -121,6 +121,10 @@ _REASONS: dict[str, Text] = {
     "cross-site": Text("gửi từ trang khác", "sent by another site"),
     "stale-form": Text("biểu mẫu đã cũ", "a form that is too old"),
     "demo": Text("tài khoản trình diễn", "a demo account"),
+    "sign-in-failed": Text("nơi xác thực trả lời không tin được", "an answer of the identity provider that is not trusted"),
+    "sign-in-refused": Text("nơi xác thực từ chối", "refused by the identity provider"),
+    "no-role-here": Text("không có vai trò ở đây", "no role here"),
+    "account-disabled": Text("tài khoản đã ngừng", "the account is disabled"),
 }
 
 

@@ -85,7 +85,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
             client, secret, scope = await _asked(request)
             given, person, act = platform.tokens.issue(client, secret, scope, correlation=request.state.correlation)
         except Refusal as refusal:
-            return _refused(refusal)
+            return _refused(request, refusal)
         await platform.writer.run(person, clock.now(), lambda _: None, [act], action="token.issue")
         return _answer(
             200,
@@ -142,10 +142,11 @@ def _basic(header: str) -> tuple[str, str] | None:
     return unquote_plus(client), unquote_plus(secret)
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(request: Request, refusal: Refusal) -> Response:
     if refusal.code != "invalid_client":
         return _answer(400, {"error": refusal.code, "error_description": refusal.words})
     response = _answer(401, {"error": refusal.code, "error_description": refusal.words})
+    request.state.problem = "wrong-credentials"  # what the audit log calls it
     response.headers["www-authenticate"] = 'Basic realm="dothi", charset="UTF-8"'
     return response
 

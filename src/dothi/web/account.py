@@ -1,6 +1,5 @@
 """One's own account: password, second factors, passkeys, recovery codes, and where one is signed in."""
 
-from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -17,10 +16,8 @@ from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.web.sign_in import redeem_words
-from dothi.web.visitors import NO_STORE, grant_words, json_of, json_response, site_of
+from dothi.web.visitors import NO_STORE, grant_words, json_of, json_response, signed_in_lately, site_of, to_sign_in
 
-RECENT = timedelta(minutes=15)
-"""How long after signing in one may change what one signs in with: a desk left alone must not give an account away."""
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
     ("Android", "Android"),
@@ -41,7 +38,7 @@ class AccountPages:
     async def page(self, request: Request) -> Response:
         """All of it on one page."""
         signed = signed_of(request)
-        return _to_sign_in(request) if signed is None else await self._page(request, signed)
+        return to_sign_in(request, "/account") if signed is None else await self._page(request, signed)
 
     async def password(self, request: Request) -> Response:
         """Change the password; the other sessions end. The form comes back with what is wrong."""
@@ -154,7 +151,7 @@ class AccountPages:
             account=account,
             grants=grant_words(self.platform, account.granted, language),
             asleep=account.strong_role and not signed.strong and not signed.demo,
-            recent=self._recent(signed),
+            recent=signed_in_lately(self.accounts, signed),
             codes_left=await self.factors.codes_left(account.id),
             passkeys=self.factors.passkeys.of(account.id),
             sessions=[_shown(one, signed, language) for one in sessions],
@@ -221,13 +218,7 @@ class AccountPages:
         signed = self._signed(request)
         if signed.demo:
             raise Problem(403, "demo", "A demo person keeps nothing to sign in with.", "Make an account of your own.")
-        return signed if self._recent(signed) else _to_sign_in(request)
-
-    def _recent(self, signed: Signed) -> bool:
-        bound = self.accounts.now() - RECENT // timedelta(microseconds=1)
-        return any(
-            one.id == signed.session_id and one.created_at > bound for one in self.accounts.sessions_of(signed.account_id)
-        )
+        return signed if signed_in_lately(self.accounts, signed) else to_sign_in(request, "/account")
 
     def _account(self, signed: Signed) -> Account:
         account = self.accounts.account(signed.account_id)
@@ -242,11 +233,6 @@ def _told(request: Request) -> dict[str, str]:
 
 def _done(what: str) -> Response:
     return RedirectResponse(f"/account?done={what}" if what else "/account", 303, headers=NO_STORE)
-
-
-def _to_sign_in(request: Request) -> Response:
-    back = request.url.path if request.method == "GET" else "/account"
-    return RedirectResponse(f"/sign-in?to={back}&done=again", 303, headers=NO_STORE)
 
 
 def _too_old() -> Problem:

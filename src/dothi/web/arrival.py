@@ -75,6 +75,7 @@ class ArrivalPages:
     async def _failed(self, request: Request, problem: Problem) -> Response:
         """The page that says why somebody did not come in and what they can do."""
         title, advice = _words(problem.code, language_of(request))
+        request.state.problem = problem.code  # why, for the audit log
         failed = await run_in_threadpool(
             render,
             request,

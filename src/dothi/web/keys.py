@@ -19,7 +19,7 @@ from dothi.model.problem import Problem, bad_request, not_found
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
-from dothi.web.visitors import NO_STORE, clearance_words, grant_words
+from dothi.web.visitors import NO_STORE, clearance_words, grant_words, signed_in_lately, to_sign_in
 
 
 class KeyPages:
@@ -33,7 +33,7 @@ class KeyPages:
         return self._page(request, _signed_in(request))
 
     async def issue_own(self, request: Request) -> Response:
-        """Make a key of one's own and show it, once. Raises Problem 400, 409."""
+        """Make a key of one's own and show it, once; who signed in long ago does so anew first. Raises Problem 400, 409."""
         return await self._issue(request, _signed_in(request))
 
     async def revoke_own(self, request: Request) -> Response:
@@ -62,6 +62,9 @@ class KeyPages:
         return account.id
 
     async def _issue(self, request: Request, account: str) -> Response:
+        signed = signed_of(request)
+        if signed is None or not signed_in_lately(self.platform.accounts, signed):
+            return to_sign_in(request, request.url.path)
         form = await request.form()
         person = person_of(request)
         kind: Kind = "secret" if account != person.id and form.get("kind") == "secret" else "key"
