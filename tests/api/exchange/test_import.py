@@ -38,7 +38,7 @@ def town(tmp_path: Path) -> Any:
         quarantine=[Quarantined("http", "máy-1", "not-json", "line 1", b"\x00\xff{", "text/plain", "c", MICROS, None, 5)]
     )
     made.execute(
-        "INSERT INTO lobby VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO lobby VALUES (?,?,?,?,?,?,?,3)",
         "lạ-1",
         "mqtt",
         MICROS,
