@@ -232,6 +232,7 @@ class PersonalPages:
             agencies=self.platform.city.agencies,
             **({"q": ""} | context),
             **words(language),
+            who=partial(_who, self.platform, language),
         )
 
 
@@ -251,9 +252,6 @@ def words(language: str) -> dict[str, Any]:
             "erased": _("đã xóa hết"),
         }.get(ended, ended)
 
-    def who(person: str) -> str:
-        return {"system": _("Hệ thống"), "local-operator": _("Người vận hành tại máy")}.get(person, person)
-
     def reason_words(reason: str) -> str:
         return _("Xem dữ liệu của chính mình") if reason == OWN else reason
 
@@ -263,10 +261,17 @@ def words(language: str) -> dict[str, Any]:
     return {
         "kind_words": kind_words,
         "ended_words": ended_words,
-        "who": who,
         "reason_words": reason_words,
         "request_words": request_words,
     }
+
+
+def _who(platform: Platform, language: str, person: str) -> str:
+    """Somebody's name as long as their account is here; the id, which the audit log has too, once it is not."""
+    _ = translator(language)
+    account = platform.accounts.account(person)
+    own = {"system": _("Hệ thống"), "local-operator": _("Người vận hành tại máy")}
+    return account.name if account is not None else own.get(person, person)
 
 
 def _text(form: FormData, name: str) -> str:

