@@ -124,5 +124,8 @@ def test_a_system_is_made_without_a_link(city: RunningCity) -> None:
         told = {"name": "Trạm tổng hợp", "login": "tram-th", "kind": "system", "role.0": "device", "clearance.0": "1"}
         page = _place(admin.send_form("/people/new", "/people/new", told))
         assert page.endswith("?done=created")
-        assert "hệ thống" in admin.get(page).text
+        shown = admin.get(page).text
+        assert "hệ thống" in shown
+        assert f'href="{page.partition("?")[0]}/keys"' in shown
+        assert admin.get(f"{page.partition('?')[0]}/keys").status_code == 200
         assert admin.send_form(page, f"{page.partition('?')[0]}/link").status_code == 400
