@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from bench.harness import ROOT, city, free_port, report
-from dothi.testing.browser import ARGUMENTS, CHROMIUM
+from dothi.testing.browser import ARGUMENTS, CHROMIUM, come_in
 
 
 def weight_kb(browser_page_url: str) -> tuple[float, float]:
@@ -33,13 +33,14 @@ def weight_kb(browser_page_url: str) -> tuple[float, float]:
     return sum(sizes) / 1000, interactive
 
 
-def operations_ms(url: str) -> float:
-    """Milliseconds until the operations page's map and list answer, at desk size."""
+def operations_ms(base: str) -> float:
+    """Milliseconds until the operations page's map and list answer somebody who is signed in, at desk size."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
+        come_in(page, base)
         began = time.perf_counter()
-        page.goto(url, wait_until="commit")
+        page.goto(f"{base}/", wait_until="commit")
         page.wait_for_selector("[data-ready]", timeout=30_000, state="attached")
         took = (time.perf_counter() - began) * 1000
         browser.close()
@@ -69,7 +70,7 @@ def cold_run_s() -> float:
         )
         try:
             while time.perf_counter() - began < 600 and process.poll() is None:
-                with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
+                with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/air", timeout=5):
                     return time.perf_counter() - began
                 time.sleep(0.2)
             raise RuntimeError("make run did not serve a page")
@@ -85,10 +86,10 @@ def main() -> None:
     with city() as running:
         report("warm start to health", time.perf_counter() - began, "s", target=10, lower_is_better=True)
         base = f"http://127.0.0.1:{running.port}"
-        with urllib.request.urlopen(f"{base}/") as answer:
+        with urllib.request.urlopen(urllib.request.Request(f"{base}/", headers=running.operator)) as answer:
             page = answer.read()
         report("operations page, HTML gzipped", len(gzip.compress(page)) / 1000, "kB", target=100, lower_is_better=True)
         weight, interactive = weight_kb(f"{base}/air")
         report("public page over the wire", weight, "kB", target=100, lower_is_better=True)
         report("public page interactive", interactive, "ms", target=2000, lower_is_better=True)
-        report("operations page interactive", operations_ms(f"{base}/"), "ms", target=2000, lower_is_better=True)
+        report("operations page interactive", operations_ms(base), "ms", target=2000, lower_is_better=True)

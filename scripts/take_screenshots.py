@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, StorageState, sync_playwright
 
-from dothi.testing.browser import ARGUMENTS, CHROMIUM
+from dothi.testing.browser import ARGUMENTS, CHROMIUM, come_in
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "screens"
 PAGES = {
@@ -30,13 +30,18 @@ SETTLE = 7000  # milliseconds for map and stream
 WITH_MAP = ("operations", "past", "ward", "wall")
 
 
-def shoot(browser: Browser, base: str, name: str, path: str, size: str, language: str, dark: bool) -> Path:
-    """One picture; JPEG, because a hundred of them live in the repository."""
+def shoot(
+    browser: Browser, signed: StorageState, base: str, name: str, path: str, size: str, language: str, dark: bool
+) -> Path:
+    """One picture, as somebody who is signed in; JPEG, because a hundred of them live in the repository."""
     width, height = sizes_of(name)[size]
     if name == "wall":  # it is dark whatever the machine prefers, unless its address says otherwise
         path += f"?theme={'dark' if dark else 'light'}"
     page = browser.new_page(
-        viewport={"width": width, "height": height}, locale=language, color_scheme="dark" if dark else "light"
+        viewport={"width": width, "height": height},
+        locale=language,
+        color_scheme="dark" if dark else "light",
+        storage_state=signed,
     )
     page.goto(base + path + ("&" if "?" in path else "?") + f"lang={language}", wait_until="load")
     page.wait_for_timeout(SETTLE if name in WITH_MAP else 500)
@@ -56,10 +61,13 @@ def main(base: str) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        first = browser.new_page()
+        come_in(first, base)
+        signed = first.context.storage_state()
         for name, path in PAGES.items():
             for size in sizes_of(name):
                 for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
-                    print(shoot(browser, base, name, path, size, language, dark).name)
+                    print(shoot(browser, signed, base, name, path, size, language, dark).name)
         browser.close()
     (OUT / "README.md").write_text(contents(), encoding="utf-8")
 

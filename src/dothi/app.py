@@ -346,7 +346,7 @@ def create_app(settings: Settings) -> FastAPI:
     those of ``open_platform``.
     """
     metrics = Metrics()
-    identity = Identity(local_key_of(settings.home), loopback=settings.on_loopback)
+    identity = Identity(local_key_of(settings.home))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -33,7 +33,7 @@ def ask(
     async def known(credential: str, _: Scope) -> Person | None:
         return SENSOR if credential == "sensor" else None
 
-    identity = Identity(KEY, loopback=True)
+    identity = Identity(KEY)
     identity.accept("bearer", known)
     door: Any = Doorkeeper(
         echo,

@@ -30,7 +30,7 @@ def asked(world: World | None, *, client: str = "127.0.0.1", scheme: str = "http
 
 
 async def _asked(world: World | None, *, client: str = "127.0.0.1", scheme: str = "http", **headers: str) -> Person:
-    identity = Identity(KEY, loopback=False)
+    identity = Identity(KEY)
     identity.accounts = world.accounts if world is not None else None
     raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     scope: dict[str, Any] = {"client": (client, 5), "server": ("192.0.2.1", 80), "scheme": scheme, "headers": raw}
@@ -60,7 +60,7 @@ def test_the_key_of_the_home_folder_is_the_operators_on_the_machine_itself() -> 
 
 
 def test_a_door_may_know_more_credentials() -> None:
-    identity, one = Identity(KEY, loopback=False), Person("p-1")
+    identity, one = Identity(KEY), Person("p-1")
 
     async def check(credential: str, scope: Any) -> Person | None:
         return one if credential == "mine" else None

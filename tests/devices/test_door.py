@@ -53,7 +53,7 @@ class World:
     def __init__(self, database: Database, writer: Writer) -> None:
         self.database, self.writer = database, writer
         self.clock, self.machine, self.line = FixedClock(NOW - timedelta(days=200)), FixedClock(NOW), Line()
-        self.identity = Identity(LOCAL_KEY, loopback=True)
+        self.identity = Identity(LOCAL_KEY)
         self.registry = Registry(database, CITY, self.clock, {AIR.iri: AIR}, writer)
         self.registry.decided = self.line.expel
         self.keys = DeviceKeys(database, writer, self.machine)

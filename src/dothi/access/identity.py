@@ -27,8 +27,8 @@ class Identity:
     ``accept``.
     """
 
-    def __init__(self, local_key: str, *, loopback: bool) -> None:
-        self._local_key, self._loopback = local_key.encode(), loopback
+    def __init__(self, local_key: str) -> None:
+        self._local_key = local_key.encode()
         self._checks: dict[str, list[Check]] = {"bearer": [self._local]}
         self.accounts: Accounts | None = None
 
@@ -61,7 +61,7 @@ class Identity:
             if signed is not None and (not signed.demo or from_here(scope, headers)):
                 scope.setdefault("state", {})["signed"] = signed
                 return signed.person
-        return LOCAL_OPERATOR if self._loopback and from_here(scope, headers) else STRANGER
+        return STRANGER
 
     async def _local(self, credential: str, scope: Scope) -> Person | None:
         """The operator, for the key of the home folder on the machine itself."""

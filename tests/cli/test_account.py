@@ -1,0 +1,59 @@
+"""``dothi account``: people are admitted, found and shut out from the machine the city runs on."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from dothi.cli import account
+from dothi.cli.client import write_address
+from dothi.model.problem import Problem
+from dothi.testing.city import RunningCity, running_city
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    folder = tmp_path_factory.mktemp("city")
+    (folder / "no-data").mkdir()
+    with running_city(folder, data=folder / "no-data") as running:
+        write_address(running.home, running.base_url, running.mqtt_port)
+        yield running
+
+
+@pytest.fixture
+def dothi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run ``dothi account …`` on the city of ``home``; gives what it printed, raises what it refused with."""
+
+    def run(home: Path, *words: str) -> str:
+        monkeypatch.setenv("DOTHI_HOME", str(home))
+        monkeypatch.setenv("COLUMNS", "200")
+        typer.main.get_command(account.app).main(list(words), standalone_mode=False)
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_people_come_and_go(city: RunningCity, dothi: Callable[..., str]) -> None:
+    home = city.home
+    assert f"\n{city.base_url}/sign-in/link?token=" in "\n" + dothi(home, "first-link")
+    told = dothi(home, "add", "lan", "--name", "Nguyễn Lan", "--role", "administrator", "--clearance", "restricted")
+    assert "lan is known now." in told and "/sign-in/link?token=" in told
+    assert "meter is known now." in dothi(home, "add", "meter", "--name", "Đồng hồ", "--role", "device", "--system")
+    shown = dothi(home, "list", "--search", "nguyen")
+    assert "administrator" in shown and "1 of 1" in shown and "Đồng hồ" not in shown
+    with pytest.raises(Problem, match="has an administrator"):
+        dothi(home, "first-link")
+    assert "is shut out" in dothi(home, "disable", "meter")
+    assert "disabled" in dothi(home, "list", "--search", "meter")
+    assert "may sign in again" in dothi(home, "enable", "METER")
+    assert f"{city.base_url}/sign-in/link?token=" in dothi(home, "reset-link", "lan")
+    with pytest.raises(Problem, match="Nobody is known as"):
+        dothi(home, "disable", "nobody")
+
+
+def test_without_the_key_of_the_home_nothing_is_told(city: RunningCity, dothi: Callable[..., str], tmp_path: Path) -> None:
+    write_address(tmp_path, city.base_url, city.mqtt_port)
+    with pytest.raises(Problem) as told:
+        dothi(tmp_path, "list")
+    assert told.value.status == 401
