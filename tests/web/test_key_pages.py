@@ -133,7 +133,7 @@ def test_an_administrator_makes_a_client_for_a_system(city: RunningCity, visitor
         r"<dt>client_id</dt><dd><code>(\w+)</code></dd><dt>client_secret</dt><dd><code>([\w-]+)</code>", made.text
     )
     assert found
-    assert "shown this once" in made.text
+    assert "shown only this once" in made.text
     with httpx.Client(base_url=city.base_url, trust_env=False) as program:
         answer = program.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=(found[1], found[2]))
         assert answer.json()["scope"] == "leader"
