@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import Scope
 
@@ -28,7 +28,7 @@ from dothi.access.device_keys import DeviceKeys
 from dothi.access.identity import Identity
 from dothi.access.keys import Keys
 from dothi.access.personal.service import Personal
-from dothi.access.problems import problem_of, problem_response
+from dothi.access.problems import problem_of, problem_response, wants_page
 from dothi.access.proxies import Proxies
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
@@ -372,8 +372,11 @@ def create_app(settings: Settings) -> FastAPI:
         )
 
     async def on_error(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.code == "sign-in-needed" and request.url.path == "/" and wants_page(request):
+            return RedirectResponse("/sign-in?to=/", 303)  # who types the city's name has asked for nothing yet
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
-        return problem_response(request, problem_of(error), page, headers)
+        return problem_response(request, problem, page, headers)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         errors = error.errors() if isinstance(error, RequestValidationError) else []

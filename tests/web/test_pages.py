@@ -99,7 +99,8 @@ def test_a_stranger_gets_the_public_page_and_a_way_back_to_it(city: RunningCity)
     headers = {"accept": "text/html", "x-forwarded-for": "203.0.113.9"}
     with httpx.Client(base_url=city.base_url, trust_env=False, headers=headers) as stranger:
         assert stranger.get("/air").status_code == 200
-        for path in ("/", "/live", "/devices", "/devices.csv", "/devices/lobby", "/devices/quarantine", "/panel/urn:x"):
+        assert stranger.get("/").headers["location"] == "/sign-in?to=/"
+        for path in ("/live", "/devices", "/devices.csv", "/devices/lobby", "/devices/quarantine", "/panel/urn:x"):
             refused = stranger.get(path)
             assert refused.status_code == 401, path
             assert 'href="/air"' in refused.text
