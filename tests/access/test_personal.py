@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,13 @@ def test_purposes_make_sense_or_are_refused(small: World) -> None:
     assert refused(lambda: small.do(small.personal.seal(STEWARD, subject, "reply", "shoe", "1"))) == 400
     assert refused(lambda: small.do(small.personal.seal(STEWARD, subject, "reply", "other", "x" * 70_000))) == 413
     assert refused(lambda: small.do(small.personal.consent(STEWARD, subject, "reply", "ok"))) == 400
+    for strange in ("\ud800", {"a": object()}):
+        assert refused(small.personal.seal(STEWARD, subject, "reply", "other", strange)) == 400
+    for words in ("\ud800" * 12, "Tôi đồng ý\0 được gọi"):
+        assert refused(small.personal.consent(STEWARD, subject, "reply", words)) == 400
+        assert refused(small.personal.erase(STEWARD, subject, words)) == 400
+    long_ago = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    assert refused(small.personal.affected(OFFICER, long_ago, NOW)) == 400
     shorter = Purpose("clinic", CLINIC.title, CLINIC.why, "law", 10, CLINIC.law, "health")
     assert small.do(small.personal.declare(STEWARD, shorter)).title.en == "Clinic"
 

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from dothi.access.personal import reading
 from dothi.access.personal.breach import NOTICE, Affected
 from dothi.access.personal.export import whole
-from dothi.access.personal.model import KINDS, OWN, SHORTEST_REASON, Basis, Purpose
+from dothi.access.personal.model import KINDS, OWN, SHORTEST_REASON, Basis, Purpose, clean
 from dothi.access.policy import may
 from dothi.access.routes import person_of
 from dothi.model.clock import SystemClock, to_micros
@@ -196,7 +196,7 @@ class PersonalPages:
             moment.replace(tzinfo=city_zone()) if moment is not None and moment.tzinfo is None else moment
             for moment in typed
         )
-        return since or now - timedelta(days=1), until or now, query.get("by", "")[:64].strip() or None
+        return since or now - timedelta(days=1), until or now, clean(query.get("by", "")[:64]) or None
 
     async def _subject(self, request: Request, **more: Any) -> Response:
         person, name = person_of(request), request.path_params["subject"]

@@ -16,6 +16,7 @@ from dothi.store.connection import Connection
 NOTICE = timedelta(hours=72)
 """From finding a breach to telling of it."""
 
+_EARLIEST, _LATEST = 1970, 9000
 _KEPT = (
     "SELECT subject, purpose, kind, created_at FROM personal_record "
     "WHERE created_at < ? AND until > ? AND (ended_at IS NULL OR ended_at >= ?) ORDER BY subject, created_at"
@@ -51,6 +52,8 @@ def affected(db: Connection, person: Person, since: datetime, until: datetime, b
     With ``by`` (a person's id, a stolen account say) only the subjects that one looked at, and the kinds they saw. Only
     purposes in the asker's reach. Raises Problem 400 for a period that ends before it begins.
     """
+    if not all(_EARLIEST <= moment.year <= _LATEST for moment in (since, until)):
+        raise bad_request("The period lies beyond any calendar.", f"Give years from {_EARLIEST} to {_LATEST}.")
     if since >= until:
         raise bad_request("The period ends before it begins.", "Give a since that comes before until.")
     start, end = to_micros(since), to_micros(until)

@@ -166,17 +166,17 @@ def checked(purpose: Purpose) -> Purpose:
         raise bad_request("A purpose needs a title and a reason.", "Say in a sentence what the data is needed for.")
     if purpose.basis not in ("consent", "law"):
         raise bad_request("Personal data is kept by consent or by law.", "Set the basis to consent or law.")
-    law = nfc(purpose.law.strip())
+    law = clean(purpose.law)
     if purpose.basis == "law" and not law:
         raise bad_request("Which law?", "Name the act and article that allows to keep this without consent.")
     if not 1 <= purpose.keep_days <= LONGEST_KEEP:
         raise bad_request(f"Personal data is kept from 1 to {LONGEST_KEEP} days.", "Give the shortest that will do.")
-    return Purpose(purpose.id, title, why, purpose.basis, purpose.keep_days, law, purpose.agency or None)
+    return Purpose(purpose.id, title, why, purpose.basis, purpose.keep_days, law, clean(purpose.agency or "") or None)
 
 
 def checked_reason(reason: str) -> str:
     """Why somebody looks or erases. Raises Problem 400 for less than ``SHORTEST_REASON`` letters."""
-    told = nfc(reason.strip())
+    told = clean(reason)
     if not SHORTEST_REASON <= len(told) <= LONGEST_WORDS:
         raise bad_request(
             "A reason is missing.", f"Say in {SHORTEST_REASON} letters or more why this is needed; it is kept in the log."
@@ -191,11 +191,18 @@ def checked_kind(kind: str) -> str:
     return kind
 
 
+def clean(words: str) -> str:
+    """Words in NFC, without blanks around them. Raises Problem 400 for letters that no database keeps."""
+    if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in words):
+        raise bad_request("These words hold something that is no letter.", "Write them in UTF-8, without null characters.")
+    return nfc(words.strip())
+
+
 def gone() -> Problem:
     """The problem of a value whose key is not here."""
     return Problem(410, "erased", "This can no longer be read.", "It was erased, or its time is over. Ask the person anew.")
 
 
 def _words(text: Text) -> Text:
-    vi, en = nfc(text.vi.strip())[:LONGEST_WORDS], nfc(text.en.strip())[:LONGEST_WORDS]
+    vi, en = clean(text.vi)[:LONGEST_WORDS], clean(text.en)[:LONGEST_WORDS]
     return Text(vi, en or vi)

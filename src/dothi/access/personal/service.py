@@ -215,7 +215,11 @@ class Personal(Subjects):
         old: Record | None,
         correlation: str,
     ) -> Sealed:
-        if len(msgspec.json.encode(value)) > MOST_BYTES:
+        try:
+            size = len(msgspec.json.encode(value))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise bad_request("This value cannot be kept.", "Send what JSON can carry: text, numbers, lists.") from error
+        if size > MOST_BYTES:
             raise Problem(
                 413, "too-large", f"A value is at most {MOST_BYTES // 1024} KiB.", "Keep less, or keep it in parts."
             )

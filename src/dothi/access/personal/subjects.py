@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dothi.access.personal import reading
-from dothi.access.personal.model import Look, Purpose, Record, Request, Subject, checked, checked_reason, gone
+from dothi.access.personal.model import Look, Purpose, Record, Request, Subject, checked, checked_reason, clean, gone
 from dothi.access.policy import STRANGER, Person, may
 from dothi.access.sessions import Writes
 from dothi.model.clock import Clock, to_micros
 from dothi.model.problem import Problem, bad_request, not_found
-from dothi.model.text import nfc
 from dothi.store.audit import Act
 from dothi.store.connection import Connection, Database
 
@@ -86,7 +85,7 @@ class Subjects:
 
         Raises Problem 400 without words, 404 for no such purpose, 410 for a subject that was erased.
         """
-        told, now = nfc(words.strip()), self._clock.now()
+        told, now = clean(words), self._clock.now()
         if not 10 <= len(told) <= 5_000:
             raise bad_request("What was agreed to?", "Give the sentence that the person agreed to.")
         own = await self._entitled(person, "personal.write", subject, purpose)

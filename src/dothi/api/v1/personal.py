@@ -46,7 +46,7 @@ class NewSubject(BaseModel):
     """Somebody of whom something is to be kept."""
 
     model_config = ConfigDict(extra="forbid")
-    account: str | None = Field(None, max_length=64, description="Their account here, if they have one.")
+    account: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Their account here, if they have one.")
 
 
 class NewConsent(BaseModel):
@@ -175,7 +175,9 @@ def router(platform: Platform) -> APIRouter:
         request: Request,
         since: Annotated[datetime, Query(description="When it may have begun.")],
         until: Annotated[datetime | None, Query(description="When it ended; now if left out.")] = None,
-        by: Annotated[str | None, Query(max_length=64, description="Only what this account looked at.")] = None,
+        by: Annotated[
+            str | None, Query(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Only what this account looked at.")
+        ] = None,
     ) -> Response:
         now = SystemClock().now()
         start, end = aware(since, "since"), aware(until, "until") or now
