@@ -114,7 +114,7 @@ def test_the_second_step_by_app_and_by_recovery_code(city: RunningCity) -> None:
         assert visitor.send_form("/account/totp", "/account/totp", {"sealed": "ab" * 40, "code": "1"}).status_code == 400
         secret, codes = _with_app(visitor)
         assert len(codes) == 8
-        assert "đã qua" in visitor.get("/account").text, "this session became a strong one"
+        assert "đã qua bước hai" in visitor.get("/account").text, "this session became a strong one"
         assert _place(elsewhere.get("/account")).startswith("/sign-in"), "the others ended"
 
         visitor.send_form("/account", "/sign-out")
@@ -171,6 +171,17 @@ def test_a_new_password_ends_the_other_sessions(city: RunningCity) -> None:
         assert "phiên này" in visitor.get("/account").text
         assert _place(visitor.send_form("/account", "/account/sessions/end")) == "/account?done=ended"
         assert _place(elsewhere.get("/account")).startswith("/sign-in")
+
+
+def test_people_begin_at_a_page_of_theirs(city: RunningCity) -> None:
+    for granted, home in ((OPERATOR, "/"), (Granted("developer", 0), "/data/sql"), (None, "/account")):
+        login, _account = newcomer(city, *([granted] if granted else []))
+        with Visitor(city) as visitor:
+            assert _place(visitor.sign_in(login)) == home
+            assert visitor.get(home).status_code == 200
+    elsewhere = city.session("leader")
+    with Visitor(city, elsewhere) as visitor:
+        assert "/account/totp" not in visitor.get("/account").text, "no password, so no second step after it"
 
 
 def test_a_stranger_has_no_account_and_is_shown_the_way_in(city: RunningCity) -> None:

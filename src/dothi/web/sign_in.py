@@ -19,6 +19,9 @@ from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.web.visitors import NO_STORE, json_of, json_response, local_path, site_of
 
+_HOMES = (("operations.read", "/"), ("sql.ask", "/data/sql"))
+"""Where people begin who came in without a wish: the first page that they may open."""
+
 
 class SignIn:
     """Serves ``/sign-in`` with its ways in, and ``/sign-out``. Nothing here says whether a login exists."""
@@ -134,7 +137,8 @@ class SignIn:
             return "/sign-in"
         if account.strong_role and not signed.strong and not signed.demo:
             return "/account?done=asleep"
-        return to or ("/" if may(signed.person, "operations.read") else "/account")
+        home = next((page for action, page in _HOMES if may(signed.person, action)), "/account")
+        return to or home
 
     def _again(self, request: Request, form: FormData, problem: Problem) -> Response:
         if problem.status != 401:
