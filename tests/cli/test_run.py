@@ -4,7 +4,9 @@ from pathlib import Path
 
 import httpx
 
-from dothi.testing.city import start_city_process
+from dothi.testing.city import start_city_process, wait_until
+
+FIRST = "/sign-in/link?token="
 
 
 def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens(tmp_path: Path) -> None:
@@ -12,6 +14,7 @@ def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens
         said = city.log.read_text(encoding="utf-8")
         assert f"Hà Nội: {city.base_url}" in said
         assert "simulated data, approximate boundaries" in said
+        wait_until(lambda: FIRST in city.log.read_text(encoding="utf-8"), "the first administrator's link is printed")
         told = {"id": "survivor", "type": "AirQualityObserved"}
         asked = {"headers": city.operator, "trust_env": False}
         assert httpx.post(f"{city.base_url}/api/v1/devices", json=told, **asked).status_code == 201
@@ -23,4 +26,6 @@ def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens
             assert next(stream.iter_lines()).startswith("retry:")
             assert city.terminate() == 0
         assert not (city.home / "address").exists()
-        assert "Traceback" not in city.log.read_text(encoding="utf-8")
+        said = city.log.read_text(encoding="utf-8")
+        assert "Traceback" not in said
+        assert said.count(FIRST) == 1, "once, not at every start"
