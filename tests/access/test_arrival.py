@@ -167,6 +167,17 @@ def test_an_answer_is_good_once_and_in_one_browser(world: World) -> None:
     assert not any("dothi_session=" in one for one in again.headers.get_list("set-cookie"))
 
 
+def test_coming_in_anew_ends_the_session_before(world: World) -> None:
+    browser = world.browser()
+    world.come(browser, "u-10", groups="ioc")
+    first = browser.cookies["dothi_session"]
+    world.come(browser, "u-10", groups="ioc")
+    assert browser.cookies["dothi_session"] != first
+    account = world.account("u-10")
+    assert account is not None
+    assert len(world.city.platform.accounts.sessions_of(account.id)) == 1
+
+
 @pytest.mark.parametrize("query", ["", "?code=x", "?state=x&code=x", "?error=access_denied", "?state=%00&code=%F0%9F%92%A9"])
 def test_an_answer_that_nobody_asked_for_is_refused(world: World, query: str) -> None:
     assert world.browser().get(f"/sign-in/oidc/back{query}").status_code == 401

@@ -175,6 +175,7 @@ class Keys:
         act = Act(asker.id, "key.revoke", f"credential:{id}", "done", correlation, held.account)
         await self._writer.run(asker, now, work, [act], action=action)
         self._held.pop(id, None)
+        self._narrowed = {which: known for which, known in self._narrowed.items() if which[0] != id}
 
     def of_bearer(self, credential: str) -> Person | None:
         """Whose API key this is, with what it may at this moment; None if it is none that lives."""

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from dothi.access.arrivals import Provider, admit
-from dothi.access.identity import address_of
+from dothi.access.identity import address_of, signed_of
 from dothi.access.oidc import COOKIE, PATIENCE
 from dothi.access.routes import page
 from dothi.access.sessions import cookie_header
@@ -55,6 +55,9 @@ class ArrivalPages:
             )
         except Problem as problem:
             return await self._failed(request, problem)
+        before = signed_of(request)
+        if before is not None:  # a session that was open in this browser ends with the new one
+            await self.platform.accounts.sign_out(before, correlation=correlation)
         response = RedirectResponse(await self._after(session, arrived.to), 303)
         response.headers.append("set-cookie", cookie_header(session, secure=request.url.scheme == "https"))
         response.headers.append("set-cookie", _cookie(request, "", 0))
