@@ -1,7 +1,6 @@
 """Attributes that may be known less far than the thing they are of: decided here for every query and every answer."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.model.schema import EntityType
@@ -22,6 +21,7 @@ OF_DEVICE = {
     "type": "nullif(d.entity_type, '')",
 }
 _NOTHING: frozenset[str] = frozenset()
+Hides = Callable[[str, int, str | None, str | None], frozenset[str]]
 
 
 class Classified:
@@ -33,16 +33,30 @@ class Classified:
         declared = ((kind.iri, {one.iri: one.clearance for one in kind.attributes if one.clearance}) for kind in types)
         self._declared = {kind: attributes for kind, attributes in declared if attributes}
 
-    def hidden(self, reached: Reach, thing: Thing) -> frozenset[str]:
-        """The attributes (IRIs) of ``thing``, itself reached, that are not."""
-        attributes = self._declared.get(thing.type or "")
-        if attributes is None:
-            return _NOTHING
-        return frozenset(
-            iri
-            for iri, clearance in attributes.items()
-            if clearance > thing.clearance and not reached.covers(replace(thing, clearance=clearance))
-        )
+    def hides(self, reached: Reach) -> Hides:
+        """Asked with type, clearance, ward and agency of a thing that is reached: its attributes (IRIs) that are not.
+
+        For one answer: it remembers what it said of things that are alike.
+        """
+        if not self._declared:
+            return lambda *_: _NOTHING
+        said: dict[tuple[str, int, str | None, str | None], frozenset[str]] = {}
+
+        def hidden(kind: str, clearance: int, ward: str | None, agency: str | None) -> frozenset[str]:
+            attributes = self._declared.get(kind)
+            if attributes is None:
+                return _NOTHING
+            key = kind, clearance, ward, agency
+            found = said.get(key)
+            if found is None:
+                found = said[key] = frozenset(
+                    iri
+                    for iri, level in attributes.items()
+                    if level > clearance and not reached.covers(Thing(level, ward, agency, kind))
+                )
+            return found
+
+        return hidden
 
     def knows(self, attribute: str) -> bool:
         """True if some type classifies this attribute."""

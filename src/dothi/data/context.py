@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Person, Reach, Thing, reach
+from dothi.access.policy import Person, Reach, reach
 from dothi.data.batch import join_value
 from dothi.data.classified import Classified
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document
@@ -120,7 +120,8 @@ class Context:
             nums, total = ([], 0 if count else None) if reached is None else self._find(db, reached, query, count)
             page = _json(nums)
             rows = db.execute(db.dialect.fill(_ROWS), (page,)).fetchall()
-            hidden = {} if reached is None else {row[0]: self._hidden(db, reached, *row[2:6]) for row in rows}
+            hides = self._classified.hides(reached or Reach(public=False))
+            hidden = {row[0]: hides(self._iri(db, row[2]), *row[3:6]) for row in rows}
             table = EntityTable(
                 [row[1] for row in rows],
                 [self._iri(db, row[2]) for row in rows],
@@ -161,23 +162,19 @@ class Context:
         rows = db.execute(statement, [*question.values, query.limit, query.offset])
         return [num for (num,) in rows], total
 
-    def _hidden(
-        self, db: Connection, reached: Reach, type_id: int, clearance: int, ward: str | None, owner: str | None
-    ) -> frozenset[str]:
-        return self._classified.hidden(reached, Thing(Clearance(clearance), ward, owner, self._iri(db, type_id)))
-
     def _build(self, db: Connection, reached: Reach, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
         """Entities with kept and live attributes joined, as far as they are reached."""
         entities: dict[int, Entity] = {}
         documents: dict[int, Document] = {}
         hidden: dict[int, frozenset[str]] = {}
+        hides = self._classified.hides(reached)
         moments = _Moments()
         page = _json(nums)
         for num, urn, type_id, clearance, ward, owner, created, modified, text in db.execute(
             db.dialect.fill(_ENTITIES), (page,)
         ):
             document = read_document(text)
-            unknown = hidden[num] = self._hidden(db, reached, type_id, clearance, ward, owner)
+            unknown = hidden[num] = hides(self._iri(db, type_id), clearance, ward, owner)
             if unknown:
                 document = {iri: instances for iri, instances in document.items() if iri not in unknown}
             if attributes is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from dothi.access.policy import Clearance, Reach, Thing
+from dothi.access.policy import Reach
 from dothi.data.classified import OF_ENTITY, Classified
 from dothi.model.entity import LOCATION
 from dothi.store.connection import Connection
@@ -66,9 +66,10 @@ def subjects(
         among = "" if some is None else f" AND e.id IN ({marks(some)})"
         found += db.execute(query + among, [*values, *(some or ())]).fetchall()
     found.sort(key=lambda row: row[0])
+    hides = classified.hides(reached)
     listed = []
     for num, urn, iri, of, longitude, latitude, clearance, owner in found:
-        hidden = classified.hidden(reached, Thing(Clearance(clearance), of, owner, iri))
+        hidden = hides(iri, clearance, of, owner)
         if LOCATION in hidden:
             listed.append(Subject(num, urn, iri, None, None, hidden))
         else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Person, Reach, Thing, may, reach
+from dothi.access.policy import Clearance, Person, Reach, may, reach
 from dothi.api.exchange import entities, layout, records
 from dothi.api.exchange.forecasts import write_forecasts
 from dothi.api.exchange.layout import Manifest, Progress, Source, moment_text
@@ -271,14 +271,14 @@ def _kept(db: Connection, reached: Reach, classified: Classified) -> Iterator[tu
     """Every entity with what it shows, in the order in which they were made; a page of them in memory at a time."""
     last = 0
     condition, values = reached.where(**OF_ENTITY)
-    query = _ENTITIES.replace("{reached}", condition)
+    query, hides = _ENTITIES.replace("{reached}", condition), classified.hides(reached)
     while rows := db.execute(query, (last, *values, _PAGE)).fetchall():
         live: dict[int, list[entities.Shown]] = {}
         for num, attribute, dataset, *told in db.execute(_LIVE, (last, rows[-1][0])):
             live.setdefault(num, []).append(entities.Shown(attribute, dataset, *told))
         last = rows[-1][0]
         for num, urn, type_iri, clearance, ward, owner, created, modified, deleted, text in rows:
-            hidden = classified.hidden(reached, Thing(Clearance(clearance), ward, owner, type_iri))
+            hidden = hides(type_iri, clearance, ward, owner)
             document = {iri: instances for iri, instances in read_document(text).items() if iri not in hidden}
             seen_in = None if LOCATION in hidden else ward
             kept = KeptEntity(urn, type_iri, Clearance(clearance), seen_in, owner, created, modified, deleted, document)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dothi.access.policy import Clearance, Reach, Thing
+from dothi.access.policy import Reach, Thing
 from dothi.data.classified import OF_DEVICE, OF_ENTITY, Classified
 from dothi.data.document import read_document
 from dothi.data.past import marks_of
@@ -195,11 +195,12 @@ class Frames:
         return self._db.execute(query.replace("{reached}", condition), values)
 
     def _entities(self, reached: Reach) -> "Iterator[tuple[Any, ...]]":
+        hides = self._classified.hides(reached)
         for num, urn, kind, clearance, ward, owner, longitude, latitude, *times, doc in self._rows(
             _ENTITIES, reached, OF_ENTITY
         ):
             iri = self._names[kind]
-            hidden = self._classified.hidden(reached, Thing(Clearance(clearance), ward, owner, iri))
+            hidden = hides(iri, clearance, ward, owner)
             place = (ward, self._wards.get(ward or ""), longitude, latitude)
             seen_at = (None,) * 4 if LOCATION in hidden else place
             yield (num, iri, urn, self._short[kind], _name_of(doc, hidden), *seen_at, owner, *times)
