@@ -58,6 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     told = {"oidc_client_id": CLIENT, "oidc_client_secret": PASSWORD, "oidc_groups": GROUPS, "port": port}
+    told |= {"trusted_proxy": "127.0.0.1", "names": "city.example.vn"}
     with (
         provider(f"http://127.0.0.1:{port}/sign-in/oidc/back") as issuers,
         running_city(tmp_path_factory.mktemp("city"), oidc_issuer=issuers.careful, **told) as city,
@@ -189,6 +190,15 @@ def test_the_browser_keeps_what_it_must_bring_back_to_itself(world: World) -> No
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"} <= set(cookie.split("; "))
     asked = parse_qs(urlsplit(begun.headers["location"]).query)
     assert asked["redirect_uri"] == [world.back]
+
+
+def test_behind_tls_everything_is_of_that_name_and_of_tls_only(world: World) -> None:
+    begun = world.browser().get("/sign-in/oidc", headers={"host": "city.example.vn", "x-forwarded-proto": "https"})
+    asked = parse_qs(urlsplit(begun.headers["location"]).query)
+    assert asked["redirect_uri"] == ["https://city.example.vn/sign-in/oidc/back"]
+    (cookie,) = [one for one in begun.headers.get_list("set-cookie") if "dothi_oidc=" in one]
+    assert cookie.startswith("__Host-dothi_oidc=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
 def test_coming_in_is_in_the_audit_log_without_names(world: World) -> None:
