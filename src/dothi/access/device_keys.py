@@ -160,8 +160,9 @@ class DeviceKeys:
         return self._shown(hashed)
 
     def enrolments(self, asker: Person) -> list[Enrolment]:
-        """Every code ever made, those that are open first, then the newest. Raises Problem 403."""
-        _allow(asker)
+        """Every code ever made, those that are open first, then the newest; none for an asker who may not make any."""
+        if not may(asker, "device.write", Thing()):
+            return []
         shown = [self._shown(hashed) for hashed in self._codes]
         return sorted(shown, key=lambda one: (not self._open(one), -one.created_at.timestamp(), one.id))
 

@@ -189,7 +189,7 @@ class DeviceDoor:
         return closed
 
     def enrolments(self, asker: Person) -> list[tuple[Enrolment, bool]]:
-        """Every enrolment code and whether it lets devices in, those that do first. Raises Problem 403."""
+        """Every enrolment code and whether it lets devices in, those that do first; none for who may not make any."""
         return [(one, self._keys.is_open(one)) for one in self._keys.enrolments(asker)]
 
 

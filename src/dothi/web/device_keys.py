@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from dothi.access.device_keys import LONGEST, MAX_LABEL
+from dothi.access.policy import Thing, may
 from dothi.access.routes import page, person_of
 from dothi.model.problem import Problem, not_found
 from dothi.platform.platform import Platform
@@ -88,6 +89,7 @@ class DeviceKeyPages:
             problem=problem,
             codes=platform.device_door.enrolments(person),
             maker=self._maker,
+            makes=may(person, "device.write", Thing()),
             days=DAYS,
             longest=LONGEST.days,
             most_letters=MAX_LABEL,
