@@ -1,6 +1,7 @@
 """Settings that need more than a default: secrets in files, and TLS that is whole or not at all."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     read = Settings().database
     assert read is not None
     assert read.get_secret_value() == URL
-    assert "secret" not in repr(Settings())
+    assert "city:secret" not in repr(Settings())
     monkeypatch.setenv("DOTHI_CITY_FILE", str(file))
     assert Settings().city == "01", "only what is secret is read from a file"
 
@@ -40,3 +41,21 @@ def test_a_certificate_without_its_key_is_no_tls(tmp_path: Path) -> None:
     assert Settings(tls_certificate=certificate, tls_key=key).tls == (certificate, key)
     with pytest.raises(Problem, match="DOTHI_TLS_KEY"):
         _ = Settings(tls_certificate=certificate).tls
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        {"host": "0.0.0.0"},  # noqa: S104 - a value to judge, nothing is bound
+        {"host": "192.0.2.7"},
+        {"host": "city.example.vn"},
+        {"trusted_proxy": "127.0.0.1"},
+        {"names": "city.example.vn"},
+        {"tls_certificate": Path("a.pem"), "tls_key": Path("b.pem")},
+    ],
+)
+def test_a_city_is_alone_only_while_nothing_says_otherwise(reached: dict[str, Any]) -> None:
+    assert Settings().alone
+    assert Settings(host="localhost").alone
+    assert Settings(host="::1").alone
+    assert not Settings(**reached).alone

@@ -168,7 +168,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         if isinstance(clock, ReplayClock):
             await keep_present(writer, clock, _PROMISED)  # before anything is heard under this run
         types_of_sector = {one.id: frozenset(kind.iri for kind in one.entity_types) for one in sectors}
-        secret, demo = secret_of(settings.home), settings.on_loopback
+        secret, demo = secret_of(settings.home), settings.alone
         # People live by the machine's clock, also in a city that replays.
         accounts = Accounts(database, writer, SystemClock(), secret, types_of_sector, demo=demo)
         identity.accounts = accounts

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         return self.recording or self.data
 
     @property
+    def alone(self) -> bool:
+        """True if nothing says that anybody but this machine is to reach the web server: no address, name, proxy or TLS."""
+        return self.on_loopback and not (self.trusted_proxy or self.names or self.tls_certificate)
+
+    @property
     def on_loopback(self) -> bool:
         """True if only this machine can reach the web server."""
         if self.host == "localhost":

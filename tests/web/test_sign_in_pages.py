@@ -53,6 +53,8 @@ def test_a_first_start_offers_demo_people_until_somebody_real_is_there(tmp_path:
         page = demo.get("/sign-in").text
         assert re.findall(r'name="role" value="(\w+)"', page) == list(DEMO_ROLES)
         assert "TRÌNH DIỄN" in page
+        carried = httpx.get(f"{city.base_url}/sign-in", headers={"x-forwarded-for": "203.0.113.9"}, trust_env=False)
+        assert carried.status_code == 200 and 'name="role"' not in carried.text, "a proxy may bring anybody"
         assert _place(demo.send_form("/sign-in", "/sign-in/demo", {"role": "administrator", "to": "/wards"})) == "/wards"
         assert "TRÌNH DIỄN" in demo.get("/wards").text
         assert demo.get("/account").status_code == 200
@@ -147,7 +149,11 @@ def test_what_one_signs_in_with_changes_only_just_after_signing_in(city: Running
             assert _place(visitor.send_form("/account", path)) == "/sign-in?to=/account&done=again", path
         assert city.platform.accounts.factors(account) == {"totp", "recovery"}
         session.created_at += 16 * 60 * 1_000_000
+        accounts = city.platform.accounts
+        elsewhere = city.run(accounts.open_session(account, strong=True, address="", agent="", correlation=""))
         assert _place(visitor.send_form("/account", "/account/totp/remove")) == "/account?done=totp-removed"
+        with Visitor(city, elsewhere) as other:
+            assert _place(other.get("/account")).startswith("/sign-in"), "the other sessions end with it"
         assert city.platform.accounts.factors(account) == set()
 
 

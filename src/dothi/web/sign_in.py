@@ -6,10 +6,10 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dothi.access.accounts import NeedsSecond
+from dothi.access.accounts import NeedsSecond, wrong
 from dothi.access.admitting import Ticket, checked_login, checked_name, stale_link
 from dothi.access.factors import Factors
-from dothi.access.identity import address_of, signed_of
+from dothi.access.identity import address_of, from_here, signed_of
 from dothi.access.policy import may
 from dothi.access.roles import ROLES
 from dothi.access.sessions import Signed, cookie_header
@@ -88,8 +88,15 @@ class SignIn:
     async def demo(self, request: Request) -> Response:
         """In as the demo person of a role. Raises Problem 401 where no demo is offered."""
         form = await request.form()
-        cookie = await self.platform.demo.sign_in(_text(form, "role"), **_visit(request))
+        role = _text(form, "role")
+        if role not in self._demo_roles(request):
+            raise wrong()
+        cookie = await self.platform.demo.sign_in(role, **_visit(request))
         return await self._in(request, cookie, _text(form, "to"))
+
+    def _demo_roles(self, request: Request) -> tuple[str, ...]:
+        """The demo people there are for this request: none for one that a proxy carried, which may come from anywhere."""
+        return self.platform.demo.roles if from_here(request.scope, request.scope["headers"]) else ()
 
     async def passkey_options(self, request: Request) -> Response:
         """What the browser needs to ask for a passkey. Raises Problem 404 under an address that has none."""
@@ -156,7 +163,7 @@ class SignIn:
             login=login or (known.login if known is not None else ""),
             known=known is not None,
             done=request.query_params.get("done", ""),
-            demo=[(role, ROLES[role].title.in_language(language)) for role in self.platform.demo.roles],
+            demo=[(role, ROLES[role].title.in_language(language)) for role in self._demo_roles(request)],
             site=site_of(request),
             here=_named_address(request),
         )
