@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from exchange_world import NOW, PM, STATION, Town, acts, at, contents, row, urn
@@ -20,7 +21,8 @@ from dothi.data.batch import EntityChange, Quarantined
 from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.problem import Problem
-from dothi.store.audit import verify
+from dothi.store.audit import last_seal, verify
+from dothi.store.checkpoints import AuditKey, checkpoints
 from dothi.store.tables import METADATA
 
 MICROS = to_micros(NOW)
@@ -230,6 +232,32 @@ def test_a_forged_audit_log_and_a_forged_file_are_refused(town: Town, tmp_path: 
     _signed(tmp_path / "out", layout.ENTITIES, b'{"id":"x"}\n')
     with pytest.raises(Problem, match="holds what no export holds"):
         Town(tmp_path / "c").take(tmp_path / "out")
+
+
+def test_checkpoints_of_the_audit_log_travel_and_are_held_against_it(town: Town, tmp_path: Path) -> None:
+    with town.database.reader() as db:
+        seq, head = last_seal(db)
+    (tmp_path / "keys").mkdir()
+    signed = AuditKey.of(tmp_path / "keys").sign("hanoi", seq, MICROS, head)
+    town.execute("INSERT INTO audit_checkpoint VALUES (?,?,?,?,?,?)", *msgspec.structs.astuple(signed))
+    town.export(tmp_path / "out")
+    elsewhere = Town(tmp_path / "there")
+    elsewhere.take(tmp_path / "out")
+    with elsewhere.database.reader() as db:
+        verdict = verify(db)
+        assert (verdict.intact, verdict.proven, checkpoints(db)) == (True, seq, [signed])
+    elsewhere.close()
+    told = (tmp_path / "out" / "audit_checkpoint.ndjson").read_bytes()
+    _signed(tmp_path / "out", "audit_checkpoint.ndjson", told.replace(b'"seq":%d' % seq, b'"seq":%d' % (seq - 1)))
+    with pytest.raises(Problem, match=f"the checkpoint at act {seq - 1} of its audit log is not what was signed"):
+        Town(tmp_path / "a").take(tmp_path / "out")
+    _signed(tmp_path / "out", "audit_checkpoint.ndjson", told)
+    whole = (tmp_path / "out" / layout.AUDIT).read_bytes().splitlines(keepends=True)
+    cut = json.loads(whole[seq - 2])["hash"]
+    _signed(tmp_path / "out", layout.AUDIT, b"".join(whole[: seq - 1]))
+    _rewrite(tmp_path / "out", f'"audit_head": "{head.hex()}"', f'"audit_head": "{cut}"')
+    with pytest.raises(Problem, match="does not end where"):
+        Town(tmp_path / "b").take(tmp_path / "out")
 
 
 class Interrupted(Exception):  # noqa: N818 - a test's own
