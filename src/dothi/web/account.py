@@ -78,11 +78,12 @@ class AccountPages:
         return await self._strengthen(request, signed, self._codes(request, signed, codes))
 
     async def drop_totp(self, request: Request) -> Response:
-        """Ask for the app's code no more."""
+        """Ask for the app's code no more; the other sessions end."""
         signed = self._trusted(request)
         if not isinstance(signed, Signed):
             return signed
         await self.factors.drop_totp(signed.person, **_told(request))
+        await self._end_others(request, signed)
         return _done("totp-removed")
 
     async def codes(self, request: Request) -> Response:
@@ -120,11 +121,12 @@ class AccountPages:
         return await self._strengthen(request, signed, json_response({"to": "/account?done=passkey"}))
 
     async def remove_passkey(self, request: Request) -> Response:
-        """Forget one passkey. Raises Problem 404."""
+        """Forget one passkey; the other sessions end. Raises Problem 404."""
         signed = self._trusted(request)
         if not isinstance(signed, Signed):
             return signed
         await self.factors.passkeys.remove(signed.person, request.path_params["passkey"], **_told(request))
+        await self._end_others(request, signed)
         return _done("passkey-removed")
 
     async def end_sessions(self, request: Request) -> Response:
@@ -206,6 +208,9 @@ class AccountPages:
         )
         response.headers.append("set-cookie", cookie_header(cookie, secure=request.url.scheme == "https"))
         return response
+
+    async def _end_others(self, request: Request, signed: Signed) -> None:
+        await self.accounts.end_sessions(signed.account_id, but=signed.session_id, correlation=request.state.correlation)
 
     def _signed(self, request: Request) -> Signed:
         signed = signed_of(request)
