@@ -32,14 +32,16 @@ class Classified:
     def __init__(self, types: Iterable[EntityType]) -> None:
         declared = ((kind.iri, {one.iri: one.clearance for one in kind.attributes if one.clearance}) for kind in types)
         self._declared = {kind: attributes for kind, attributes in declared if attributes}
+        self._strictest = max((max(one.values()) for one in self._declared.values()), default=Clearance.PUBLIC)
 
-    def hides(self, reached: Reach) -> Hides:
+    def hides(self, reached: Reach) -> Hides | None:
         """Asked with type, clearance, ward and agency of a thing that is reached: its attributes (IRIs) that are not.
 
-        For one answer: it remembers what it said of things that are alike.
+        For one answer: it remembers what it said of things that are alike. None where nothing is ever hidden.
         """
-        if not self._declared:
-            return lambda *_: _NOTHING
+        throughout = reached.throughout
+        if throughout is not None and throughout >= self._strictest:
+            return None
         said: dict[tuple[str, int, str | None, str | None], frozenset[str]] = {}
 
         def hidden(kind: str, clearance: int, ward: str | None, agency: str | None) -> frozenset[str]:

@@ -120,13 +120,15 @@ class Context:
             nums, total = ([], 0 if count else None) if reached is None else self._find(db, reached, query, count)
             page = _json(nums)
             rows = db.execute(db.dialect.fill(_ROWS), (page,)).fetchall()
-            hides = self._classified.hides(reached or Reach(public=False))
-            hidden = {row[0]: hides(self._iri(db, row[2]), *row[3:6]) for row in rows}
+            hides = None if reached is None else self._classified.hides(reached)
+            told = ((row[0], hides(self._iri(db, row[2]), *row[3:6])) for row in rows) if hides else ()
+            hidden = {num: unknown for num, unknown in told if unknown}
+            unplaced = {num for num, unknown in hidden.items() if LOCATION in unknown}
             table = EntityTable(
                 [row[1] for row in rows],
                 [self._iri(db, row[2]) for row in rows],
-                [None if LOCATION in hidden[row[0]] else row[4] for row in rows],
-                [None if row[6] is None or LOCATION in hidden[row[0]] else (row[6], row[7]) for row in rows],
+                [None if row[0] in unplaced else row[4] for row in rows],
+                [None if row[6] is None or row[0] in unplaced else (row[6], row[7]) for row in rows],
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
@@ -137,13 +139,13 @@ class Context:
             places = {row[0]: place for place, row in enumerate(rows)}
             for iri in wanted:
                 for num, text in db.execute(db.dialect.fill(_KEPT), (page, _json(iri))):
-                    if iri not in hidden[num]:
+                    if iri not in hidden.get(num, ()):
                         fill_kept(table, places[num], iri, text)
             for num, name, observed_at, number, other, grade, reasons in db.execute(
                 db.dialect.fill(_LIVE_DEFAULT), (page, _json(list(names)))
             ):
                 iri, place = names[name], places[num]
-                if iri in hidden[num]:
+                if hidden and iri in hidden.get(num, ()):
                     continue
                 table.values[iri][place] = number if other is None else join_value(number, other)
                 table.observed_at[iri][place] = observed_at
@@ -174,8 +176,9 @@ class Context:
             db.dialect.fill(_ENTITIES), (page,)
         ):
             document = read_document(text)
-            unknown = hidden[num] = hides(self._iri(db, type_id), clearance, ward, owner)
+            unknown = hides(self._iri(db, type_id), clearance, ward, owner) if hides else None
             if unknown:
+                hidden[num] = unknown
                 document = {iri: instances for iri, instances in document.items() if iri not in unknown}
             if attributes is not None:
                 document = {iri: instances for iri, instances in document.items() if iri in attributes}
@@ -186,7 +189,7 @@ class Context:
                 if valued:
                     kept[iri] = valued
             type_iri = self._iri(db, type_id)
-            seen_in = None if LOCATION in unknown else ward
+            seen_in = None if unknown and LOCATION in unknown else ward
             entities[num] = Entity(urn, type_iri, kept, seen_in, owner, moments[created], moments[modified])
         statement, values = db.dialect.fill(_LIVE), [page]
         if attributes is not None:
@@ -197,7 +200,7 @@ class Context:
             statement, values
         ):
             iri = self._iri(db, name)
-            if iri in hidden[num]:
+            if hidden and iri in hidden.get(num, ()):
                 continue
             dataset_id = self._iri(db, dataset) if dataset else None
             shell = _shell(documents[num].get(iri, ()), dataset_id)

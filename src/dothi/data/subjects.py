@@ -12,6 +12,9 @@ T = TypeVar("T")
 MOST_IN = 500  # values in one IN (…)
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Subject(NamedTuple):
     """An entity a question is of. ``place`` is the middle of where it is now (longitude, latitude); ``hidden`` are the
     attributes (IRIs) that whoever asks may not know of it.
@@ -69,7 +72,7 @@ def subjects(
     hides = classified.hides(reached)
     listed = []
     for num, urn, iri, of, longitude, latitude, clearance, owner in found:
-        hidden = hides(iri, clearance, of, owner)
+        hidden = hides(iri, clearance, of, owner) if hides else _NOTHING
         if LOCATION in hidden:
             listed.append(Subject(num, urn, iri, None, None, hidden))
         else:

@@ -278,7 +278,7 @@ def _kept(db: Connection, reached: Reach, classified: Classified) -> Iterator[tu
             live.setdefault(num, []).append(entities.Shown(attribute, dataset, *told))
         last = rows[-1][0]
         for num, urn, type_iri, clearance, ward, owner, created, modified, deleted, text in rows:
-            hidden = hides(type_iri, clearance, ward, owner)
+            hidden = hides(type_iri, clearance, ward, owner) if hides else frozenset[str]()
             document = {iri: instances for iri, instances in read_document(text).items() if iri not in hidden}
             seen_in = None if LOCATION in hidden else ward
             kept = KeptEntity(urn, type_iri, Clearance(clearance), seen_in, owner, created, modified, deleted, document)

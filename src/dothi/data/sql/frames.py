@@ -200,7 +200,7 @@ class Frames:
             _ENTITIES, reached, OF_ENTITY
         ):
             iri = self._names[kind]
-            hidden = hides(iri, clearance, ward, owner)
+            hidden = hides(iri, clearance, ward, owner) if hides else frozenset[str]()
             place = (ward, self._wards.get(ward or ""), longitude, latitude)
             seen_at = (None,) * 4 if LOCATION in hidden else place
             yield (num, iri, urn, self._short[kind], _name_of(doc, hidden), *seen_at, owner, *times)
