@@ -6,9 +6,10 @@ Each runs in a process of its own: Linux counts what a parent had resident into 
 import subprocess
 import sys
 
-from bench import audit, exchange, homes, ingest, lake, live, past, query, runs, sealing, start
+from bench import access, audit, exchange, homes, ingest, lake, live, past, query, runs, sealing, start
 
 BENCHES = {
+    "access": access.main,
     "audit": audit.main,
     "exchange": exchange.main,
     "ingest": ingest.main,
