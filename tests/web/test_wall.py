@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dothi.platform.sector import MapPoint, Tile
+from dothi.testing.browser import come_in
 from dothi.testing.city import RunningCity, start_city_process, wait_until
 from dothi.web.view import TileView
 from dothi.web.wall import verdict, worst
@@ -148,6 +149,7 @@ def test_a_wall_that_lost_its_city_says_since_when_and_comes_back(browser: Brows
         port = free.getsockname()[1]
     with start_city_process(tmp_path, port=port) as city:
         page = browser.new_page(base_url=city.base_url, viewport={"width": 1920, "height": 1080}, locale="vi")
+        come_in(page, city.base_url)
         page.goto("/wall")
         wall = page.locator(".wall")
         expect(wall).to_have_attribute("data-state", "live", timeout=30_000)
