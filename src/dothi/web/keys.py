@@ -54,8 +54,7 @@ class KeyPages:
         return await self._revoke(request, account, f"/people/{account}/keys")
 
     def _system(self, request: Request) -> str:
-        """The system in the address, if the asker may know of it. Raises Problem 403, 404."""
-        _signed_in(request)
+        """The system in the address, if the asker may know of it. Raises Problem 404."""
         account = self.platform.accounts.get(person_of(request), request.path_params["account"])
         if account.kind != "system":
             raise not_found("system", account.id)
