@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dothi.devices.registry import MappingRule
+from dothi.model.clearance import Clearance
 from dothi.model.entity import LOCATION
 from dothi.model.reading import Reason
 from dothi.model.schema import AttributeType, EntityType
@@ -47,7 +48,7 @@ class Field:
 class Template:
     """The fields of all devices of one type and mapping: ``positions`` finds the field of a key, ``first`` numbers them.
 
-    ``place`` is the field of where the device says it is.
+    ``place`` is the field of where the device says it is. ``personal`` are the keys that take nothing but sealed values.
     """
 
     def __init__(self, kind: EntityType | None, mapping: Mapping[str, MappingRule], first: int) -> None:
@@ -56,6 +57,9 @@ class Template:
         chosen = declared | mapped
         self.fields = (*chosen.values(), Field(LOCATION, type=_PLACE))
         self.positions = {key: position for position, key in enumerate(chosen)}
+        self.personal = frozenset(
+            key for key, one in chosen.items() if one.type is not None and one.type.clearance >= Clearance.PERSONAL
+        )
         self.place = len(chosen)
         self.first = first
         self._shapes: dict[tuple[str, ...], tuple[int, ...]] = {}

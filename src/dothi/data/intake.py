@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dothi.access.personal.sealing import record_of
 from dothi.data.batch import FloatArray, IntArray, Quarantined, Readings
 from dothi.data.checks import Checks, Judged, believable_times
 from dothi.data.fields import FieldColumns, Template, read_stated
@@ -124,6 +125,8 @@ class Intake:
                         detail = f"{device.entity_id} does not exist: register the device again"
                         sheet.quarantine.append(_held(message, "no-entity", detail, encode(item), item.device))
                         continue
+                if plan.template.personal and not self._sealed(plan.template, item, message, sheet):
+                    continue
                 at = received if item.at is None else item.at
                 if not oldest <= at <= newest:
                     detail = "more than a day ahead of the city's clock" if at > newest else "ten years ago or more"
@@ -175,6 +178,19 @@ class Intake:
         self._plan_first[plan.number], self._plan_field[plan.number] = plan.first, template.first
         self._plan_flags[plan.number] = Reason.SHARED_PLACE if SHARED_PLACE in device.flags else Reason.NONE
         return plan
+
+    def _sealed(self, template: Template, item: DeviceMessage, message: Message, sheet: _Sheet) -> bool:
+        """Leave out of ``item`` what is personal and not sealed, before anything else can keep it; False if nothing is left.
+
+        That it came is told in quarantine, without a letter of it: what is held there is not forgotten with a key.
+        """
+        bare = [key for key in item.values if key in template.personal and record_of(_stated(item.values[key])) is None]
+        if bare:
+            detail = "not sealed: " + ", ".join(repr(key) for key in bare)
+            sheet.quarantine.append(_held(message, "unsealed", detail[:500], b"", item.device))
+            for key in bare:
+                del item.values[key]
+        return bool(item.values) or item.location is not None
 
     def _mapped(
         self, plan: _Plan, item: DeviceMessage, message: Message, sheet: _Sheet
@@ -257,6 +273,11 @@ class Intake:
                 self._checks.declare(number, one.type)
             self._slots[slot[row]] = number
         return _column(self._slots)[slot]
+
+
+def _stated(value: Value) -> object:
+    """A value, or what it states: {"value": …}."""
+    return value.get("value") if isinstance(value, dict) else value
 
 
 def _column(values: "array[int]") -> IntArray:

@@ -34,6 +34,9 @@ _RESOLVED_KEPT = 10_000
 
 REASONS: dict[str, Text] = PAYLOAD_REASONS | {
     "unmapped-key": Text("Khóa chưa được ánh xạ tới thuộc tính nào", "The key is not mapped to an attribute"),
+    "unsealed": Text(
+        "Dữ liệu cá nhân chưa niêm phong; nội dung không được giữ", "Personal data that is not sealed; nothing of it is kept"
+    ),
     "absurd-time": Text("Thời điểm đo cách xa giờ của thành phố", "The time is far from the city's clock"),
     "no-entity": Text("Thực thể của thiết bị không còn", "The device's entity is gone"),
     "unexpected-answer": Text(
