@@ -97,6 +97,8 @@ def test_another_site_another_challenge_another_owner_and_a_copied_key_open_noth
     _refused(401, lambda: bench.recognise(bench.signed(key, flags=PRESENT)))
     _refused(401, lambda: bench.recognise(bench.signed(key, owner=text(bench.known("hoa").id.encode()))))
     _refused(401, lambda: bench.recognise(bench.signed(SoftPasskey())))
+    for id in ("", "\0", "\ud800", "ế", "x" * 5000):
+        _refused(401, lambda id=id: bench.recognise(bench.signed(key) | {"id": id}))
     forged = bench.signed(key)
     forged["response"]["signature"] = text(b"0" * 70)
     _refused(401, lambda: bench.recognise(forged))

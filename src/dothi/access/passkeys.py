@@ -120,7 +120,7 @@ class Passkeys:
 
         id, key, counter = await _checked(check)
         now = self._clock.now()
-        made = Passkey(id, nfc(label.strip())[:_LABEL], now, None)
+        made = Passkey(id, nfc("".join(filter(str.isprintable, label)).strip())[:_LABEL], now, None)
 
         def work(connection: Connection) -> None:
             ((count,),) = connection.execute(
@@ -168,7 +168,9 @@ class Passkeys:
 
     async def recognise(self, answer: Mapping[str, Any], site: Site) -> str:
         """The account whose passkey signed ``answer``. Raises Problem 401 if none did, 400 for an answer to nothing."""
-        challenge, id = self._answered_one(answer, ""), str(answer.get("id", ""))
+        id = str(answer.get("id", ""))
+        if not (id.isascii() and id.isprintable()):
+            raise _unknown()
 
         def kept() -> Any:
             with self._database.reader() as connection:
@@ -179,6 +181,7 @@ class Passkeys:
         row = await asyncio.to_thread(kept)
         if row is None or _owner(answer) not in (None, row[0]):
             raise _unknown()
+        challenge = self._answered_one(answer, "")  # only now: answers by keys that nobody has are not remembered
         account, key, counter = row
 
         def check() -> int:
@@ -226,8 +229,8 @@ class Passkeys:
         challenge = _told_challenge(answer)
         head, now = challenge[: _NONCE + _END], to_micros(self._clock.now())
         ours = hmac.compare_digest(challenge[_NONCE + _END :], self._proof(head, account))
-        for old in [one for one, end in self._answered.items() if end <= now]:
-            del self._answered[old]
+        while self._answered and next(iter(self._answered.values())) <= now:
+            del self._answered[next(iter(self._answered))]
         end = int.from_bytes(head[_NONCE:], "big")
         if not ours or end <= now or challenge in self._answered:
             raise Problem(400, "stale-challenge", "This took too long, or was sent before.", "Begin again.")
