@@ -222,6 +222,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             provider=provider_of(settings, secret),
             metrics=metrics,
         )
+        device_door.refusals = platform.auditing.refusals
         platform.forecasts = Forecasts(platform)
         platform.runs = Runs(platform)
         for process in (one for sector in sectors for one in sector.processes):

@@ -58,7 +58,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
         (("run",), {"DOTHI_CITY": "99", "DOTHI_PORT": "0"}, "Set DOTHI_CITY to one of"),
         (("run",), {"DOTHI_DATA": "/nowhere/at/all", "DOTHI_PORT": "0"}, "Mend DOTHI_DATA"),
         (("run",), {"DOTHI_SECTORS": "tides", "DOTHI_PORT": "0"}, "No sector 'tides'"),
-        (("run",), {"DOTHI_HOST": "192.0.2.1", "DOTHI_PORT": "0"}, "Set DOTHI_HOST"),
+        (("run",), {"DOTHI_HOST": "192.0.2.1", "DOTHI_PORT": "0"}, "Set DOTHI_TLS_CERTIFICATE"),
         (("city", "search", "qqqq"), {}, "No ward or commune"),
         (("backup", "out.tar.gz"), {}, "There is no city"),
         (("restore", "nothing.tar.gz"), {}, "nothing.tar.gz"),
@@ -145,6 +145,37 @@ def test_a_file_is_replayed_and_its_device_admitted_and_refused(city: RunningCit
     assert dothi(city.home, "devices", "refuse", "cli-1").returncode == 0
     assert "No device" in refused(dothi(city.home, "devices", "refuse", "nobody"))
     assert "cannot be used" in refused(dothi(city.home, "devices", "admit", "x", "--type", "Nothing", "--name", "x"))
+
+
+def test_the_first_sensor_as_its_tutorial_has_it(city: RunningCity) -> None:
+    """Enrol, speak, admit, issue, speak again, take back: secrets alone on stdout, so that a shell can keep them."""
+    readings, body = f"{city.base_url}/api/v1/devices/cli-sensor/readings", {"values": {"pm25": 21.5}}
+
+    def send(secret: str) -> int:
+        return httpx.post(readings, json=body, auth=("cli-sensor", secret), trust_env=False).status_code
+
+    enrolled = dothi(city.home, "devices", "enrol", "--label", "Thử", "--days", "1")
+    code = enrolled.stdout.strip()
+    assert (enrolled.returncode, len(code.split())) == (0, 1)
+    assert send(code) == 202
+    wait_until(lambda: "cli-sensor" in dothi(city.home, "devices", "list", "--lobby").stdout, "it waits in the lobby")
+    place = ("--longitude", "105.85", "--latitude", "21.03", "--cadence", "60")
+    admitted = dothi(
+        city.home, "devices", "admit", "cli-sensor", "--type", "AirQualityObserved", "--name", "Của tôi", *place
+    )
+    assert admitted.returncode == 0, admitted.stderr
+    assert send(code) == 403
+    secret = dothi(city.home, "devices", "secret", "cli-sensor").stdout.strip()
+    assert send(secret) == 202
+    assert dothi(city.home, "devices", "withdraw", "cli-sensor").returncode == 0
+    assert send(secret) == 401
+    listed = dothi(city.home, "devices", "enrolments").stdout
+    number = enrolled.stderr.split()[-1]
+    assert number in listed
+    assert code not in listed
+    assert dothi(city.home, "devices", "close", number).returncode == 0
+    assert send(code) == 401
+    assert "No enrolment code" in refused(dothi(city.home, "devices", "close", "0" * 12))
 
 
 def test_devices_are_registered_from_a_file(city: RunningCity, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from shapely import box
 from dothi.access.device_keys import DEVICE, DeviceKeys
 from dothi.access.identity import Identity
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance, Grant, Person, Scope, may
+from dothi.access.refusals import Refusals
 from dothi.data.writer import Writer
 from dothi.devices.door import DeviceDoor
 from dothi.devices.lobby import MAX_READINGS
@@ -58,6 +59,7 @@ class World:
         self.registry.decided = self.line.expel
         self.keys = DeviceKeys(database, writer, self.machine)
         self.door = DeviceDoor(self.registry, self.keys, self.line, self.identity, self.clock, self.machine)
+        self.door.refusals = self.refusals = Refusals()
 
     async def known(self, *devices: str) -> None:
         await self.registry.register_many(LOCAL_OPERATOR, [DeviceSpec(one, "Station", cadence_s=60) for one in devices])
@@ -121,6 +123,10 @@ def test_a_device_sends_for_itself_and_for_nobody_else(tmp_path: Path) -> None:
         for user, password in (("b", secret), ("a", other), ("a", ""), ("", secret), ("a", secret[:-1]), ("ghost", secret)):
             assert await world.knock(user, password) is None
         assert world.door.refused == 6
+        (noted,) = world.refusals.take(all=True)
+        assert (noted.person_id, noted.action, noted.source) == ("stranger", "reading.write", "mqtt 127.0.0.1")
+        assert noted.detail == "6 times"
+        assert secret not in str(noted)
 
         for person in (await world.basic("a", secret), await world.http("Bearer", secret)):
             assert person.id == DEVICE + "a"

@@ -9,7 +9,8 @@ from starlette.types import Scope
 
 from dothi.access.device_keys import DEVICE, ENROLMENT, DeviceKeys, Enrolment
 from dothi.access.identity import Identity
-from dothi.access.policy import Clearance, Person, Thing, reach
+from dothi.access.policy import STRANGER, Clearance, Person, Thing, reach
+from dothi.access.refusals import Refusals
 from dothi.devices.payload import DEVICE_ID
 from dothi.devices.registry import Registry
 from dothi.model.clock import Clock
@@ -48,6 +49,9 @@ class DeviceDoor:
         self._clock, self._machine = clock, machine
         self._guests: dict[str, set[str]] = {}  # who came by MQTT with a code that is open
         self.refused = 0
+        self.refusals: Refusals | None = (
+            None  # where those who are turned away by MQTT are noted; by HTTP the doorkeeper does
+        )
         identity.accept("basic", self._basic)
         identity.accept("bearer", self._bearer)
 
@@ -60,7 +64,11 @@ class DeviceDoor:
         the password, under any name. Nobody may use the client id of another device: that would end its session.
         """
         allowed = await self._admits(visitor)
-        self.refused += allowed is None
+        if allowed is None:
+            self.refused += 1
+            if self.refusals is not None:
+                source = f"mqtt {visitor.address}".strip()
+                self.refusals.note(STRANGER.id, "reading.write", visitor.user, "wrong-credentials", source=source)
         return allowed
 
     async def _admits(self, visitor: Visitor) -> Pass | None:
