@@ -80,7 +80,9 @@ def _welcome(platform: "Platform", url: str, mqtt: int) -> str:
     else:
         kind = "simulated data" if platform.simulated else "live data"
     rough = ", approximate boundaries" if platform.city.approximate else ""
-    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  MQTT on 127.0.0.1:{mqtt} · API {url}/docs · Ctrl-C stops"
+    host = "127.0.0.1" if platform.settings.tls is None else f"{platform.settings.host} (TLS)"
+    doors = f"MQTT {mqtt} on {host} · new devices: dothi devices enrol · API {url}/docs · Ctrl-C stops"
+    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  {doors}"
 
 
 async def _tell_first_link(platform: "Platform", url: str) -> None:
