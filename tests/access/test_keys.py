@@ -241,35 +241,34 @@ def test_use_is_noted_and_keeps_the_account_awake(world: World) -> None:
 
 
 def codes(names: str) -> st.SearchStrategy[frozenset[str] | None]:
-    return st.none() | st.frozensets(st.sampled_from(names), max_size=2)
+    return st.sampled_from([None, frozenset(names[0]), frozenset(names)])
 
 
-ROLES = ("operator", "engineer", "leader")
+# Few roles, codes and clearances, so that what is drawn meets often.
+ROLES = ("operator", "leader")
 grants = st.lists(
     st.builds(
         Grant,
         st.sampled_from(ROLES),
         st.builds(Scope, codes("ab"), codes("cd"), codes("ef")),
-        st.sampled_from(list(Clearance)[:3]),
+        st.sampled_from(list(Clearance)[1:3]),
     ),
-    max_size=3,
+    min_size=1,
+    max_size=2,
 )
-things = st.builds(
-    Thing,
-    st.sampled_from(Clearance),
-    st.none() | st.sampled_from("ab"),
-    st.none() | st.sampled_from("cd"),
-    st.none() | st.sampled_from("ef"),
-)
+things = st.builds(Thing, st.sampled_from(list(Clearance)[1:3]), st.sampled_from("ab"), st.sampled_from("cd"), st.just("e"))
 
 
 @settings(max_examples=60)
-@given(mine=grants, bounds=grants, thing=things, action=st.sampled_from(["operations.read", "sql.ask", "device.write"]))
-def test_a_narrowed_grant_holds_exactly_where_both_do(
-    mine: list[Grant], bounds: list[Grant], thing: Thing, action: str
-) -> None:
+@given(mine=grants, bounds=grants, thing=things)
+def test_a_narrowed_grant_holds_exactly_where_both_do(mine: list[Grant], bounds: list[Grant], thing: Thing) -> None:
     def allowed(given: Sequence[Grant], role: str) -> bool:
-        return may(Person("x", tuple(one for one in given if one.role == role)), action, thing)
+        return may(Person("x", tuple(one for one in given if one.role == role)), "operations.read", thing)
 
     both = any(allowed(mine, role) and allowed(bounds, role) for role in ROLES)
-    assert may(Person("x", narrow(mine, bounds)), action, thing) == both
+    assert may(Person("x", narrow(mine, bounds)), "operations.read", thing) == both
+
+
+def test_a_key_knows_no_more_than_it_was_given_and_no_more_than_its_account() -> None:
+    low, high = Grant("operator", clearance=Clearance.INTERNAL), Grant("operator", clearance=Clearance.RESTRICTED)
+    assert narrow([low], [high]) == narrow([high], [low]) == (low,)

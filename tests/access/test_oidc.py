@@ -101,7 +101,12 @@ def test_an_answer_is_good_once(careful: World) -> None:
     url, cookie = careful.begin()
     answer = careful.answer(url)
     careful.finish(cookie, answer)
+    careful.oidc._ask = nobody  # what came before is not even asked about
     assert careful.refused(cookie, answer) == "sign-in-failed"
+
+
+async def nobody(*_: Any, **__: Any) -> bytes:
+    raise AssertionError("the provider was asked")
 
 
 def test_a_code_that_was_used_is_worth_nothing_in_another_sign_in(careful: World) -> None:

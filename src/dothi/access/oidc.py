@@ -255,7 +255,7 @@ def key_set(body: bytes) -> "KeySet":
 
     try:
         listed = msgspec.json.decode(body, type=dict[str, list[dict[str, Any]]])["keys"]
-        return KeySet.import_key_set({"keys": [one for one in listed if one.get("use", "sig") == "sig"]})
+        return KeySet.import_key_set({"keys": listed})
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise Distrusted("the provider's keys cannot be read") from error
 
