@@ -93,6 +93,7 @@ def test_whoever_leaves_stops_their_question_and_the_city_serves_on(city: Runnin
     body = httpx.Request("POST", city.base_url + URL, json={"sql": ENDLESS}).content
     with socket.create_connection((place.hostname, place.port)) as line:
         head = f"POST {URL} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json"
+        head += "".join(f"\r\n{name}: {value}" for name, value in city.operator.items())
         line.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         wait_until(lambda: not city.platform.questions._idle, "a process works on it")
         assert client.get("/health").status_code == 200
