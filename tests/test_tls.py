@@ -93,8 +93,8 @@ def test_no_city_listens_to_a_network_in_the_clear(tmp_path: Path, files: tuple[
             listen(Settings(home=tmp_path, host=host, port=0))
         assert refused.value.code == "no-tls"
     certificate, key = files
-    listen(Settings(home=tmp_path, host="0.0.0.0", port=0, tls_certificate=certificate, tls_key=key)).close()  # noqa: S104
-    listen(Settings(home=tmp_path, host="0.0.0.0", port=0, trusted_proxy="127.0.0.1")).close()  # noqa: S104
+    listen(Settings(home=tmp_path, host="0.0.0.0", port=0, tls_certificate=certificate, tls_key=key)).close()  # noqa: S104 - bound and closed
+    listen(Settings(home=tmp_path, host="0.0.0.0", port=0, trusted_proxy="127.0.0.1")).close()  # noqa: S104 - bound and closed
 
 
 def test_files_that_are_no_certificate_and_key_are_said(tmp_path: Path, files: tuple[Path, Path]) -> None:

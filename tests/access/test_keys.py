@@ -44,7 +44,7 @@ class World:
 
     def issue(self, account: str, *bounds: Granted, by: Person | None = None, days: int = 90, kind: str = "key") -> Issued:
         asker = by or self.person(account)
-        return asyncio.run(self.keys.issue(asker, account, kind, "thử", bounds, days))  # type: ignore[arg-type]
+        return asyncio.run(self.keys.issue(asker, account, kind, "thử", bounds, days))  # type: ignore[arg-type]  # a test may tell a kind there is not
 
     def of(self, issued: Issued) -> Person | None:
         return self.keys.of_bearer(issued.secret)

@@ -30,7 +30,7 @@ def test_an_erasure_cut_short_is_finished_by_the_next_sweep(
         count += 1
         if count == 2 and at == "database":
             raise Killed
-        return await run(*given, **more)  # type: ignore[arg-type]
+        return await run(*given, **more)  # type: ignore[arg-type]  # passed on as it came
 
     def no_keys(*_: object) -> None:
         raise Killed

@@ -4,9 +4,9 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from dothi.access.grants import Granted, check, decode, encode, inside, require_within
+from dothi.access.hashes import hash_of
 from dothi.access.known import SELECT, Account, Known, account_of, normal_login
 from dothi.access.policy import SYSTEM, Clearance, Person, reach
 from dothi.access.sessions import HOUR
@@ -195,7 +195,7 @@ class Admitting(Known):
         with self._database.reader() as connection:
             row = connection.execute(
                 "SELECT purpose, account, expires_at FROM ticket WHERE id = ? AND used_at IS NULL AND expires_at > ?",
-                (_hash(token), self.now()),
+                (hash_of(token), self.now()),
             ).fetchone()
         return Ticket(*row) if row else None
 
@@ -203,7 +203,7 @@ class Admitting(Known):
         """Use up the ticket inside the caller's transaction. Raises Problem 404 if it is gone by now."""
         now = self.now()
         spent = connection.execute(
-            "UPDATE ticket SET used_at = ? WHERE id = ? AND used_at IS NULL AND expires_at > ?", (now, _hash(token), now)
+            "UPDATE ticket SET used_at = ? WHERE id = ? AND used_at IS NULL AND expires_at > ?", (now, hash_of(token), now)
         )
         if spent.rowcount != 1:
             raise stale_link()
@@ -234,7 +234,7 @@ class Admitting(Known):
             connection.execute("UPDATE ticket SET used_at = ? WHERE account = ? AND used_at IS NULL", (now, account_id))
             connection.execute(
                 "INSERT INTO ticket (id, account, purpose, expires_at) VALUES (?,?,?,?)",
-                (_hash(token), account_id, purpose, now + _LASTS[purpose]),
+                (hash_of(token), account_id, purpose, now + _LASTS[purpose]),
             )
 
         act = Act(by.id, f"account.{purpose}-link", account_id or "city", "done", correlation)
@@ -313,7 +313,3 @@ def _told(granted: Iterable[Granted]) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub(r"([!%_])", r"!\1", text)
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode()).digest()

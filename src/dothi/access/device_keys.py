@@ -10,8 +10,8 @@ import string
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 
+from dothi.access.hashes import hash_of
 from dothi.access.policy import SYSTEM, Grant, Person, Scope, Thing, may
 from dothi.access.sessions import Writes
 from dothi.model.clock import Clock, from_micros, to_micros
@@ -84,14 +84,14 @@ class DeviceKeys:
 
         The id of a device's person begins with ``DEVICE``, that of a code with ``ENROLMENT``.
         """
-        hashed = _hashed(secret)
+        hashed = hash_of(secret)
         known = self._device.get(hashed)
         if known is not None:
             if device not in (None, known):
                 return None
             self._note(known)
             return Person(DEVICE + known, _SENDER)
-        hashed = _hashed(_plain(secret))
+        hashed = hash_of(_plain(secret))
         code = self._codes.get(hashed)
         if code is None or not self._open(code):
             return None
@@ -111,7 +111,7 @@ class DeviceKeys:
     async def issue(self, asker: Person, device: str, at: datetime, *, correlation: str = "") -> str:
         """A new secret for a device, told only now; the one it had is worth nothing from here on. ``at`` is the city's."""
         secret = "".join(secrets.choice(_SIGNS) for _ in range(_LENGTH))
-        hashed, now = _hashed(secret), to_micros(self._clock.now())
+        hashed, now = hash_of(secret), to_micros(self._clock.now())
         await self._change(asker, at, device, "secret issued", correlation, _ISSUE, (device, hashed, now))
         self._forget(device)
         self._remember(device, hashed)
@@ -137,7 +137,7 @@ class DeviceKeys:
             raise Problem(409, "too-many-codes", f"{MOST_CODES} codes are open.", "Close some of them first.")
         letters = [secrets.choice(_LETTERS) for _ in range(_GROUPS * _GROUP)]
         code = "-".join("".join(letters[first : first + _GROUP]) for first in range(0, len(letters), _GROUP))
-        hashed, now = _hashed(_plain(code)), self._clock.now()
+        hashed, now = hash_of(_plain(code)), self._clock.now()
         made = Enrolment(_short(hashed), label, asker.id, now, now + timedelta(days=days), None, 0)
         statement = "INSERT INTO enrolment (id, label, created_by, created_at, expires_at) VALUES (?,?,?,?,?)"
         row = (hashed, label, asker.id, to_micros(now), to_micros(made.expires_at))
@@ -226,10 +226,6 @@ class DeviceKeys:
         if now - self._noted.get(device, 0) >= _NOTED_EVERY:
             self._noted[device] = now
             self._unsaved.add(device)
-
-
-def _hashed(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
 
 
 def _plain(code: str) -> str:

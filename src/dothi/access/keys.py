@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Literal
 
 from dothi.access.grants import STRONG_ROLES, Granted, decode, encode, require_within
+from dothi.access.hashes import hash_of
 from dothi.access.known import Known
 from dothi.access.policy import SYSTEM, Grant, Person
 from dothi.access.sessions import Writes
@@ -144,7 +144,7 @@ class Keys:
         if sum(one.account == account and one.expires_at > at for one in self._held.values()) >= MOST:
             raise Problem(409, "too-many-keys", f"An account has at most {MOST} keys.", "Revoke those that nothing uses.")
         id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        held = _Held(account, kind, _digest(secret), kept, expires)
+        held = _Held(account, kind, hash_of(secret), kept, expires)
         row = (id, account, kind, held.digest, label, encode(bounds), at, expires)
 
         def work(db: Connection) -> None:
@@ -185,7 +185,7 @@ class Keys:
     def authenticate(self, kind: Kind, id: str, secret: str) -> Person | None:
         """The person that a credential stands for; None if it is none that lives, whatever is wrong with it."""
         held = self._held.get(id)
-        fits = hmac.compare_digest(_digest(secret), held.digest if held else _NOBODYS)
+        fits = hmac.compare_digest(hash_of(secret), held.digest if held else _NOBODYS)
         return self.person_of(id) if held is not None and fits and held.kind == kind else None
 
     def person_of(self, id: str, roles: frozenset[str] | None = None) -> Person | None:
@@ -249,11 +249,6 @@ def narrow(grants: Sequence[Grant], bounds: Sequence[Grant]) -> tuple[Grant, ...
         if mine.role == bound.role
     )
     return tuple(found)
-
-
-def _digest(secret: str) -> bytes:
-    # 256 random bits cannot be guessed, however fast the hash.
-    return sha256(secret.encode()).digest()
 
 
 def _key(row: tuple[str, str, Kind, str, str, int, int | None, int, int | None]) -> Key:
