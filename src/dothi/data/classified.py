@@ -1,6 +1,7 @@
 """Attributes that may be known less far than the thing they are of: decided here for every query and every answer."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.model.schema import EntityType
@@ -21,6 +22,7 @@ OF_DEVICE = {
     "type": "nullif(d.entity_type, '')",
 }
 _NOTHING: frozenset[str] = frozenset()
+_REMEMBERED = 20_000  # sorts of things for one reach: wards × agencies × types, as far as they are met
 Hides = Callable[[str, int, str | None, str | None], frozenset[str]]
 
 
@@ -33,24 +35,33 @@ class Classified:
         declared = ((kind.iri, {one.iri: one.clearance for one in kind.attributes if one.clearance}) for kind in types)
         self._declared = {kind: attributes for kind, attributes in declared if attributes}
         self._strictest = max((max(one.values()) for one in self._declared.values()), default=Clearance.PUBLIC)
+        # What is hidden follows from the reach and the thing alone, and the same people ask again and again.
+        self._hides = lru_cache(maxsize=64)(self._hides_from)
 
     def hides(self, reached: Reach) -> Hides | None:
         """Asked with type, clearance, ward and agency of a thing that is reached: its attributes (IRIs) that are not.
 
-        For one answer: it remembers what it said of things that are alike. None where nothing is ever hidden.
+        None where nothing is ever hidden.
         """
+        return self._hides(reached)
+
+    def _hides_from(self, reached: Reach) -> Hides | None:
         throughout = reached.throughout
         if throughout is not None and throughout >= self._strictest:
             return None
         said: dict[tuple[str, int, str | None, str | None], frozenset[str]] = {}
+        declared = self._declared
+        by_agency = any(scope.agencies is not None for _, scope in reached.parts)
 
         def hidden(kind: str, clearance: int, ward: str | None, agency: str | None) -> frozenset[str]:
-            attributes = self._declared.get(kind)
+            attributes = declared.get(kind)
             if attributes is None:
                 return _NOTHING
-            key = kind, clearance, ward, agency
+            key = kind, clearance, ward, agency if by_agency else None
             found = said.get(key)
             if found is None:
+                if len(said) >= _REMEMBERED:
+                    said.clear()
                 found = said[key] = frozenset(
                     iri
                     for iri, level in attributes.items()

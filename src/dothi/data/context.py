@@ -121,8 +121,11 @@ class Context:
             page = _json(nums)
             rows = db.execute(db.dialect.fill(_ROWS), (page,)).fetchall()
             hides = None if reached is None else self._classified.hides(reached)
-            told = ((row[0], hides(self._iri(db, row[2]), *row[3:6])) for row in rows) if hides else ()
-            hidden = {num: unknown for num, unknown in told if unknown}
+            hidden: dict[int, frozenset[str]] = {}
+            if hides is not None:
+                for row in rows:
+                    if unknown := hides(self._iri(db, row[2]), row[3], row[4], row[5]):
+                        hidden[row[0]] = unknown
             unplaced = {num for num, unknown in hidden.items() if LOCATION in unknown}
             table = EntityTable(
                 [row[1] for row in rows],
