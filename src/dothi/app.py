@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -56,6 +57,7 @@ from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
 from dothi.platform.auditing import Auditing
+from dothi.platform.callers import Caller, Lines
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
@@ -417,7 +419,8 @@ async def serve(settings: Settings, listening: socket.socket, stop: asyncio.Even
         config = uvicorn.Config(
             app,
             lifespan="off",
-            http="httptools",
+            http=cast("type[asyncio.Protocol]", partial(Caller, lines=Lines(Proxies(settings.trusted_proxy)))),
+            ws="none",
             log_config=None,
             access_log=False,
             proxy_headers=False,

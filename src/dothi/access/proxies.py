@@ -27,12 +27,12 @@ class Proxies:
         if not self._networks:
             return
         client = scope.get("client")
-        if client is None or not self._ours(client[0]):
+        if client is None or not self.trusts(client[0]):
             return
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         carried = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
         for address in (one.strip() for one in reversed(carried.split(","))):
-            if not self._ours(address):
+            if not self.trusts(address):
                 scope["client"] = (address if _address(address) is not None else "", 0)
                 break
         schemes = [value for name, value in headers if name == b"x-forwarded-proto"]
@@ -40,7 +40,8 @@ class Proxies:
             last = schemes[-1].rpartition(b",")[2].strip().lower()
             scope["scheme"] = "https" if last == b"https" else "http"
 
-    def _ours(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """True if ``address`` is one of these proxies."""
         found = _address(address)
         return found is not None and any(found in network for network in self._networks)
 
