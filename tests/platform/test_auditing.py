@@ -1,8 +1,9 @@
 """The audit log of a running city: refusals written down, checkpoints in time, rows found by those who may."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.platform import auditing
 from dothi.platform.auditing import Auditing, Sought
-from dothi.store.audit import Act, Row, verify, walk
+from dothi.store.audit import Act, Fault, Row, verify, walk
 from dothi.store.checkpoints import beside, checkpoints
 from dothi.store.connection import Unavailable
 from dothi.store.database import Database, migrate
@@ -101,6 +102,39 @@ def test_checkpoints_come_after_a_thousand_rows_or_ten_minutes(tmp_path: Path) -
         city.act(Act("an", "sql.ask", ""))
         asyncio.run(again.look())
         assert city.signed() == [1000, 1001], "a city that starts again knows what is signed"
+
+
+def test_a_log_that_lost_signed_rows_says_so_for_ever(tmp_path: Path) -> None:
+    with world(tmp_path) as city:
+        city.act(*(Act("p-an", "sql.ask", "") for _ in range(4)))
+        asyncio.run(city.auditing.checkpoint())
+        city.act(*(Act("p-an", "sql.ask", "") for _ in range(5)))
+        asyncio.run(city.auditing.checkpoint())
+    with closing(sqlite3.connect(tmp_path / "tenants" / "hanoi" / "city.db")) as db, db:
+        for name in ("audit_no_delete", "audit_checkpoint_no_delete"):
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("DELETE FROM audit WHERE seq > 6")
+        db.execute("DELETE FROM audit_checkpoint WHERE seq > 6")
+    with world(tmp_path) as city:
+        city.act(*(Act("p-thief", "sql.ask", "") for _ in range(5)))  # longer than it was when the rows went
+        asyncio.run(city.auditing.checkpoint())
+        asyncio.run(city.auditing.checkpoint())
+        assert [(row.action, row.thing) for row in city.rows() if row.person == SYSTEM.id] == [("audit.break", "5-9")]
+        with city.database.reader() as reader:
+            verdict = verify(reader, beside(city.database.folder))
+        assert (verdict.faults, verdict.proven) == ((Fault("lost", 5, 9),), 12)
+        again = Auditing(city.database, city.writer, city.home, city.clock)
+        city.act(Act("an", "sql.ask", ""))
+        asyncio.run(again.checkpoint())
+        assert len(city.rows()) == 13, "it is told once"
+
+
+def test_a_clock_set_back_does_not_put_off_the_signing(tmp_path: Path) -> None:
+    with world(tmp_path) as city:
+        city.act(Act("an", "sql.ask", ""))
+        city.clock.set(NOW - timedelta(days=365))
+        asyncio.run(city.auditing.look())
+        assert city.signed() == [1]
 
 
 def test_refusals_wait_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

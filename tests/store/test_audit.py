@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM, GENESIS, Act, Fault, examine, last_seal, record, seal, sealed_text, verify, walk
 from dothi.store.checkpoints import AuditKey, beside, checkpoints, keep, keep_beside, latest
 from dothi.store.connection import Conflict, Connection
@@ -43,6 +44,12 @@ def log(city: Database, tmp_path: Path) -> Iterator[Connection]:
         assert signed is not None
         keep_beside(city.folder, signed)
         yield connection
+
+
+def put(seq: int) -> str:
+    """A row where there was none."""
+    cells = "at, person_id, action, thing, result, correlation, detail, hash, source, why"
+    return f"INSERT INTO audit (seq, {cells}) SELECT {seq}, {cells} FROM audit WHERE seq = 4"  # noqa: S608 - a test's own
 
 
 def alter(log: Connection, *statements: str) -> None:
@@ -97,6 +104,8 @@ def test_rows_and_checkpoints_cannot_be_changed_or_removed(log: Connection) -> N
         ("DELETE FROM audit", Fault("cut", 1, 8)),
         ("UPDATE audit_checkpoint SET at = 8 WHERE seq = 4", Fault("checkpoint", 4, 4)),
         ("DELETE FROM audit_checkpoint WHERE seq = 8", Fault("checkpoint", 8, 8)),
+        (put(0), Fault("changed", 0, 0)),
+        (put(-7), Fault("changed", -7, -7)),
     ],
 )
 def test_who_gets_past_the_locks_is_found_where_they_were(
@@ -137,6 +146,38 @@ def test_another_key_signs_nothing_for_this_one(city: Database, log: Connection,
     verdict = verify(log, beside(city.folder))
     assert {fault.kind for fault in verdict.faults} == {"replaced", "checkpoint"}
     assert list(verdict.keys) == [forger.public]
+
+
+def test_a_foreign_key_signs_nothing_after_our_own(city: Database, log: Connection, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    own, forger = AuditKey.of(tmp_path), AuditKey.of(tmp_path / "other")
+    keep(log, [forger.sign("hanoi", *(9, 7, last_seal(log)[1]))])
+    assert verify(log, beside(city.folder), own=own.public).faults == (Fault("foreign", 9, 9),)
+    assert verify(log, beside(city.folder), own=forger.public).intact, "a city brought along goes on with its new home's key"
+
+
+def test_a_checkpoint_is_of_one_city(city: Database, log: Connection) -> None:
+    assert verify(log, beside(city.folder), tenant="hanoi").intact
+    assert verify(log, tenant="hanoi-replay").faults == (Fault("checkpoint", 4, 4), Fault("checkpoint", 8, 8))
+
+
+def test_what_is_no_hash_is_found_and_not_tripped_over(log: Connection) -> None:
+    if log.dialect.name != "sqlite":
+        pytest.skip("only SQLite keeps a text where bytes belong")
+    alter(log, "UPDATE audit SET hash = 'abc' WHERE seq = 5", "UPDATE audit_checkpoint SET hash = 'abc' WHERE seq = 4")
+    assert verify(log).faults == (Fault("checkpoint", 4, 4), Fault("changed", 5, 6))
+
+
+def test_two_checkpoints_of_a_changed_row_are_one_place(log: Connection, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = AuditKey.of(tmp_path / "other").sign("hanoi", 8, 7, bytes(32))
+    assert verify(log, other).faults == (Fault("checkpoint", 8, 8), Fault("replaced", 8, 8))
+
+
+def test_what_lies_beside_is_a_checkpoint_or_said_to_be_none(city: Database, log: Connection) -> None:
+    (city.folder / "audit-checkpoint").write_text('{"seq":')
+    with pytest.raises(Problem, match="not the checkpoint"):
+        beside(city.folder)
 
 
 def test_rows_of_before_are_sealed_as_they_were(log: Connection) -> None:

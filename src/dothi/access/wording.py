@@ -12,6 +12,8 @@ DEEDS: dict[str, Text] = {
     "health.read": Text("Xem tình trạng hệ thống", "Look at the system's health"),
     "air.read": Text("Xem chất lượng không khí", "Look at air quality"),
     "forecast.read": Text("Xem dự báo", "Look at forecasts"),
+    "context.read": Text("Xem từ vựng JSON-LD", "Look at JSON-LD contexts"),
+    "subscription.read": Text("Xem đăng ký nhận thông báo", "Look at subscriptions"),
     "operations.read": Text("Xem trang điều hành", "Look at operations"),
     "metrics.read": Text("Xem số liệu vận hành", "Look at metrics"),
     "device.read": Text("Xem thiết bị", "Look at devices"),
@@ -19,6 +21,9 @@ DEEDS: dict[str, Text] = {
     "run.read": Text("Xem lượt chạy", "Look at runs"),
     "retention.read": Text("Xem thời hạn giữ", "Look at retention"),
     "audit.read": Text("Xem nhật ký kiểm toán", "Look at the audit log"),
+    "audit.break": Text(
+        "Phát hiện nhật ký kiểm toán bị mất dòng đã ký", "Find that signed rows of the audit log are missing"
+    ),
     DOOR: Text("Gửi yêu cầu đến cửa", "Knock at the door"),
     # What is done to it
     "entity.write": Text("Ghi thực thể", "Write entities"),
@@ -28,6 +33,9 @@ DEEDS: dict[str, Text] = {
     "entity.upsert": Text("Tạo hoặc sửa thực thể", "Create or change an entity"),
     "entity.delete": Text("Xóa thực thể", "Delete an entity"),
     "reading.write": Text("Ghi số đo", "Write readings"),
+    "history.write": Text("Sửa diễn biến theo thời gian", "Change what happened over time"),
+    "subscription.write": Text("Sửa đăng ký nhận thông báo", "Change subscriptions"),
+    "context.write": Text("Sửa từ vựng JSON-LD", "Change JSON-LD contexts"),
     "device.write": Text("Sửa thiết bị", "Change a device"),
     "quarantine.write": Text("Xử lý bản tin bị cách ly", "Deal with the quarantine"),
     "operations.write": Text("Xử lý việc điều hành", "Deal with operations"),
@@ -90,6 +98,7 @@ DEEDS: dict[str, Text] = {
 }
 
 RESULTS: dict[str, Text] = {
+    "found": Text("phát hiện", "found"),
     "done": Text("xong", "done"),
     "refused": Text("từ chối", "refused"),
     "failed": Text("lỗi", "failed"),

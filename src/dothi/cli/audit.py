@@ -41,7 +41,7 @@ def verify(
             try:
                 kept = beside(database.folder)  # first: a checkpoint made meanwhile is in both
                 with database.reader() as db:
-                    verdict = verify_log(db, kept)
+                    verdict = verify_log(db, kept, tenant=database.folder.name, own=own)
             finally:
                 database.close()
     _tell(verdict, own)
@@ -128,5 +128,7 @@ def _words(fault: "Fault") -> str:
         "removed": f"{rows}: removed, the log goes on after {'it' if one else 'them'}.",
         "cut": f"{rows}: cut off at the end, a checkpoint signed {'it' if one else 'them'}.",
         "replaced": f"{rows}: replaced as a whole, a checkpoint signed others.",
+        "foreign": f"{rows}: signed by another key after this installation's own.",
+        "lost": f"{rows}: signed, and not there when the city started: cut off, changed or behind an older backup.",
         "checkpoint": f"{rows}: the checkpoint there was taken away or is not what was signed.",
     }[fault.kind]

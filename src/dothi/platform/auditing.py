@@ -15,8 +15,8 @@ from dothi.model.clock import Clock, to_micros
 from dothi.model.problem import Problem
 from dothi.model.text import fold
 from dothi.platform.tasks import TaskState
-from dothi.store.audit import COLUMNS, Act, Row, last_seal
-from dothi.store.checkpoints import AuditKey, Checkpoint, keep, keep_beside, latest
+from dothi.store.audit import BROKEN, COLUMNS, Act, Row, last_seal, missing
+from dothi.store.checkpoints import AuditKey, Checkpoint, beside, keep, keep_beside, latest
 from dothi.store.connection import Connection, Database, DatabaseError
 
 ROWS = 1_000  # a checkpoint at the latest after so many rows
@@ -57,7 +57,7 @@ class Auditing:
         self._database, self._writer, self._home, self._clock = database, writer, home, clock
         self.refusals = Refusals()
         self._unwritten: list[Act] = []
-        self._signed, self._signed_at = 0, clock.now()
+        self._signed, self._signed_at, self._compared = 0, clock.now(), False
         with database.reader() as db:
             before = latest(db)
         if before is not None:
@@ -65,6 +65,7 @@ class Auditing:
 
     async def run(self, _: TaskState) -> None:
         """Write down refusals and sign, for as long as the city runs."""
+        await self._compare()
         while True:
             await asyncio.sleep(LOOK_EVERY)
             await self.look()
@@ -73,7 +74,8 @@ class Auditing:
         """Write down what was refused; sign what is due."""
         await self._write(self.refusals.take())
         rows = self._writer.sealed[0] - self._signed
-        if rows >= ROWS or (rows > 0 and (self._clock.now() - self._signed_at).total_seconds() >= SECONDS):
+        # A clock that was set back signs too: it would otherwise wait until the old time comes round again.
+        if rows >= ROWS or (rows > 0 and abs((self._clock.now() - self._signed_at).total_seconds()) >= SECONDS):
             await self.checkpoint()
 
     async def close(self) -> None:
@@ -86,6 +88,7 @@ class Auditing:
 
     async def checkpoint(self) -> Checkpoint | None:
         """Sign the newest row; None if it is signed already."""
+        await self._compare()
         key, tenant, now = await asyncio.to_thread(AuditKey.of, self._home), self._database.folder.name, self._clock.now()
 
         def work(db: Connection) -> Checkpoint | None:
@@ -131,6 +134,30 @@ class Auditing:
                             break
                 high = floor
         return Found(found, high + 1 if high > low else None)
+
+    async def _compare(self) -> None:
+        """Once, before the checkpoint beside the database is written over: record it if the log is not what that signed.
+
+        Rows that were cut off or changed while the city stood still would be forgotten with it.
+        """
+        if self._compared:
+            return
+        act, now = await asyncio.to_thread(self._missing), self._clock.now()
+        if act is not None:
+            _log.error("rows of the audit log that were signed are not there", rows=act.thing)
+            await self._writer.run(SYSTEM, now, lambda _: None, [act])
+        self._compared = True
+
+    def _missing(self) -> Act | None:
+        try:
+            kept = beside(self._database.folder)
+        except Problem as problem:
+            return Act(SYSTEM.id, BROKEN, "checkpoint", "found", detail=problem.title)
+        if kept is None:
+            return None
+        with self._database.reader() as db:
+            rows = missing(db, kept)
+        return None if rows is None else Act(SYSTEM.id, BROKEN, rows, "found", detail=kept.message.decode())
 
     async def _write(self, acts: Sequence[Act]) -> None:
         # What could not be written, because the database was away, waits for the next time.

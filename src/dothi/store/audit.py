@@ -1,5 +1,6 @@
 """Who did what, provably: append-only rows, each sealed by the hash of the one before it, joined by signed checkpoints."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -8,19 +9,23 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from dothi.store.checkpoints import Checkpoint, checkpoints
+from dothi.store.checkpoints import Checkpoint, blob, checkpoints
 from dothi.store.connection import Connection
 
 GENESIS = bytes(32)
 CAME_FROM: ContextVar[str] = ContextVar("came_from", default="")
 """The address or door of what is being done: set at the door, and every act that is made behind it says so."""
+BROKEN = "audit.break"
+"""The act by which a city that starts tells of rows that were signed and are not there: what it says stays a fault."""
 COLUMNS = "seq, at, person_id, action, thing, result, correlation, detail, source, why, hash"
 
 _PAGE = 5_000
+_LOWEST = -(1 << 63)  # a row that somebody put before the first is a row too
 _SHOWN = 100  # faults listed one by one
 _NUL = "\N{SYMBOL FOR NULL}"
+_BREAK = f'"{BROKEN}"'.encode()
 INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - names of our own
-_READ = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - names of our own
+_READ = f"SELECT {COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - names of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Row(NamedTuple):
     @classmethod
     def of(cls, cells: Sequence[Any]) -> "Row":
         """What a home gives for ``COLUMNS``."""
-        return cls._make((*cells[:10], bytes(cells[10])))
+        return cls._make((*cells[:10], blob(cells[10])))
 
 
 class Fault(NamedTuple):
@@ -67,7 +72,8 @@ class Fault(NamedTuple):
     ``changed``: they do not follow from the row before, because they were changed or put in. ``removed``: they are not
     there, though later ones are. ``cut``: they are not there, though a checkpoint signed them. ``replaced``: among them are
     some that are not those a checkpoint signed. ``checkpoint``: the checkpoint at that row is not what was signed, or was
-    taken away.
+    taken away. ``foreign``: another key signed them after this installation's own had signed. ``lost``: a later row says
+    that they were signed and were not there when the city started.
     """
 
     kind: str
@@ -105,6 +111,15 @@ def seal(previous: bytes, row: Sequence[Any]) -> bytes:
     return sha256(previous + sealed_text(row)).digest()
 
 
+def missing(connection: Connection, beside: Checkpoint) -> str | None:
+    """Among which rows ("first-last") the log is not what the checkpoint kept ``beside`` it signed; None if it is."""
+    row = connection.execute("SELECT hash FROM audit WHERE seq = ?", (beside.seq,)).fetchone()
+    if row is not None and blob(row[0]) == beside.hash:
+        return None
+    (before,) = connection.execute("SELECT max(seq) FROM audit_checkpoint WHERE seq < ?", (beside.seq,)).fetchone()
+    return f"{(before or 0) + 1}-{beside.seq}"
+
+
 def last_seal(connection: Connection) -> tuple[int, bytes]:
     """Number and hash of the newest row; (0, ``GENESIS``) of an empty log."""
     row = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
@@ -128,33 +143,47 @@ def record(connection: Connection, acts: Sequence[Act], at: int, last: tuple[int
 
 def walk(connection: Connection) -> Iterator[Row]:
     """The whole log, the oldest row first, a page of it in memory at a time."""
-    last = 0
+    first = _LOWEST
     while True:
-        page = connection.execute(_READ, (last,)).fetchall()
+        page = connection.execute(_READ, (first,)).fetchall()
         for cells in page:
             yield Row.of(cells)
         if len(page) < _PAGE:
             return
-        last = page[-1][0]
+        first = page[-1][0] + 1
 
 
-def verify(connection: Connection, beside: Checkpoint | None = None) -> Verdict:
-    """Walk the whole log and compare it with its checkpoints, and with the one kept ``beside`` the database."""
+def verify(
+    connection: Connection, beside: Checkpoint | None = None, *, tenant: str = "", own: bytes | None = None
+) -> Verdict:
+    """Walk the whole log and compare it with its checkpoints, and with the one kept ``beside`` the database.
+
+    ``tenant`` is whose log it has to be, ``own`` the public key that has to go on signing once it has begun.
+    """
     signed = checkpoints(connection)
-    return examine(((row.seq, sealed_text(row), row.hash) for row in walk(connection)), signed, beside)
+    return examine(
+        ((row.seq, sealed_text(row), row.hash) for row in walk(connection)), signed, beside, tenant=tenant, own=own
+    )
 
 
 def examine(
-    told: Iterable[tuple[int, bytes, bytes]], signed: Sequence[Checkpoint], beside: Checkpoint | None = None
+    told: Iterable[tuple[int, bytes, bytes]],
+    signed: Sequence[Checkpoint],
+    beside: Checkpoint | None = None,
+    *,
+    tenant: str = "",
+    own: bytes | None = None,
 ) -> Verdict:
     """Judge a log, given row by row (its number, the text that was sealed, the hash beside it), and its checkpoints.
 
-    A row that does not follow is taken as it stands and the walk goes on, so that each place is found.
+    A row that does not follow is taken as it stands and the walk goes on, so that each place is found. Without ``tenant``
+    the first checkpoint says whose log it is; ``own`` as for ``verify``.
     """
     found = _Findings()
+    tenant = tenant or (signed[0].tenant if signed else "")
     due: dict[int, list[Checkpoint]] = {}
     for one in (*signed, *([beside] if beside is not None and beside not in signed else ())):
-        if one.signed():
+        if one.signed() and one.tenant == tenant:
             due.setdefault(one.seq, []).append(one)
         else:
             found.add("checkpoint", one.seq)
@@ -165,19 +194,35 @@ def examine(
     keys: dict[bytes, int] = {}
     for seq, text, sealed in told:
         count += 1
+        if seq < 1:
+            found.add("changed", seq)
+            continue
         if seq > last + 1:
             found.add("removed", last + 1, seq - 1)
         elif seq != last + 1 or sha256(previous + text).digest() != sealed:
             found.add("changed", seq)
         for one in due.get(seq, ()):
             if one.hash != sealed:
-                found.add("replaced", proven + 1, seq)
+                found.add("replaced", min(proven + 1, seq), seq)
             else:
                 keys[one.key] = proven = seq
+        if _BREAK in text:
+            _tell_lost(text, found)
         last, previous = seq, sealed
+    newest = max(keys, key=lambda key: keys[key], default=None)
+    if own in keys and newest is not None and newest != own:
+        found.add("foreign", keys[own] + 1, keys[newest])
     if ends and ends[-1] > last:
         found.add("cut", last + 1, ends[-1])
     return Verdict(count, previous, found.listed(), len(signed), proven, keys)
+
+
+def _tell_lost(text: bytes, found: "_Findings") -> None:
+    """Take over what a row of the action ``BROKEN`` says: that rows ``first-last`` of the log were not there."""
+    row = msgspec.json.decode(text)
+    span = re.fullmatch(r"(\d{1,18})-(\d{1,18})", str(row[4])) if row[3] == BROKEN else None
+    if span is not None:
+        found.add("lost", int(span[1]), int(span[2]))
 
 
 class _Findings:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from dothi.model.clock import SystemClock
 from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import last_seal
+from dothi.store.checkpoints import BESIDE
 from dothi.store.connection import Database
 from dothi.store.database import open_database, revision, tenant_folder
 from dothi.store.lake import UNFINISHED
@@ -133,6 +134,10 @@ def restore(archive: Path, home: Path, tenant: str, url: SecretStr | None = None
                 source.close()
                 target.close()
             source.path.unlink()
+        kept = folder / BESIDE
+        if kept.is_file():
+            # What the log had grown to is known still: the city that starts tells of the rows that the backup has not.
+            shutil.copy2(kept, fresh / BESIDE)
         if folder.exists():
             folder.rename(Path(temporary) / "replaced")
         fresh.rename(folder)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_FILE = "audit-key"
-_BESIDE = "audit-checkpoint"
+BESIDE = "audit-checkpoint"
 # A public key as a SubjectPublicKeyInfo begins with this (RFC 8410, clause 4); its 32 bytes follow.
 _SPKI = bytes.fromhex("302a300506032b6570032100")
 _COLUMNS = "seq, at, tenant, hash, key, signature"
@@ -121,14 +121,14 @@ def key_of(text: str) -> bytes:
 def checkpoints(connection: Connection) -> list[Checkpoint]:
     """Every checkpoint, the oldest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM audit_checkpoint ORDER BY seq")  # noqa: S608 - names of our own
-    return [Checkpoint(seq, at, tenant, *map(bytes, rest)) for seq, at, tenant, *rest in rows]
+    return [Checkpoint(seq, at, tenant, *map(blob, rest)) for seq, at, tenant, *rest in rows]
 
 
 def latest(connection: Connection) -> Checkpoint | None:
     """The newest checkpoint; None before the first."""
     query = f"SELECT {_COLUMNS} FROM audit_checkpoint ORDER BY seq DESC LIMIT 1"  # noqa: S608 - names of our own
     row = connection.execute(query).fetchone()
-    return None if row is None else Checkpoint(*row[:3], *map(bytes, row[3:]))
+    return None if row is None else Checkpoint(*row[:3], *map(blob, row[3:]))
 
 
 def keep(connection: Connection, made: Iterable[Checkpoint]) -> None:
@@ -139,17 +139,34 @@ def keep(connection: Connection, made: Iterable[Checkpoint]) -> None:
 
 def keep_beside(folder: Path, checkpoint: Checkpoint) -> None:
     """Copy the last checkpoint beside the database, where who holds only the database cannot change it."""
-    path = folder / _BESIDE
-    fresh = path.with_name(f".{_BESIDE}-new")
-    fresh.write_bytes(msgspec.json.encode(checkpoint))
+    path = folder / BESIDE
+    fresh = path.with_name(f".{BESIDE}-new")
+    with fresh.open("wb") as file:
+        file.write(msgspec.json.encode(checkpoint))
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(path)
 
 
 def beside(folder: Path) -> Checkpoint | None:
-    """What ``keep_beside`` wrote; None if nothing was, or what lies there is none."""
-    with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((folder / _BESIDE).read_bytes(), type=Checkpoint)
-    return None
+    """What ``keep_beside`` wrote; None if nothing was. Raises Problem 500 if what lies there is no checkpoint."""
+    path = folder / BESIDE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Problem(
+            500,
+            "bad-audit-checkpoint",
+            f"{path} is not the checkpoint that was kept there ({type(error).__name__}).",
+            "Hold the log against an exported copy of it, then move the file away: the next checkpoint writes it anew.",
+        ) from error
+
+
+def blob(value: Any) -> bytes:
+    """Bytes as a home gives them; none for what only tampering puts in their place."""
+    return bytes(value) if isinstance(value, bytes | memoryview) else b""
 
 
 def _no_key(path: Path) -> Problem:
