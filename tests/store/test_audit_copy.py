@@ -111,7 +111,8 @@ def test_the_recipe_of_the_file_itself_finds_the_same(copy: Path, tmp_path: Path
     assert "Verified Successfully" in told(signature, folder)
     assert told(walk, folder) == ""
     assert told(faster, folder) == ""
-    signed, end = told(last, folder).split()
+    whose, signed, end = told(last, folder).split()
+    assert whose == "hanoi"
     assert signed == end
     lines = (folder / ACTS).read_text("utf-8")
     (folder / ACTS).write_text(lines.replace('"d-5"', '"d-6"'), "utf-8")
