@@ -215,7 +215,7 @@ def test_a_state_secret_is_written_nowhere(tmp_path: Path) -> None:
     with opened(tmp_path) as (database, writer):
         for attribute in (
             Attribute("Property", "Mật"),
-            Attribute("Property", "plan", extra={"classification": {"type": "Property", "value": "tối mật"}}),
+            Attribute("Property", "plan", sub={"classification": [Attribute("Property", "tối mật")]}),
         ):
             name = "https://example.org/classification" if attribute.value == "Mật" else IRI + "note"
             change = EntityChange("create", Entity("urn:t:1", IRI + "Station", {name: [attribute]}))

@@ -24,6 +24,7 @@ ACTIONS: dict[str, bool] = {
     "city.read": True,
     "entity.read": True,
     "history.read": True,
+    "context.read": True,
     "health.read": True,
     "air.read": True,
     "forecast.read": True,
@@ -45,6 +46,10 @@ ACTIONS: dict[str, bool] = {
     "retention.write": False,
     "reading.write": False,
     "entity.write": False,
+    "history.write": False,
+    "subscription.read": False,
+    "subscription.write": False,
+    "context.write": False,
     "city.export": False,
     "city.import": False,
     "audit.read": False,
@@ -79,19 +84,23 @@ ROLES: dict[str, Role] = {
     "ward_officer": Role(Text("Cán bộ phường, xã", "Ward officer"), _LOOK, 2),
     "engineer": Role(
         Text("Kỹ sư cơ quan", "Agency engineer"),
-        _ASK | {"device.read", "device.write", "quarantine.read", "quarantine.write", "run.start", "run.cancel"},
+        _ASK
+        | {"device.read", "device.write", "quarantine.read", "quarantine.write", "run.start", "run.cancel"}
+        | {"entity.write", "subscription.read", "subscription.write", "context.write"},
         2,
     ),
     "steward": Role(
         Text("Cán bộ quản trị dữ liệu", "Data steward"),
         _ASK
         | {"device.read", "quarantine.read", "quarantine.write", "retention.read", "retention.write"}
-        | {"entity.write", "city.export"}
+        | {"entity.write", "history.write", "subscription.read", "subscription.write", "context.write", "city.export"}
         | {"personal.read", "personal.write", "personal.look", "personal.erase"},
         3,
     ),
     "leader": Role(Text("Lãnh đạo", "Leader"), _LOOK, 2),
-    "developer": Role(Text("Nhà phát triển", "Developer"), _PUBLIC | {"sql.ask", "sql.save"}, 1),
+    "developer": Role(
+        Text("Nhà phát triển", "Developer"), _PUBLIC | {"sql.ask", "sql.save", "subscription.read", "subscription.write"}, 1
+    ),
     "auditor": Role(
         Text("Kiểm toán", "Auditor"),
         _PUBLIC | {"personal.read", "operations.read", "retention.read", "people.read"} | {"audit.read", "audit.export"},

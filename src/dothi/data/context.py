@@ -10,7 +10,7 @@ import msgspec
 from dothi.access.policy import Person, Reach, reach
 from dothi.data.batch import join_value
 from dothi.data.classified import Classified
-from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document
+from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document, subs_of
 from dothi.data.question import EntityQuery, Filter, Question, compile_query
 from dothi.data.subjects import subjects
 from dothi.model.clock import from_micros
@@ -221,7 +221,9 @@ class Context:
                 _ORIGINS[origin],
                 moments[shell["c"]] if "c" in shell else None,
                 moments[received],
-                shell.get("x", {}),
+                subs_of(shell, moments),
+                moments[shell["e"]] if "e" in shell else None,
+                shell.get("y"),
             )
             _put(entities[num].attributes, iri, live)
         return list(entities.values())

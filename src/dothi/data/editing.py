@@ -212,5 +212,9 @@ class Editor:
 
 
 def _told(entity: Entity) -> dict[str, list[dict[str, object]]]:
-    """All that is said about an entity, as the JSON it came as."""
-    return {iri: [{"value": one.value, **one.extra} for one in instances] for iri, instances in entity.attributes.items()}
+    """All that is said about an entity, by name."""
+    return _said(entity.attributes)
+
+
+def _said(attributes: dict[str, list[Attribute]]) -> dict[str, list[dict[str, object]]]:
+    return {iri: [{"value": one.value, **_said(one.sub)} for one in instances] for iri, instances in attributes.items()}

@@ -13,7 +13,9 @@ class Attribute:
 
     ``kind`` is Property, GeoProperty, Relationship, LanguageProperty, JsonProperty, VocabProperty, ListProperty or
     ListRelationship. ``value`` is a number, text, bool, list, dict, GeoJSON geometry (GeoProperty) or the object's URN
-    (Relationship). ``unit`` is a UN/CEFACT code. Times are aware UTC.
+    (Relationship; several objects are a list). ``unit`` is a UN/CEFACT code. Times are aware UTC. ``sub`` are its own
+    attributes by expanded name (Properties of Properties …). After ``expires_at`` it is gone; ``object_type`` (an IRI, or
+    several) says what a Relationship leads to.
     """
 
     kind: str
@@ -26,12 +28,18 @@ class Attribute:
     origin: Origin = Origin.MEASURED
     created_at: datetime | None = None
     modified_at: datetime | None = None
-    extra: dict[str, Any] = field(default_factory=dict)  # sub-attributes, already NGSI-LD shaped
+    sub: "dict[str, list[Attribute]]" = field(default_factory=dict)
+    expires_at: datetime | None = None
+    object_type: str | list[str] | None = None
 
 
 @dataclass(slots=True)
 class Entity:
-    """A thing of the city. ``attributes`` maps an expanded name to its instances, the default dataset first."""
+    """A thing of the city. ``attributes`` maps an expanded name to its instances, the default dataset first.
+
+    ``type`` is what it is first of all, ``more_types`` (IRIs) what it is besides; ``scopes`` are paths like /Hanoi/Parks
+    (clause 4.18). After ``expires_at`` it is gone (clause 4.22).
+    """
 
     id: str
     type: str
@@ -40,6 +48,9 @@ class Entity:
     owner: str | None = None
     created_at: datetime | None = None
     modified_at: datetime | None = None
+    more_types: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    expires_at: datetime | None = None
 
     def first(self, name: str) -> Attribute | None:
         """The default instance of attribute ``name``, or None."""
@@ -56,4 +67,5 @@ class Entity:
         return float(longitude), float(latitude)
 
 
+NULL = "urn:ngsi-ld:null"  # says in a fragment that what it stands for is to go (clause 4.5.0)
 LOCATION = "https://uri.etsi.org/ngsi-ld/location"

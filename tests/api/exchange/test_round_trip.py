@@ -61,7 +61,7 @@ def perform(town: Town, step: tuple[Any, ...], turn: int) -> None:
 
 def told(step: tuple[Any, ...], turn: int) -> Attribute:
     if step[0] == "state":
-        return Attribute("Property", step[2], extra={"note": {"type": "Property", "value": "x"}})
+        return Attribute("Property", step[2], sub={"https://example.org/note": [Attribute("Property", "x", at(turn))]})
     if step[0] == "place":
         return Attribute("GeoProperty", {"type": "Point", "coordinates": list(step[2])})
     return Attribute("Property", step[2], at(turn), "GQ", origin=Origin.SIMULATED)

@@ -25,7 +25,11 @@ _CLEARANCE, _WARD, _OWNER, _KEPT = (TERM + name for name in ("clearance", "ward"
 _GRADE, _REASONS, _ORIGIN = (TERM + name for name in ("grade", "reasons", "origin"))
 _ENTITY_WORDS = frozenset({"id", "type", "@context", "createdAt", "modifiedAt", "deletedAt"})
 _OURS = frozenset({_CLEARANCE, _WARD, _OWNER, _KEPT})
-_WORDS = frozenset({"type", "unitCode", "datasetId", "observedAt", "createdAt", "modifiedAt", _GRADE, _REASONS, _ORIGIN})
+_WORDS = frozenset({"type", "unitCode", "datasetId", "observedAt", "createdAt", "modifiedAt", "expiresAt", "objectType"}) | {
+    _GRADE,
+    _REASONS,
+    _ORIGIN,
+}
 _VALUES = frozenset(VALUE_KEYS.values()) | {"value"}
 _GRADES = {word: int(grade) for grade, word in GRADES.items()}
 _ORIGINS = {word: int(origin) for origin, word in ORIGINS.items()}
@@ -177,13 +181,15 @@ def _unsaid(kept: Instance) -> bool:
     return any(name in _WORDS or name in _VALUES for name in kept.get("x", ()))
 
 
-def _extra(kept: Instance) -> dict[str, Any]:
-    return {name: value for name, value in kept.get("x", {}).items() if name not in _WORDS and name not in _VALUES}
+def _subs(kept: Instance) -> dict[str, Any]:
+    """The attributes of an attribute itself, but for those ``_unsaid``."""
+    found = {name: said for name, said in kept.get("x", {}).items() if name not in _WORDS and name not in _VALUES}
+    return {name: [_stated(one) for one in said] for name, said in found.items()}
 
 
 def _observed(one: Shown, shell: Instance) -> dict[str, Any]:
     kind = shell.get("k") or ("GeoProperty" if one.attribute == LOCATION else "Property")
-    shown: dict[str, Any] = _extra(shell)
+    shown: dict[str, Any] = _subs(shell)
     shown |= {"type": kind, VALUE_KEYS.get(kind, "value"): join_value(one.number, one.other)}
     if one.unit is not None:
         shown["unitCode"] = one.unit
@@ -191,22 +197,32 @@ def _observed(one: Shown, shell: Instance) -> dict[str, Any]:
         shown["datasetId"] = one.dataset
     shown["observedAt"] = moment_text(one.observed_at)
     _judged(shown, one.grade, one.reasons, one.origin)
-    if "c" in shell:
-        shown["createdAt"], shown["modifiedAt"] = moment_text(shell["c"]), moment_text(shell["m"])
+    _lasts(shown, shell)
     return shown
 
 
 def _stated(instance: Instance) -> dict[str, Any]:
     kind = instance["k"]
-    shown: dict[str, Any] = _extra(instance)
+    shown: dict[str, Any] = _subs(instance)
     shown |= {"type": kind, VALUE_KEYS.get(kind, "value"): instance["v"]}
     if "u" in instance:
         shown["unitCode"] = instance["u"]
     if "d" in instance:
         shown["datasetId"] = instance["d"]
+    if "t" in instance:
+        shown["observedAt"] = moment_text(instance["t"])
     _judged(shown, instance.get("g", 0), instance.get("r", 0), instance.get("o", 0))
-    shown["createdAt"], shown["modifiedAt"] = moment_text(instance["c"]), moment_text(instance["m"])
+    _lasts(shown, instance)
     return shown
+
+
+def _lasts(shown: dict[str, Any], kept: Instance) -> None:
+    if "y" in kept:
+        shown["objectType"] = kept["y"]
+    if "e" in kept:
+        shown["expiresAt"] = moment_text(kept["e"])
+    if "c" in kept:
+        shown["createdAt"], shown["modifiedAt"] = moment_text(kept["c"]), moment_text(kept["m"])
 
 
 def _judged(shown: dict[str, Any], grade: int, reasons: int, origin: int) -> None:
@@ -218,11 +234,16 @@ def _judged(shown: dict[str, Any], grade: int, reasons: int, origin: int) -> Non
         shown[_ORIGIN] = {"type": "Property", "value": origin_word(origin)}
 
 
-def _instance(shown: Mapping[str, Any]) -> Instance:
-    """What is kept beside the entity of one instance; nothing of one that only its readings know."""
+def _instance(shown: Mapping[str, Any], *, below: bool = False) -> Instance:
+    """What is kept beside the entity of one instance; nothing of one that only its readings know.
+
+    One that lies ``below`` another keeps its moment itself.
+    """
     kind = shown["type"]
     kept: Instance = {"k": kind}
-    if "observedAt" not in shown:
+    if below and "observedAt" in shown:
+        kept["t"] = moment_of(shown["observedAt"])
+    if below or "observedAt" not in shown:
         kept["v"] = shown[VALUE_KEYS.get(kind, "value")]
         if _GRADE in shown:
             kept["g"] = grade_number(shown[_GRADE]["value"])
@@ -236,9 +257,13 @@ def _instance(shown: Mapping[str, Any]) -> Instance:
         kept["u"] = shown["unitCode"]
     if "datasetId" in shown:
         kept["d"] = shown["datasetId"]
-    extra = {name: value for name, value in shown.items() if name not in _WORDS and name not in _VALUES}
-    if extra:
-        kept["x"] = extra
+    if "objectType" in shown:
+        kept["y"] = shown["objectType"]
+    if "expiresAt" in shown:
+        kept["e"] = moment_of(shown["expiresAt"])
+    subs = {name: said for name, said in shown.items() if name not in _WORDS and name not in _VALUES}
+    if subs:
+        kept["x"] = {name: [_instance(one, below=True) for one in said] for name, said in subs.items()}
     kept["c"], kept["m"] = moment_of(shown["createdAt"]), moment_of(shown["modifiedAt"])
     return kept
 

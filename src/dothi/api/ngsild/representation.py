@@ -48,12 +48,17 @@ def normalizer(terms: Terms) -> Callable[[Entity], dict[str, Any]]:
 
     def normalized(entity: Entity) -> dict[str, Any]:
         answer: dict[str, Any] = {"id": entity.id, "type": compact(entity.type)}
-        for iri, instances in entity.attributes.items():
-            if len(instances) == 1:
-                answer[compact(iri)] = _normal(instances[0])
-            elif instances:
-                answer[compact(iri)] = [_normal(one) for one in instances]
+        put(answer, entity.attributes)
         return answer
+
+    def put(answer: dict[str, Any], attributes: dict[str, list[Attribute]]) -> None:
+        for iri, instances in attributes.items():
+            shown = []
+            for one in instances:
+                shown.append(_normal(one))
+                put(shown[-1], one.sub)
+            if shown:
+                answer[compact(iri)] = shown[0] if len(shown) == 1 else shown
 
     return normalized
 
@@ -71,6 +76,4 @@ def _normal(attribute: Attribute) -> dict[str, Any]:
         if attribute.grade:
             shown["grade"] = _GRADES[attribute.grade]
             shown["reasons"] = {"type": "Property", "value": reasons_of(attribute.reasons)}
-    if attribute.extra:
-        shown.update(attribute.extra)
     return shown
