@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from accounts_world import FROM, NOON, PASSWORD, World
 
-from dothi.access.accounts import TRIES, NeedsSecond
+from dothi.access.accounts import MOST_SESSIONS, TRIES, NeedsSecond
 from dothi.access.grants import Granted
 from dothi.access.policy import SYSTEM, Clearance, Thing, may
 from dothi.access.totp import new_totp, seal_totp
@@ -262,5 +262,61 @@ def test_who_was_not_seen_for_45_days_is_disabled(world: World) -> None:
         assert ("system", "account.disable", gone, "done") in world.acts()
         with world.database.reader() as db:
             assert db.execute("SELECT count(*) FROM session").fetchall() == [(0,)]
+
+    asyncio.run(live())
+
+
+def test_guesses_that_come_at_once_count_like_those_that_come_in_turn(world: World) -> None:
+    from pyotp import TOTP
+
+    async def live() -> None:
+        account, totp = await world.admit("binh"), new_totp()
+        sealed = seal_totp(world.accounts.secret, account, totp)
+        await world.writer.run(
+            SYSTEM, NOON, lambda db: db.execute("UPDATE account SET totp = ? WHERE id = ?", (sealed, account))
+        )
+        world.accounts.forget(account)
+        came = await world.accounts.sign_in("binh", PASSWORD, **FROM)
+        assert isinstance(came, NeedsSecond)
+        guesses = ["no code"] * (TRIES + 5) + [TOTP(totp.secret).at(NOON)]
+        told = await asyncio.gather(
+            *(world.accounts.second_factor(came.pending, one, **FROM) for one in guesses), return_exceptions=True
+        )
+        assert not [one for one in told if isinstance(one, str)], "the right one came after the account was locked"
+
+    asyncio.run(live())
+
+
+def test_guesses_at_the_old_password_count_too_when_they_come_at_once(world: World) -> None:
+    async def live() -> None:
+        account = await world.admit("an")
+        signed = await world.accounts.session_person(await world.accounts.open_session(account, strong=False, **FROM))
+        assert signed is not None
+        guesses = ["not this one at all"] * (TRIES + 2) + [PASSWORD]
+        told = await asyncio.gather(
+            *(world.accounts.change_password(signed, one, "một câu khác hẳn 42") for one in guesses), return_exceptions=True
+        )
+        assert all(isinstance(one, Problem) for one in told)
+        known = world.accounts.account(account)
+        assert known is not None and known.failures == TRIES
+
+    asyncio.run(live())
+
+
+def test_an_account_has_so_many_sessions_and_the_one_seen_longest_ago_makes_room(world: World) -> None:
+    async def live() -> None:
+        account, other = await world.admit("an"), await world.admit("other")
+        world.clock.advance(timedelta(seconds=1))
+        kept = await world.accounts.open_session(other, strong=False, **FROM)
+        cookies = []
+        for _ in range(MOST_SESSIONS + 3):
+            world.clock.advance(timedelta(minutes=2))
+            cookies.append(await world.accounts.open_session(account, strong=False, **FROM))
+            assert await world.accounts.session_person(cookies[0]), "what is in use stays"
+        for _ in range(2):
+            lasting = [await world.accounts.session_person(one) is not None for one in cookies]
+            assert lasting == [True] + [False] * 3 + [True] * (MOST_SESSIONS - 1)
+            assert await world.accounts.session_person(kept) is not None
+            world.reopen()
 
     asyncio.run(live())

@@ -59,6 +59,30 @@ def test_an_administrator_of_a_ward_admits_for_that_ward_only(world: World) -> N
     asyncio.run(live())
 
 
+def test_an_administrator_of_a_ward_is_no_way_to_one_of_the_city(world: World) -> None:
+    async def live() -> None:
+        accounts, by = world.accounts, ward_admin("00004", clearance=Clearance.PERSONAL)
+        assert await status(accounts.first_link(by)) == 403, "although nobody administers the city"
+        assert accounts.needs_first_link
+        whole = Person("p-whole", (Grant("administrator", clearance=Clearance.INTERNAL),))
+        assert await status(accounts.first_link(whole)) == 403, "it would reach further than theirs"
+
+    asyncio.run(live())
+
+
+def test_who_is_granted_nothing_is_the_citys_and_not_a_wards(world: World) -> None:
+    async def live() -> None:
+        accounts, by = world.accounts, ward_admin("00004")
+        assert await status(accounts.create(by, "nothing", "Chưa có quyền")) == 403
+        assert accounts.account_of_login("nothing") is None
+        mine = await accounts.create(by, "mine", "Của tôi", [Granted("ward_officer", wards=("00004",))])
+        assert await status(accounts.change_grants(by, mine, [])) == 403
+        await accounts.change_grants(SYSTEM, mine, [])
+        assert await accounts.create(SYSTEM, "nothing", "Chưa có quyền")
+
+    asyncio.run(live())
+
+
 def test_nobody_changes_what_they_themselves_may_do(world: World) -> None:
     async def live() -> None:
         accounts = world.accounts

@@ -175,6 +175,9 @@ def test_a_new_password_ends_the_other_sessions(city: RunningCity) -> None:
         assert elsewhere.sign_in(login).status_code == 401
         assert _place(elsewhere.sign_in(login, new)) == "/"
         assert "phiên này" in visitor.get("/account").text
+        for strange in ("zz", "0" * 64, "x" * 5_000, "é"):
+            assert visitor.send_form("/account", "/account/sessions/end", {"session": strange}).status_code == 404
+        assert elsewhere.get("/account").status_code == 200
         assert _place(visitor.send_form("/account", "/account/sessions/end")) == "/account?done=ended"
         assert _place(elsewhere.get("/account")).startswith("/sign-in")
 

@@ -1,9 +1,13 @@
 """How people come in: passwords, second factors, one-time links and sessions; never a word about which of them was wrong."""
 
+import asyncio
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
+from weakref import WeakValueDictionary
 
 from dothi.access.admitting import Admitting, Ticket, checked_login, checked_name, stale_link
 from dothi.access.grants import Granted, encode
@@ -23,6 +27,8 @@ __all__ = ["IDLE_DAYS", "Account", "Accounts", "NeedsSecond", "Signed", "Ticket"
 
 TRIES = 10
 """Wrong passwords or codes in a row that an account bears; each further one doubles the wait, from a minute to an hour."""
+MOST_SESSIONS = 20
+"""Sessions of one account at once; with one more the one that was seen the longest ago ends."""
 _LONGEST_WAIT = 60
 _PENDING = 5 * 60 * MICROSECONDS
 
@@ -51,6 +57,10 @@ class Accounts(Admitting):
     ``address`` is where a request comes from, ``agent`` its User-Agent, ``correlation`` the request's id: they stand in the
     session and the audit log. Values of cookies that these give belong into ``sessions.cookie_header``.
     """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._proving = WeakValueDictionary[str, asyncio.Lock]()
 
     async def session_person(self, cookie: str) -> Signed | None:
         """Who is signed in with ``cookie`` (its value); None if it is none, has ended or the account is shut out.
@@ -93,22 +103,27 @@ class Accounts(Admitting):
     async def second_factor(self, pending: str, code: str, *, address: str, agent: str, correlation: str) -> str:
         """The value of a new, strong session's cookie, for a TOTP or recovery code. Raises Problem 401."""
         account = self.pending_account(pending)
-        if account is None or not self._open(account):
-            raise await self._refuse(account, address, correlation)
-        cookie, session = self.sessions.make(account.id, strong=True, address=address, agent=agent)
+        if account is None:
+            raise await self._refuse(None, address, correlation)
+        async with self._one_by_one(account.id):  # or a thousand guesses at once would be looked at before the first counts
+            account = self.account(account.id)
+            if account is None or not self._open(account):
+                raise await self._refuse(account, address, correlation)
+            cookie, session = self.sessions.make(account.id, strong=True, address=address, agent=agent)
+            ended = self._too_many(account.id)
 
-        def work(connection: Connection) -> None:
-            if spend_code(connection, self.secret, account.id, code, self.clock.now()) is None:
-                raise _NotSpent
-            self._begin(connection, session)
+            def work(connection: Connection) -> None:
+                if spend_code(connection, self.secret, session.account, code, self.clock.now()) is None:
+                    raise _NotSpent
+                self._begin(connection, session, ended)
 
-        act = Act(account.id, "session.open", account.id, "done", correlation, "with a second factor", address)
-        try:
-            await self._run(SYSTEM, work, [act])
-        except _NotSpent:
-            raise await self._refuse(account, address, correlation) from None
-        self._begun(session)
-        return cookie
+            act = Act(account.id, "session.open", account.id, "done", correlation, "with a second factor", address)
+            try:
+                await self._run(SYSTEM, work, [act])
+            except _NotSpent:
+                raise await self._refuse(account, address, correlation) from None
+            self._begun(session, ended)
+            return cookie
 
     def pending_account(self, pending: str) -> Account | None:
         """Whose password fitted a moment ago; None if that is too long ago or was never said."""
@@ -129,8 +144,9 @@ class Accounts(Admitting):
         cookie, session = self.sessions.make(account_id, strong=strong, address=address, agent=agent)
         how = "with a second factor" if strong else "with one factor"
         act = Act(account_id, "session.open", account_id, "done", correlation, how, address)
-        await self._run(SYSTEM, lambda connection: self._begin(connection, session), [act])
-        self._begun(session)
+        ended = self._too_many(account_id)
+        await self._run(SYSTEM, lambda connection: self._begin(connection, session, ended), [act])
+        self._begun(session, ended)
         return cookie
 
     async def sign_out(self, signed: Signed, *, correlation: str = "") -> None:
@@ -163,17 +179,18 @@ class Accounts(Admitting):
 
         Raises Problem 400 for a new one that is too easy, 401 if ``old`` is wrong, which counts as a wrong try.
         """
-        account = self.account(signed.account_id)
-        if account is None or account.demo:
-            raise wrong()
-        fits = await password_fits(account.password, old)
-        if not fits or account.locked(self.now()):
-            raise await self._refuse(account, CAME_FROM.get(), correlation)
+        async with self._one_by_one(signed.account_id):
+            account = self.account(signed.account_id)
+            if account is None or account.demo:
+                raise wrong()
+            fits = await password_fits(account.password, old)
+            if not fits or account.locked(self.now()):
+                raise await self._refuse(account, CAME_FROM.get(), correlation)
         kept = await hash_password(check_password(new, account.login, account.name))
 
         def work(connection: Connection) -> None:
-            self._set_password(connection, account.id, kept)
-            self.sessions.delete(connection, account.id, but=signed.session_id)
+            self._set_password(connection, signed.account_id, kept)
+            self.sessions.delete(connection, signed.account_id, but=signed.session_id)
 
         await self._run(SYSTEM, work, [Act(account.id, "account.password", account.id, "done", correlation)])
         self.forget(account.id)
@@ -249,14 +266,26 @@ class Accounts(Admitting):
         now = self.now()
         return self.welcome(account) and not account.locked(now) and not account.unused(now)
 
-    def _begin(self, connection: Connection, session: Session) -> None:
+    def _one_by_one(self, account_id: str) -> asyncio.Lock:
+        """Held while somebody proves to be this account: each guess knows of those before it."""
+        return self._proving.setdefault(account_id, asyncio.Lock())
+
+    def _too_many(self, account_id: str) -> list[str]:
+        """The sessions that end when one more begins: those that were seen the longest ago."""
+        return [one.id for one in self.sessions.of(account_id)[MOST_SESSIONS - 1 :]]
+
+    def _begin(self, connection: Connection, session: Session, ended: Iterable[str]) -> None:
+        for id in ended:
+            self.sessions.delete(connection, session.account, only=id)
         self.sessions.write(connection, session)
         connection.execute(
             "UPDATE account SET failures = 0, locked_until = NULL, last_seen = ? WHERE id = ?",
             (session.created_at, session.account),
         )
 
-    def _begun(self, session: Session) -> None:
+    def _begun(self, session: Session, ended: Iterable[str]) -> None:
+        for id in ended:
+            self.sessions.forget(session.account, only=id)
         self.sessions.remember(session)
         self.forget(session.account)
 

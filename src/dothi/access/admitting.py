@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from dothi.access.grants import Granted, check, decode, encode, inside, require_within
 from dothi.access.hashes import hash_of
 from dothi.access.known import SELECT, Account, Known, account_of, normal_login
-from dothi.access.policy import SYSTEM, Clearance, Person, reach
+from dothi.access.policy import SYSTEM, WHOLE_CITY, Clearance, Grant, Person, reach
+from dothi.access.roles import ROLES
 from dothi.access.sessions import HOUR
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import fold, nfc
@@ -78,7 +79,7 @@ class Admitting(Known):
         granted = tuple(granted)
         account_id, login, name = f"p-{secrets.token_hex(10)}", checked_login(login), checked_name(name)
         check(granted, kind)
-        require_within(by, [one.grant(self.types_of_sector) for one in granted])
+        self._require_mine(by, granted)
         now = self.now()
 
         def work(connection: Connection) -> None:
@@ -105,7 +106,7 @@ class Admitting(Known):
         granted = tuple(granted)
         account = self._changeable(by, account_id)
         check(granted, account.kind)
-        require_within(by, [one.grant(self.types_of_sector) for one in granted])
+        self._require_mine(by, granted)
 
         def work(connection: Connection) -> None:
             connection.execute(
@@ -167,8 +168,10 @@ class Admitting(Known):
     async def first_link(self, by: Person = SYSTEM, *, correlation: str = "") -> str:
         """The token of a link that makes the first administrator, for a week; earlier ones die.
 
-        Raises Problem 409 if there is one already.
+        Raises Problem 403 for who does not administer the whole city: it would give more than they hold. 409 if there is an
+        administrator already.
         """
+        require_within(by, [Grant("administrator", WHOLE_CITY, Clearance(ROLES["administrator"].ceiling))])
         self.require_no_administrator()
         return await self._ticket(by, "", "first", correlation)
 
@@ -247,6 +250,11 @@ class Admitting(Known):
             raise Problem(403, "own-account", "Nobody changes what they themselves may do.", "Ask another administrator.")
         require_within(by, [one.grant(self.types_of_sector) for one in account.granted])
         return account
+
+    def _require_mine(self, by: Person, granted: Iterable[Granted]) -> None:
+        """Refuse what ``by`` does not administer; nothing at all, too, lies in no part of the city. Raises Problem 403."""
+        grants = [one.grant(self.types_of_sector) for one in granted]
+        require_within(by, grants or [Grant("stranger", WHOLE_CITY, Clearance.PUBLIC)])
 
     def _shut(self, connection: Connection, account_id: str) -> None:
         connection.execute("UPDATE account SET state = 'disabled', changed_at = ? WHERE id = ?", (self.now(), account_id))

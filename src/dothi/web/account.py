@@ -11,7 +11,7 @@ from dothi.access.identity import address_of, signed_of
 from dothi.access.sessions import Session, Signed, cookie_header
 from dothi.access.totp import enrolment_uri, qr_svg
 from dothi.model.clock import MICROSECONDS, from_micros
-from dothi.model.problem import Problem
+from dothi.model.problem import Problem, not_found
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
@@ -130,9 +130,11 @@ class AccountPages:
         return _done("passkey-removed")
 
     async def end_sessions(self, request: Request) -> Response:
-        """End one other session, or all others."""
+        """End one other session, or all others. Raises Problem 404 for one that is none of them."""
         signed, form = self._signed(request), await request.form()
         only = str(form.get("session", "")) or None
+        if only is not None and only not in {one.id for one in self.accounts.sessions_of(signed.account_id)}:
+            raise not_found("session", only[:20])
         await self.accounts.end_sessions(
             signed.account_id,
             only=only,
