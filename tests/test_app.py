@@ -36,6 +36,12 @@ def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
         listen(Settings(home=tmp_path, host="192.0.2.1", port=0, trusted_proxy="192.0.2.2"))
 
 
+def test_a_door_is_left_open_only_where_nobody_else_can_come(tmp_path: Path) -> None:
+    listen(Settings(home=tmp_path, port=0, open_doors="ngsild")).close()
+    with pytest.raises(Problem, match="DOTHI_OPEN_DOORS"):
+        listen(Settings(home=tmp_path, port=0, open_doors="ngsild", names="city.example.vn"))
+
+
 def test_the_data_folder_beside_the_checkout_is_hanois(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beside = tmp_path / "shared" / "data" / "hanoi"
     beside.mkdir(parents=True)

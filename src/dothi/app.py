@@ -349,7 +349,7 @@ def create_app(settings: Settings) -> FastAPI:
     those of ``open_platform``.
     """
     metrics = Metrics()
-    identity = Identity(local_key_of(settings.home))
+    identity = Identity(local_key_of(settings.home), settings.open_doors)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ A secret may stand in a file instead, which ``DOTHI_<NAME>_FILE`` names: what ru
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = Field(None, description="This city's secret there; without it PKCE alone.")
     oidc_groups: dict[str, list[dict[str, Any]]] = Field(
         {}, description='What groups there stand for here, as JSON: {"ioc": [{"role": "operator", "clearance": 1}]}.'
+    )
+    open_doors: Literal["", "ngsild"] = Field(
+        "",
+        description="A door that anybody on this machine may use fully without a key, for trying and for conformance tests: "
+        "ngsild. Refused where anybody but this machine could reach the city.",
     )
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")

@@ -10,7 +10,7 @@ from accounts_world import FROM, World
 
 from dothi.access.demo import DEMO_ROLES, DemoPeople
 from dothi.access.grants import Granted
-from dothi.access.identity import Identity
+from dothi.access.identity import VISITOR, Identity
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER, Clearance, Person, Thing, may
 from dothi.access.sessions import cookie_header
 from dothi.model.problem import Problem
@@ -57,6 +57,23 @@ def test_the_key_of_the_home_folder_is_the_operators_on_the_machine_itself() -> 
             asked(None, **refused)
         assert told.value.status == 401
         assert KEY not in str(told.value)
+
+
+def test_an_open_door_lets_strangers_of_this_very_machine_do_all_it_can_do() -> None:
+    def at_the_door(path: str, client: str = "127.0.0.1", opened: str = "ngsild", **headers: str) -> Person:
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"client": (client, 5), "server": ("127.0.0.1", 80), "scheme": "http", "path": path, "headers": raw}
+        return asyncio.run(Identity(KEY, opened).of(scope, raw))
+
+    visitor = at_the_door("/ngsi-ld/v1/entities")
+    assert visitor == VISITOR
+    assert all(may(visitor, action) for action in ("entity.write", "history.write", "subscription.write", "context.write"))
+    assert not may(visitor, "people.write")
+    assert not may(visitor, "entity.read", Thing(Clearance.RESTRICTED))
+    assert at_the_door("/api/v1/entities") == STRANGER, "one door, not the house"
+    assert at_the_door("/ngsi-ld/v1/entities", client="192.0.2.7") == STRANGER
+    assert at_the_door("/ngsi-ld/v1/entities", x_forwarded_for="192.0.2.7") == STRANGER, "a proxy carried it"
+    assert at_the_door("/ngsi-ld/v1/entities", opened="") == STRANGER
 
 
 def test_a_door_may_know_more_credentials() -> None:

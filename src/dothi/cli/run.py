@@ -82,7 +82,9 @@ def _welcome(platform: "Platform", url: str, mqtt: int) -> str:
     rough = ", approximate boundaries" if platform.city.approximate else ""
     host = "127.0.0.1" if platform.settings.tls is None else f"{platform.settings.host} (TLS)"
     doors = f"MQTT {mqtt} on {host} · new devices: dothi devices enrol · API {url}/docs · Ctrl-C stops"
-    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  {doors}"
+    opened = platform.settings.open_doors
+    warning = f"\n  DOTHI_OPEN_DOORS: anybody on this machine may write through {opened}." if opened else ""
+    return f"{platform.city.title.vi}: {url}\n  {kind}{rough}\n  {doors}{warning}"
 
 
 async def _tell_first_link(platform: "Platform", url: str) -> None:

@@ -16,6 +16,7 @@ from dothi.settings import Settings
 def listen(settings: Settings) -> socket.socket:
     """The socket of the web server, bound before anything else is opened. Raises Problem, saying which setting to change."""
     _check_secrecy(settings)
+    _check_doors(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio sends without Nagle's delay (40 ms an answer) only where the socket says that it is TCP.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -53,6 +54,17 @@ def _check_secrecy(settings: Settings) -> None:
             "no-tls",
             f"On {settings.host} passwords would travel in the clear.",
             "Set DOTHI_TLS_CERTIFICATE and DOTHI_TLS_KEY, or DOTHI_TRUSTED_PROXY if a proxy before the city speaks TLS.",
+        )
+
+
+def _check_doors(settings: Settings) -> None:
+    """Refuse to leave a door open that others could come to. Raises Problem 400."""
+    if settings.open_doors and not settings.alone:
+        raise Problem(
+            400,
+            "open-door",
+            "DOTHI_OPEN_DOORS opens a door to everybody who can reach the city, and that may not only be this machine.",
+            "Leave it out, or listen on 127.0.0.1 without DOTHI_NAMES, DOTHI_TRUSTED_PROXY and DOTHI_TLS_CERTIFICATE.",
         )
 
 
