@@ -9,6 +9,7 @@ import typer
 from dothi.cli import account
 from dothi.cli.client import write_address
 from dothi.model.problem import Problem
+from dothi.store.audit import walk
 from dothi.testing.city import RunningCity, running_city
 
 
@@ -44,7 +45,9 @@ def test_people_come_and_go(city: RunningCity, dothi: Callable[..., str]) -> Non
     assert "administrator" in shown and "1 of 1" in shown and "Đồng hồ" not in shown
     with pytest.raises(Problem, match="has an administrator"):
         dothi(home, "first-link")
-    assert "is shut out" in dothi(home, "disable", "meter")
+    assert "is shut out" in dothi(home, "disable", "meter", "--reason", "Thay đồng hồ, phiếu 12")
+    with city.platform.database.reader() as db:
+        assert [row.why for row in walk(db) if row.action == "account.disable"] == ["Thay đồng hồ, phiếu 12"]
     assert "disabled" in dothi(home, "list", "--search", "meter")
     assert "may sign in again" in dothi(home, "enable", "METER")
     assert f"{city.base_url}/sign-in/link?token=" in dothi(home, "reset-link", "lan")

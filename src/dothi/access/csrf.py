@@ -66,15 +66,24 @@ async def check_csrf(request: Request) -> None:
 
     Raises Problem 403.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = _content_type(request)
     if content_type and content_type not in _FORMS:
         return
     csrf = getattr(request.state, "csrf_signer", None)
     token: object = request.headers.get(HEADER)
-    if token is None and content_type in _FORMS[:2]:
+    if token is None and is_form(request):
         token = (await request.form()).get(FIELD)
     if csrf is None or not csrf.valid(request.cookies.get(COOKIE), token):
         raise Problem(403, "stale-form", "This form is no longer valid.", "Reload the page and send it again.")
+
+
+def is_form(request: Request) -> bool:
+    """True if the body is a form with fields."""
+    return _content_type(request) in _FORMS[:2]
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

@@ -18,6 +18,7 @@ from dothi.access.limits import ADDRESS, PERSON, SIGN_IN, Limits, neighbourhood
 from dothi.access.policy import STRANGER
 from dothi.access.problems import ErrorPage, problem_of, problem_response
 from dothi.access.proxies import Proxies
+from dothi.access.reasons import hear_header
 from dothi.access.routes import SAFE_METHODS
 from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM
@@ -110,6 +111,7 @@ class Doorkeeper:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation=visit.correlation)
         CAME_FROM.set(address_of(scope))
+        hear_header(headers)
         try:
             refusal = self.refusal(scope, headers)
             if refusal is not None:

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dothi.access.csrf import check_csrf
+from dothi.access.csrf import check_csrf, is_form
 from dothi.access.policy import STRANGER, Person, may
+from dothi.access.reasons import hear_form
 from dothi.access.roles import ACTIONS
 from dothi.model.problem import Problem
 
@@ -88,6 +89,8 @@ def page(
         enforce(request, action)
         if forms and request.method not in SAFE_METHODS:
             await check_csrf(request)
+            if is_form(request):
+                hear_form(await request.form())
         if plain:
             answer = await run_in_threadpool(endpoint, request)
         else:

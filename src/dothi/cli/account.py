@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from dothi.cli.client import Client
-from dothi.cli.shared import load_settings, out, table
+from dothi.cli.shared import Why, load_settings, out, table
 from dothi.model.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, help="People and systems that the running city knows.")
@@ -32,15 +32,16 @@ def add(
     login: Annotated[str, typer.Argument(help="What they sign in as.")],
     name: Annotated[str, typer.Option("--name", help="What people call them.")],
     role: Annotated[list[str], typer.Option("--role", help="What they may do; again for several.")],
-    clearance: Annotated[str, typer.Option("--clearance", help="public, internal or restricted.")] = "internal",
+    clearance: Annotated[str, typer.Option("--clearance", help="public, internal, restricted or personal.")] = "internal",
     ward: Annotated[list[str] | None, typer.Option("--ward", help="Code of a ward it is for; again for several.")] = None,
     agency: Annotated[list[str] | None, typer.Option("--agency", help="An agency it is for; again for several.")] = None,
     sector: Annotated[list[str] | None, typer.Option("--sector", help="A sector it is for; again for several.")] = None,
     system: Annotated[bool, typer.Option("--system", help="A program, which has keys and no password.")] = False,
+    why: Why = "",
 ) -> None:
     """Admit somebody, and print the link by which they set a password, once."""
     bounds = {"clearance": clearance, "wards": ward, "agencies": agency, "sectors": sector}
-    client = Client(load_settings())
+    client = Client(load_settings(), why)
     kind, grants = "system" if system else "person", [{"role": one, **bounds} for one in role]
     made = client.post(_ROOT, {"login": login, "name": name, "kind": kind, "grants": grants})
     out.print(f"{made['login']} is known now.")
@@ -49,25 +50,25 @@ def add(
 
 
 @app.command()
-def disable(login: Annotated[str, typer.Argument(help="What they sign in as.")]) -> None:
+def disable(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
     """Shut somebody out; their sessions end at once."""
-    client = Client(load_settings())
+    client = Client(load_settings(), why)
     client.post(f"{_ROOT}/{_id(client, login)}/disable", {})
     out.print(f"{login} is shut out.")
 
 
 @app.command()
-def enable(login: Annotated[str, typer.Argument(help="What they sign in as.")]) -> None:
+def enable(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
     """Let somebody in again who was shut out or not seen for 45 days."""
-    client = Client(load_settings())
+    client = Client(load_settings(), why)
     client.post(f"{_ROOT}/{_id(client, login)}/enable", {})
     out.print(f"{login} may sign in again.")
 
 
 @app.command("reset-link")
-def reset_link(login: Annotated[str, typer.Argument(help="What they sign in as.")]) -> None:
+def reset_link(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
     """Print a link by which they set a new password, once."""
-    client = Client(load_settings())
+    client = Client(load_settings(), why)
     out.print(client.url + client.post(f"{_ROOT}/{_id(client, login)}/reset-link", {})["link"])
 
 

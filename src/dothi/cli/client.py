@@ -4,12 +4,13 @@ import ssl
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
 from dothi.access.local_key import operator_headers
+from dothi.access.reasons import HEADER
 from dothi.data.sql.answer import Refused
 from dothi.model.problem import Problem
 from dothi.settings import Settings
@@ -23,14 +24,14 @@ _open = build_opener(ProxyHandler({})).open
 class Client:
     """A running city's API. Every call raises Problem: 503 if no city answers, else what the city answered.
 
-    Whoever can read the home folder asks as its operator.
+    Whoever can read the home folder asks as its operator; ``why`` is what the audit log keeps as the reason.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, why: str = "") -> None:
         self.url = address_of(settings)
         # The city is on this machine: a proxy set for the outside world must not come between.
         self._open = build_opener(ProxyHandler({}), HTTPSHandler(context=_own_certificate(settings))).open
-        self._headers = operator_headers(settings.home)
+        self._headers = operator_headers(settings.home) | ({HEADER: quote(why)} if why else {})
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at ``path``."""

@@ -5,20 +5,20 @@ from typing import Annotated
 import typer
 
 from dothi.cli.client import Client
-from dothi.cli.shared import err, load_settings, out, table
+from dothi.cli.shared import Why, err, load_settings, out, table
 
 
-def secret(devices: Annotated[list[str], typer.Argument(help="Ids of admitted devices.")]) -> None:
+def secret(devices: Annotated[list[str], typer.Argument(help="Ids of admitted devices.")], why: Why = "") -> None:
     """Issue a new secret for a device; it is told only this once, and the old one is worth nothing."""
-    client = Client(load_settings())
+    client = Client(load_settings(), why)
     for device in devices:
         told = client.post(f"/api/v1/devices/{device}/secret", {})["secret"]
         typer.echo(told if len(devices) == 1 else f"{device}\t{told}")
 
 
-def withdraw(device: Annotated[str, typer.Argument(help="The device's id.")]) -> None:
+def withdraw(device: Annotated[str, typer.Argument(help="The device's id.")], why: Why = "") -> None:
     """Take a device's secret back: it cannot send any more until it gets a new one."""
-    Client(load_settings()).post(f"/api/v1/devices/{device}/secret/withdraw", {})
+    Client(load_settings(), why).post(f"/api/v1/devices/{device}/secret/withdraw", {})
     out.print(f"{device} has no secret now.")
 
 

@@ -8,7 +8,7 @@ import typer
 
 from dothi.cli import device_keys
 from dothi.cli.client import Client
-from dothi.cli.shared import load_settings, out, progress_bar, table
+from dothi.cli.shared import Why, load_settings, out, progress_bar, table
 from dothi.model.problem import bad_request
 
 app = typer.Typer(no_args_is_help=True, help="Devices of the running city.")
@@ -63,17 +63,18 @@ def admit(
     longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
     latitude: Annotated[float | None, typer.Option(min=-90, max=90)] = None,
     cadence: Annotated[float, typer.Option(min=1, help="Seconds between its messages.")] = 300.0,
+    why: Why = "",
 ) -> None:
     """Admit a device that waits in the lobby; what it sends from now on is kept."""
     spec = {"type": kind, "name": name, "longitude": longitude, "latitude": latitude, "cadence": cadence}
-    Client(load_settings()).post(f"{_ROOT}/{device}/admit", spec)
+    Client(load_settings(), why).post(f"{_ROOT}/{device}/admit", spec)
     out.print(f"{device} admitted.")
 
 
 @app.command()
-def refuse(device: Annotated[str, typer.Argument(help="The device's id.")]) -> None:
+def refuse(device: Annotated[str, typer.Argument(help="The device's id.")], why: Why = "") -> None:
     """Refuse a device: what it sends is no longer kept."""
-    Client(load_settings()).post(f"{_ROOT}/{device}/refuse", {})
+    Client(load_settings(), why).post(f"{_ROOT}/{device}/refuse", {})
     out.print(f"{device} refused.")
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from dothi.ui.formats import city_zone
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 2
+Why = Annotated[str, typer.Option("--reason", help="Why, for the audit log, which keeps it for ever. No names.")]
 
 
 def load_settings() -> Settings:

@@ -15,6 +15,8 @@ from dothi.store.connection import Connection
 GENESIS = bytes(32)
 CAME_FROM: ContextVar[str] = ContextVar("came_from", default="")
 """The address or door of what is being done: set at the door, and every act that is made behind it says so."""
+WHY: ContextVar[str] = ContextVar("why", default="")
+"""The reason that was given for what is being done: set at the door as well."""
 BROKEN = "audit.break"
 """The act by which a city that starts tells of rows that were signed and are not there: what it says stays a fault."""
 COLUMNS = "seq, at, person_id, action, thing, result, correlation, detail, source, why, hash"
@@ -42,7 +44,7 @@ class Act:
     correlation: str = ""
     detail: str = ""
     source: str = field(default_factory=CAME_FROM.get)
-    why: str = ""
+    why: str = field(default_factory=WHY.get)
 
 
 class Row(NamedTuple):

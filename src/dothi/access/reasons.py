@@ -1,0 +1,33 @@
+"""Why somebody does what they do: said once with a request, kept with every act that is recorded behind it."""
+
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from starlette.datastructures import FormData
+
+from dothi.model.text import nfc
+from dothi.store.audit import WHY
+
+HEADER = "Dothi-Reason"
+"""The reason of a program's request, percent-encoded UTF-8 (RFC 3986, clause 2.1): a header carries ASCII only."""
+FIELD = "because"
+"""The field of a form that holds it."""
+LONGEST = 500  # letters that are kept
+_HEADER = HEADER.lower().encode()
+
+
+def hear_header(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Keep the reason in ``headers`` for the acts of this request; none if there is none."""
+    told = next((value for name, value in headers if name == _HEADER), b"")
+    WHY.set(_one_line(unquote(told.decode("latin-1"), errors="replace")))
+
+
+def hear_form(form: FormData) -> None:
+    """Keep the reason that stands in a form, if one does."""
+    told = form.get(FIELD)
+    if isinstance(told, str) and told.strip():
+        WHY.set(_one_line(told))
+
+
+def _one_line(told: str) -> str:
+    return nfc(" ".join(told.split()))[:LONGEST]
