@@ -104,6 +104,14 @@ def test_the_same_words_for_whoever_does_not_come_in(city: RunningCity) -> None:
         assert "Đã đăng xuất" in visitor.get("/sign-in?done=out").text
 
 
+def test_the_front_page_that_was_asked_for_is_each_ones_own(city: RunningCity) -> None:
+    login, _account = newcomer(city, Granted("developer", 1))
+    with Visitor(city) as visitor:
+        assert _place(visitor.get("/")) == "/sign-in?to=/"
+        home = _place(visitor.sign_in(login, to="/"))
+        assert (home, visitor.get(home).status_code) == ("/data/sql", 200)
+
+
 def test_the_second_step_by_app_and_by_recovery_code(city: RunningCity) -> None:
     login, _account = newcomer(city, OPERATOR)
     with Visitor(city) as elsewhere, Visitor(city) as visitor:

@@ -90,7 +90,7 @@ class DataPages:
             datasets=datasets,
             groups=groups,
             attention=attention(platform, person, language, stored, groups, [(one.title, one.shares) for one in datasets]),
-            others=_others(stored, rules, language),
+            others=_others(stored, rules, person, language),
             held=held_count(platform, person),
             parts=_parts(stored, language),
             full_in=_full_in(platform, stored),
@@ -235,18 +235,22 @@ def _bars(days: dict[int, int], today: int) -> list[Bar]:
     ]
 
 
-def _others(stored: Stored | None, rules: Any, language: str) -> list[dict[str, Any]]:
-    """The other tables: what is in them, and the rule each has of its own."""
+def _others(stored: Stored | None, rules: Any, person: Person, language: str) -> list[dict[str, Any]]:
+    """The other tables: what is in them, the rule each has of its own, and its page where ``person`` may open it."""
     _ = translator(language)
     if stored is None:
         return []
     rule = {one.dataset: one.words.in_language(language) for one in rules if one.words is not None}
     named = {
         "entity": (_("Thực thể"), "", _("Giữ đến khi bị xóa.")),
-        "quarantine": (_("Cách ly"), "/devices/quarantine", rule.get("quarantine", "")),
+        "quarantine": (
+            _("Cách ly"),
+            "/devices/quarantine" if may(person, "quarantine.read") else "",
+            rule.get("quarantine", ""),
+        ),
         "outbox": (_("Hộp thư đi"), "", rule.get("outbox", "")),
         "audit": (_("Nhật ký kiểm toán"), "", rule.get("audit", "")),
-        "run": (_("Lượt chạy"), "/runs", ""),
+        "run": (_("Lượt chạy"), "/runs" if may(person, "run.read") else "", ""),
         "forecast": (_("Giá trị dự báo"), "/forecasts", ""),
     }
     return [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, may
 from dothi.data.stored import Stored
 from dothi.model.clock import from_micros
 from dothi.platform.platform import Platform
@@ -98,6 +98,7 @@ def _devices(groups: "list[Group]", language: str) -> list[Point]:
 def _held(platform: Platform, person: Person, language: str) -> list[Point]:
     _ = translator(language)
     found = []
+    page = "/devices/quarantine" if may(person, "quarantine.read") else ""
     held = sum(platform.quarantine.counts(person).values())
     if held:
         found.append(
@@ -105,7 +106,7 @@ def _held(platform: Platform, person: Person, language: str) -> list[Point]:
                 2,
                 _("{count} bản tin bị cách ly").format(count=number(held, language)),
                 _("chưa thành số đo; xem lý do, sửa rồi gửi lại"),
-                "/devices/quarantine",
+                page,
             )
         )
     parked = len(platform.dispatcher.parked(person))
@@ -115,7 +116,7 @@ def _held(platform: Platform, person: Person, language: str) -> list[Point]:
                 2,
                 _("{count} thay đổi chưa xử lý được").format(count=number(parked, language)),
                 _("tính toán sau đó có thể thiếu"),
-                "/devices/quarantine",
+                page,
             )
         )
     waiting = platform.devices.counts(person)["lobby"]

@@ -145,7 +145,7 @@ class SignIn:
         if account.strong_role and not signed.strong and not signed.demo:
             return "/account?done=asleep"
         home = next((page for action, page in _HOMES if may(signed.person, action)), "/account")
-        return to or home
+        return home if to in ("", "/") else to  # the front page is each one's own
 
     def _again(self, request: Request, form: FormData, problem: Problem) -> Response:
         if problem.status != 401:

@@ -83,6 +83,7 @@ class Wall:
             "verdict": verdict(tiles, found, language),
             "counts": counts,
             "heard": heard,
+            "fresh": sum(point.freshness == "fresh" for point in found),
             "heard_words": relative(heard, now, language),
             "heard_at": daytime(heard, language) if heard else "",
             "state_words": partial(words.state_words, language=language),

@@ -10,7 +10,7 @@ import shapely
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, may
 from dothi.access.routes import person_of
 from dothi.model.city import Found, Ward
 from dothi.model.text import fold
@@ -73,8 +73,10 @@ class Wards:
         )
 
     def table(self, request: Request) -> Response:
-        """The list as it is filtered and sorted, as CSV; codes are those of the General Statistics Office."""
+        """The list as it is filtered and sorted, as CSV; codes are those of the General Statistics Office. Devices are
+        counted only for who may see any: nothing said is not none."""
         layer, rows = self._rows(request)
+        told = may(person_of(request), "device.read")
         head = ("code", "name", "kind", layer.id if layer else "value", "basis", *_HEARD)
         body = (
             (
@@ -83,7 +85,7 @@ class Wards:
                 row.ward.kind,
                 row.area.label if row.area else None,
                 row.area.detail if row.area else None,
-                *(row.counts.get(state, 0) for state in _HEARD),
+                *(row.counts.get(state, 0) if told else None for state in _HEARD),
             )
             for row in rows
         )
@@ -92,6 +94,7 @@ class Wards:
     def geojson(self, request: Request) -> Response:
         """The same with the wards' ground: GeoJSON (RFC 7946), as a download."""
         layer, rows = self._rows(request)
+        told = may(person_of(request), "device.read")
         shapes = {ward.code: shape for ward, shape in zip(self.platform.city.wards, self.platform.city.shapes, strict=True)}
         features = [
             feature(
@@ -101,7 +104,7 @@ class Wards:
                     "name": row.ward.full_name,
                     layer.id if layer else "value": row.area.label if row.area else None,
                     "basis": row.area.detail if row.area else None,
-                    **{state: row.counts.get(state, 0) for state in _HEARD},
+                    **{state: row.counts.get(state, 0) if told else None for state in _HEARD},
                 },
             )
             for row in rows
