@@ -93,6 +93,11 @@ def test_nobody_ends_the_key_of_another(visitor: Visitor) -> None:
     assert f"/account/keys/{id}/revoke" in one.get("/account/keys").text
 
 
+@pytest.mark.parametrize("changed", [{"days": "9" * 5_000}, {"days": "²"}, {"clearance": "9" * 5_000}, {"clearance": "४"}])
+def test_numbers_that_are_none_are_refused_in_words(visitor: Visitor, changed: dict[str, str]) -> None:
+    assert _issue(visitor(ENGINEER), **changed).status_code == 400
+
+
 def test_a_form_without_its_token_makes_nothing(visitor: Visitor) -> None:
     browser = visitor(ENGINEER)
     assert _issue(browser, csrf_token="x").status_code == 403

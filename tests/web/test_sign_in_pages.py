@@ -208,6 +208,7 @@ def test_a_stranger_has_no_account_and_is_shown_the_way_in(city: RunningCity) ->
         assert visitor.send_form("/sign-in", "/account/sessions/end").status_code == 401
         assert visitor.post("/sign-in", data={"login": "lan", "password": PASSWORD}).status_code == 403, "no token, no form"
         assert visitor.post("/account/passkeys", json={"answer": {}}).status_code in (401, 403)
+        assert visitor.send_form("/sign-in", "/sign-in/passkey", {"answer": "{}"}).status_code == 415, "a form is no JSON"
         answer = visitor.get("/sign-in")
         assert answer.headers["cache-control"] == "no-store"
         for body in (b"[]", b"{", b'{"answer": 1}', b"x" * 70_000):

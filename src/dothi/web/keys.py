@@ -74,7 +74,7 @@ class KeyPages:
             kind,
             str(form.get("label", "")),
             _chosen(form, self._grants(account)),
-            int(days) if days.isdecimal() else 0,
+            int(days) if days.isdecimal() and len(days) < 5 else 0,
             correlation=request.state.correlation,
         )
         return self._page(request, account, issued, kind)
@@ -154,12 +154,12 @@ def _signed_in(request: Request) -> str:
 
 def _chosen(form: FormData, offered: Sequence[Granted]) -> Sequence[Granted]:
     """The ticked ones of what was ``offered``, up to the chosen clearance. Raises Problem 400."""
-    most = str(form.get("clearance", ""))
-    if not most.isdecimal() or int(most) not in set(Clearance):
+    most = {str(int(one)): int(one) for one in Clearance}.get(str(form.get("clearance", "")))
+    if most is None:
         raise bad_request("There is no such clearance.", "Choose one of those offered.")
     ticked = {str(one) for one in form.getlist("grant")}
     return [
-        Granted(one.role, min(one.clearance, int(most)), one.wards, one.agencies, one.sectors)
+        Granted(one.role, min(one.clearance, most), one.wards, one.agencies, one.sectors)
         for index, one in enumerate(offered)
         if str(index) in ticked
     ]

@@ -16,7 +16,7 @@ from dothi.access.passkeys import Site
 from dothi.access.policy import Clearance
 from dothi.access.roles import ROLES
 from dothi.access.sessions import Signed
-from dothi.model.problem import bad_request
+from dothi.model.problem import Problem, bad_request
 from dothi.platform.platform import Platform
 from dothi.ui.language import translator
 from dothi.web import view
@@ -67,7 +67,9 @@ def site_of(request: Request) -> Site | None:
 
 
 async def json_of(request: Request) -> dict[str, Any]:
-    """The JSON object that an island sent. Raises Problem 400."""
+    """The JSON object that an island sent. Raises Problem 400, 415 for a form, which was read by the time it comes here."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "unsupported-media-type", "This door takes JSON.", "Send application/json.")
     body = await request.body()
     try:
         if len(body) > _MOST_ANSWER:
