@@ -1,7 +1,7 @@
 """The city's things, shaped as NGSI-LD shapes them (ETSI GS CIM 009 v1.8.1, clause 4.5); names are expanded IRIs."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from dothi.model.reading import Grade, Origin, Reason
@@ -67,5 +67,22 @@ class Entity:
         return float(longitude), float(latitude)
 
 
-NULL = "urn:ngsi-ld:null"  # says in a fragment that what it stands for is to go (clause 4.5.0)
 LOCATION = "https://uri.etsi.org/ngsi-ld/location"
+
+# A fragment says only what is to change (clauses 5.5.8 and 5.5.12). Its attributes may leave out their value (UNSAID) and
+# their kind (""; a value then is of the kind that the attribute has), and may say of a value, unit, moment, scope or
+# sub-attribute that it is to go.
+NULL = "urn:ngsi-ld:null"
+NO_MOMENT = datetime.min.replace(tzinfo=UTC)  # what NULL is among moments
+
+
+class Unsaid:
+    """The value of an attribute in a fragment that says none."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNSAID"
+
+
+UNSAID: Any = Unsaid()
