@@ -15,7 +15,7 @@ from dothi.access.csrf import csrf_token
 from dothi.access.identity import Identity
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER
 from dothi.access.problems import problem_of, problem_response
-from dothi.access.requests import Doorkeeper, allowed_hosts
+from dothi.access.requests import STRANGERS_LIMIT, Doorkeeper, allowed_hosts
 from dothi.access.routes import page, person_of
 from dothi.model.problem import Problem
 from dothi.store.audit import Act
@@ -51,6 +51,7 @@ def application(doorkeeper: Middleware) -> Starlette:
             page("/who", who, action="city.read"),
             page("/echo", echo, action="reading.write", methods=("POST",), forms=False),
             page("/form", form, action="device.write", methods=("GET", "POST")),
+            page("/open", form, action="page.read", methods=("POST",)),
             page("/broken", broken, action="city.read"),
             page("/slow", slow, action="city.read"),
         ],
@@ -189,6 +190,38 @@ def test_a_body_beyond_the_limit_is_refused_declared_or_not() -> None:
     for refused in (declared, streamed):
         assert refused.status_code == 413
         assert refused.json()["type"].endswith("too-large")
+
+
+def test_a_stranger_sends_less_than_somebody_who_is_known() -> None:
+    much = b"x" * (STRANGERS_LIMIT + 1)
+    assert client(body_limit=2 * STRANGERS_LIMIT).post("/echo", content=much).text == str(len(much))
+    door = client(known=False, body_limit=2 * STRANGERS_LIMIT)
+    for content in (much, iter([much[:-6], much[-6:]])):
+        refused = door.post("/form", content=content, headers={"Content-Type": "text/csv"})
+        assert refused.status_code == (413 if content is much else 401)  # a body nobody waits for is not read
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert door.post("/open", content=iter([much[:-6], much[-6:]]), headers=form).status_code == 413
+    assert door.post("/open", content=much[:-1], headers=form).status_code in (400, 403)
+
+
+@pytest.mark.parametrize("twice", [b"host", b"origin", b"sec-fetch-site"])
+def test_a_header_that_decides_comes_once(twice: bytes) -> None:
+    came = {b"host": b"127.0.0.1", b"origin": b"http://127.0.0.1", b"sec-fetch-site": b"same-origin"}
+    scope = {"type": "http", "method": "POST", "path": "/echo", "scheme": "http", "client": ("127.0.0.1", 1)}
+    headers = [*came.items(), (b"content-length", b"0")]
+    keeper = Doorkeeper(PlainTextResponse("x"), host="127.0.0.1", identity=Identity(KEY), secret=b"s" * 32)
+    assert keeper.refusal(scope, headers) is None
+    refused = keeper.refusal(scope, [(twice, b"evil.example"), *headers])
+    assert refused is not None
+    assert refused.status == 400
+
+
+def test_behind_tls_the_cookies_of_forms_are_of_this_very_host() -> None:
+    door = client()
+    door.base_url = "https://127.0.0.1"  # type: ignore[assignment]  # httpx takes text
+    first = door.get("/form")
+    assert re.fullmatch(r"__Host-dothi_csrf=\w+; Path=/; HttpOnly; SameSite=Strict; Secure", first.headers["set-cookie"])
+    assert door.post("/form", data={"word": "x", "csrf_token": first.text}).status_code == 200
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:

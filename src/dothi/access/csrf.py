@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
+from dothi.access.cookies import named
 from dothi.model.problem import Problem
 
 COOKIE = "dothi_csrf"
@@ -54,7 +55,7 @@ def csrf_token(request: Request) -> str:
     csrf = getattr(request.state, "csrf_signer", None)
     if csrf is None:
         raise RuntimeError("forms need the doorkeeper in front of the application")
-    nonce = request.cookies.get(COOKIE) or getattr(request.state, "csrf_nonce", None)
+    nonce = request.cookies.get(_cookie_name(request)) or getattr(request.state, "csrf_nonce", None)
     if nonce is None or not nonce.isalnum() or len(nonce) > 64:
         nonce = secrets.token_hex(16)
         request.state.csrf_nonce = nonce
@@ -73,7 +74,7 @@ async def check_csrf(request: Request) -> None:
     token: object = request.headers.get(HEADER)
     if token is None and is_form(request):
         token = (await request.form()).get(FIELD)
-    if csrf is None or not csrf.valid(request.cookies.get(COOKIE), token):
+    if csrf is None or not csrf.valid(request.cookies.get(_cookie_name(request)), token):
         raise Problem(403, "stale-form", "This form is no longer valid.", "Reload the page and send it again.")
 
 
@@ -84,6 +85,16 @@ def is_form(request: Request) -> bool:
 
 def _content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def cookie_header(nonce: str, *, secure: bool) -> str:
+    """The Set-Cookie header of the nonce that a form's token belongs to."""
+    kept = f"{named(COOKIE, secure=secure)}={nonce}; Path=/; HttpOnly; SameSite=Strict"
+    return f"{kept}; Secure" if secure else kept
+
+
+def _cookie_name(request: Request) -> str:
+    return named(COOKIE, secure=request.url.scheme == "https")
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

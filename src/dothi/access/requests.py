@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dothi.access.csrf import COOKIE, Csrf
+from dothi.access.csrf import Csrf, cookie_header
 from dothi.access.identity import Identity, from_here
 from dothi.access.limits import ADDRESS, PERSON, SIGN_IN, Limits, neighbourhood
 from dothi.access.policy import STRANGER
@@ -24,6 +24,8 @@ from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM
 
 BODY_LIMIT = 8 * 1024 * 1024
+STRANGERS_LIMIT = 256 * 1024
+"""Bytes of a body that nobody answers for: more than any form to sign in holds, too little to keep the city busy."""
 TIME_LIMIT = 60.0
 Observe = Callable[[str, str, int, float], None]
 """Told of every finished request: method, route template, status, seconds."""
@@ -68,8 +70,8 @@ class Doorkeeper:
     ``host`` is the address the city listens on, ``names`` (comma-separated) what people call it beside that; ``proxies``
     speak for others. ``limits`` bounds what one asks for, but not this machine itself. ``identity`` says who asks.
     ``secret`` signs form tokens. ``page`` draws problems for browsers. ``observe`` is told of every finished request, and
-    ``refused`` of those that were refused. A body beyond ``body_limit`` bytes is refused with 413, a request without an
-    answer after ``time_limit`` seconds with 408 or 503.
+    ``refused`` of those that were refused. A body beyond ``body_limit`` bytes, a stranger's beyond ``STRANGERS_LIMIT``, is
+    refused with 413, a request without an answer after ``time_limit`` seconds with 408 or 503.
     """
 
     def __init__(
@@ -120,6 +122,9 @@ class Doorkeeper:
             if bound:
                 self._count_address(scope)
             person = state["person"] = await self.identity.of(scope, headers)
+            visit.limit = self.body_limit if person is not STRANGER else min(self.body_limit, STRANGERS_LIMIT)
+            if declared(headers) > visit.limit:
+                raise too_large(visit.limit)
             if bound and person is not STRANGER:
                 self.limits.spend(PERSON, person.id)
             async with asyncio.timeout(self.time_limit) as visit.deadline:
@@ -147,7 +152,10 @@ class Doorkeeper:
 
     def refusal(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
         """Why this request is turned away at the door, or None."""
-        found = {name: value for name, value in headers if name in _WATCHED}
+        watched = [(name, value) for name, value in headers if name in _WATCHED]
+        found = dict(watched)
+        if len(found) != len(watched):  # whoever stands before us may have looked at the other one (RFC 9112, 3.2)
+            return Problem(400, "bad-request", "A header came twice.", "Send Host, Origin and Content-Length once each.")
         host = found.get(b"host", b"").decode("latin-1").lower()
         if self.hosts is not None and _without_port(host) not in self.hosts:
             return Problem(
@@ -165,8 +173,6 @@ class Doorkeeper:
             return Problem(
                 400, "bad-request", "The Content-Length header is not a number.", "Send the body's size in bytes."
             )
-        if int(length) > self.body_limit:
-            return too_large(self.body_limit)
         return None
 
 
@@ -182,6 +188,7 @@ class _Visit:
         "_whole",
         "correlation",
         "deadline",
+        "limit",
         "started",
         "status",
     )
@@ -192,14 +199,15 @@ class _Visit:
         self._taken, self._whole = 0, b"content-length" not in names and b"transfer-encoding" not in names
         self.correlation, self.status, self.started = "", 500, False
         self.deadline: asyncio.Timeout | None = None
+        self.limit = keeper.body_limit
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._taken += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
-            if self._taken > self._keeper.body_limit:
-                raise too_large(self._keeper.body_limit)
+            if self._taken > self.limit:
+                raise too_large(self.limit)
         return message
 
     async def send(self, message: Message) -> None:
@@ -217,9 +225,7 @@ class _Visit:
             headers.append((b"x-request-id", self.correlation.encode()))
             nonce = self._scope["state"].get("csrf_nonce")
             if nonce is not None:
-                headers.append(
-                    (b"set-cookie", f"{COOKIE}={nonce}; Path=/; HttpOnly; SameSite=Strict{'; Secure' * secure}".encode())
-                )
+                headers.append((b"set-cookie", cookie_header(nonce, secure=secure).encode()))
             message = {**message, "headers": headers}
         await self._send(message)
 
@@ -244,10 +250,18 @@ class _Visit:
         )
 
 
+def declared(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The size that a request says its body has; 0 if it says none."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
+
+
 def too_large(limit: int) -> Problem:
     """The problem of a body beyond ``limit`` bytes."""
     return Problem(
-        413, "too-large", f"The body is larger than {limit // (1024 * 1024)} MB.", "Split it into smaller batches."
+        413,
+        "too-large",
+        f"The body is larger than {limit // 1024:,} KiB.",
+        "Split it into smaller batches, or say who you are: strangers may send less.",
     )
 
 

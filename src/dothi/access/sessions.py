@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
+from dothi.access.cookies import named
 from dothi.access.policy import SYSTEM, Person
 from dothi.model.clock import MICROSECONDS, Clock, to_micros
 from dothi.store.audit import Act
@@ -81,7 +82,7 @@ def cookie_header(value: str, *, secure: bool) -> str:
 
 def cookie_name(secure: bool) -> str:
     """What the session's cookie is called behind TLS (``secure``) and without."""
-    return f"__Host-{COOKIE}" if secure else COOKIE
+    return named(COOKIE, secure=secure)
 
 
 class Sessions:

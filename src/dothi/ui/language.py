@@ -11,8 +11,10 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from starlette.requests import Request
 
+from dothi.access.cookies import named
+
 LANGUAGES = ("vi", "en")
-COOKIE = "lang"
+_COOKIE = "lang"
 HOME_PACKAGES = ("dothi.ui", "dothi.web")
 
 
@@ -39,7 +41,13 @@ def negotiate(asked: str | None, remembered: str | None, accepted: str | None) -
 
 def language_of(request: Request) -> str:
     """The language this request is to be answered in."""
-    return negotiate(request.query_params.get("lang"), request.cookies.get(COOKIE), request.headers.get("accept-language"))
+    remembered = request.cookies.get(cookie_name(request))
+    return negotiate(request.query_params.get("lang"), remembered, request.headers.get("accept-language"))
+
+
+def cookie_name(request: Request) -> str:
+    """What the cookie is called that remembers the language of whoever sends this request."""
+    return named(_COOKIE, secure=request.url.scheme == "https")
 
 
 # Not cached: a fallback is chained into the object itself, so two chains must never share one.

@@ -16,7 +16,7 @@ from dothi.access.roles import ROLES
 from dothi.access.routes import person_of
 from dothi.ui import assets, formats
 from dothi.ui.badges import badges
-from dothi.ui.language import COOKIE, HOME_PACKAGES, LANGUAGES, language_of, translations, translator
+from dothi.ui.language import HOME_PACKAGES, LANGUAGES, cookie_name, language_of, translations, translator
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
@@ -128,5 +128,7 @@ def render(
     if frame["signed"] is not None:
         page.headers.setdefault("cache-control", "private, no-cache")  # who sits here next is somebody else
     if request.query_params.get("lang") in LANGUAGES:
-        page.set_cookie(COOKIE, language, max_age=31_536_000, samesite="lax", httponly=True)
+        secure = request.url.scheme == "https"
+        kept = cookie_name(request)
+        page.set_cookie(kept, language, max_age=31_536_000, samesite="lax", httponly=True, secure=secure)
     return page

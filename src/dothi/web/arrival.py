@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from dothi.access.arrivals import Provider, admit
+from dothi.access.cookies import named
 from dothi.access.identity import address_of, signed_of
 from dothi.access.oidc import COOKIE, PATIENCE
 from dothi.access.routes import page
@@ -105,7 +106,7 @@ def _back(request: Request) -> str:
 
 
 def _cookie_name(request: Request) -> str:
-    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+    return named(COOKIE, secure=request.url.scheme == "https")
 
 
 def _cookie(request: Request, value: str, seconds: int) -> str:
