@@ -12,6 +12,7 @@ import pytest
 
 from dothi.access.policy import LOCAL_OPERATOR
 from dothi.cli.client import write_address
+from dothi.store.audit import walk
 from dothi.testing.city import RunningCity, running_city, wait_until
 from dothi.testing.processes import FAIL
 
@@ -190,13 +191,16 @@ def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: Runnin
     told = {"id": "kept", "type": "AirQualityObserved", "name": "Giữ"}
     httpx.post(f"{city.base_url}/api/v1/devices", json=told, headers=city.operator, trust_env=False)
     archive = tmp_path / "city.tar.gz"
-    assert dothi(city.home, "backup", str(archive)).returncode == 0
+    assert dothi(city.home, "backup", str(archive), "--reason", "Bản sao hằng đêm").returncode == 0
     assert "exists already" in refused(dothi(city.home, "backup", str(archive)))
     assert "already runs on" in refused(dothi(city.home, "restore", str(archive), "--overwrite"))
     (tmp_path / "new").mkdir()
     home = tmp_path / "new" / "home"
-    assert dothi(home, "restore", str(archive)).returncode == 0
+    assert dothi(home, "restore", str(archive), "--reason", "Hỏng đĩa").returncode == 0
     assert "already" in refused(dothi(home, "restore", str(archive)))
     with running_city(tmp_path / "new") as again:
         found = httpx.get(f"{again.base_url}/api/v1/devices/kept", headers=again.operator, trust_env=False).json()
+        with again.platform.database.reader() as db:
+            told = [(row.action, row.why) for row in walk(db) if row.detail.endswith(str(archive))]
     assert found["name"] == "Giữ"
+    assert told == [("city.export", "Bản sao hằng đêm"), ("city.import", "Hỏng đĩa")]

@@ -12,6 +12,7 @@ from dothi.access.personal.keys import FILE, WRAPPING, Keys
 from dothi.access.personal.model import Purpose
 from dothi.cli.client import write_address
 from dothi.model.text import Text
+from dothi.store.audit import walk
 from dothi.testing.city import RunningCity, running_city
 from dothi.testing.people import insider
 
@@ -45,6 +46,8 @@ def test_from_the_register_to_a_copy_of_the_keys(city: RunningCity, tmp_path: Pa
     assert "1 keys" in dothi(city.home, "personal", "keys", str(copy)).stdout
     (copy.parent / WRAPPING).write_bytes((city.home / WRAPPING).read_bytes())
     assert sealed.record in Keys(copy.parent).find([sealed.record])
+    with city.platform.database.reader() as db:
+        assert [row.action for row in walk(db) if row.detail == f"the keys of personal data to {copy}"] == ["city.export"]
     told = dothi(city.home, "personal", "erase", subject, "--reason", "Asked for it in writing, letter 17")
     assert told.returncode == 0 and "renew the copy" in told.stdout
     assert personal.keys.find([sealed.record]) == {}

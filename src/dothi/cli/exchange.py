@@ -1,24 +1,20 @@
 """``dothi export`` and ``dothi import``: the whole city as a folder of open formats, and back."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dothi.cli.client import Client
-from dothi.cli.shared import err, load_settings, moment_option, out, progress_bar, table
+from dothi.cli.announcing import announce
+from dothi.cli.shared import Why, err, load_settings, moment_option, out, progress_bar, table
 from dothi.model.clock import SystemClock, to_micros
 from dothi.model.problem import Problem
-from dothi.settings import Settings
 
 if TYPE_CHECKING:
     from dothi.api.exchange.layout import Manifest, Progress
-    from dothi.store.connection import Database
 
 
 def export(
@@ -31,6 +27,7 @@ def export(
     datasets: Annotated[
         str | None, typer.Option(help="Only these entity types, separated by commas, without the records of the whole city.")
     ] = None,
+    why: Why = "",
 ) -> None:
     """Write the city into DIR in open formats, of one moment; it may go on running."""
     from dothi.access.policy import LOCAL_OPERATOR  # imports that other commands need not wait for
@@ -48,7 +45,7 @@ def export(
     try:
         if not database.exists():
             raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
-        moment = _announced(settings, database, f"{datasets or 'the whole city'} to {target}")
+        moment = announce(settings, database, f"{datasets or 'the whole city'} to {target}", why)
         configure("ERROR")  # what is rough about the boundaries was said when the city started
         city = load_city(settings.city, settings.data, settings.boundaries, settings.home / "cache")
         said = {"code": city.code, "id": city.slug, "vi": city.title.vi, "en": city.title.en}
@@ -105,41 +102,6 @@ def import_(
     _tell(manifest)
     rate = manifest.counts.get("readings", 0) / max(seconds, 0.001)
     out.print(f"Brought into {settings.home} in {seconds:,.0f} s ({rate:,.0f} readings a second). Start it with: dothi run")
-
-
-def _announced(settings: Settings, database: "Database", what: str) -> datetime:
-    """Record who takes the city along, by the running city itself if it runs; returns the city's time."""
-    from dothi.platform.home import locked
-
-    try:
-        with locked(settings.home):
-            return _recorded(settings, database, what)
-    except Problem as problem:
-        if problem.code != "home-in-use":
-            raise
-    answer = Client(settings).post("/api/v1/exports", {"what": what})
-    return datetime.fromisoformat(answer["time"])
-
-
-def _recorded(settings: Settings, database: "Database", what: str) -> datetime:
-    """The act in the audit log of a city that does not run, at the moment it stands at."""
-    from dothi.access.policy import LOCAL_OPERATOR
-    from dothi.app import installed_sectors, recorded_period
-    from dothi.data.writer import Writer
-    from dothi.platform.home import replay_start
-    from dothi.store.audit import Act
-    from dothi.store.database import migrate
-
-    migrate(database)
-    period = recorded_period(settings, installed_sectors(settings.sectors))
-    moment = SystemClock().now() if period is None else replay_start(database, period)[0]
-    writer = Writer(database, locate=lambda _longitude, _latitude: None)
-    try:
-        act = Act(LOCAL_OPERATOR.id, "city.export", database.folder.name, detail=what)
-        asyncio.run(writer.run(LOCAL_OPERATOR, moment, lambda _: None, [act], action="city.export"))
-    finally:
-        writer.close()
-    return moment
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import typer
 
+from dothi.cli.announcing import announce
 from dothi.cli.client import Client
-from dothi.cli.shared import err, load_settings, moment_option, out, table
+from dothi.cli.shared import Why, err, load_settings, moment_option, out, table
 from dothi.model.problem import Problem
 from dothi.ui.tables import harmless
 
@@ -66,13 +67,24 @@ def breach(
 
 
 @app.command(help="Write the newest keys over FILE, without which no backup can show what was kept of people.")
-def keys(target: Annotated[Path, typer.Argument(help="The file to write over: keep one copy, the newest.")]) -> None:
+def keys(
+    target: Annotated[Path, typer.Argument(help="The file to write over: keep one copy, the newest.")], why: Why = ""
+) -> None:
     """Copy the keys, still wrapped; the city may go on running."""
     from dothi.access.personal.keys import FILE, WRAPPING, Keys
+    from dothi.app import tenant_of, with_found_data
+    from dothi.store.database import open_database
 
-    home = load_settings().home
+    settings = with_found_data(load_settings())
+    home = settings.home
     if not (home / FILE).is_file():
         raise Problem(404, "no-keys", f"There are no keys in {home} yet.", "They come with the first sealed value.")
+    database = open_database(home, tenant_of(settings), settings.database)
+    try:
+        if database.exists():
+            announce(settings, database, f"the keys of personal data to {target}", why)
+    finally:
+        database.close()
     kept = Keys(home)
     try:
         count = kept.copy(target)
