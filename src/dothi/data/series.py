@@ -230,6 +230,11 @@ class SeriesIndex:
         """Which of ``series`` belong to entities that exist."""
         return self._alive[self._entity[series]]
 
+    @property
+    def highest_clearance(self) -> Clearance:
+        """The highest among all entities that are or were: who reaches it everywhere reaches every entity."""
+        return Clearance(int(self._clearance.max(initial=0)))
+
     def strictest(self, series: IntArray) -> Clearance:
         """The highest clearance among the entities of ``series``."""
         return Clearance(int(self._clearance[self._entity[series]].max(initial=0)))

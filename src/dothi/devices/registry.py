@@ -386,11 +386,13 @@ class Registry:
         return Thing(Clearance.INTERNAL if known is None else known, device.ward, device.owner, device.entity_type or None)
 
     def _sight(self, asker: Person) -> Callable[[Device], bool]:
-        """Which devices ``asker`` sees; 100,000 are asked in a tenth of a second where all of the city is seen."""
+        """Which devices ``asker`` sees."""
         reached = reach(asker, "device.read")
         if reached is None:
             return lambda _: False
         most, clearance_of = reached.throughout, self._writer.clearance_of
+        if most is not None and most >= max(self._writer.index.highest_clearance, Clearance.INTERNAL):
+            return lambda _: True
 
         def sees(device: Device) -> bool:
             known = clearance_of(device.entity_id)
