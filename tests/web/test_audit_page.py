@@ -48,6 +48,20 @@ def test_looking_is_recorded_with_who_looked_for_what(city: RunningCity, auditor
     assert "Người thử" in page, "who looked, by name"
 
 
+def test_people_come_before_the_machine(city: RunningCity, auditor: dict[str, str]) -> None:
+    machine = 'title="reading.write"'
+    wait_until(lambda: machine in ask(city, auditor, "/audit", machines="yes").text, "the machine wrote")
+    page = ask(city, auditor, "/audit").text
+    assert machine not in page
+    assert "Cả việc của máy" in page
+    assert machine in ask(city, auditor, "/audit", person="system").text, "who asks for it, sees it"
+    assert machine in ask(city, auditor, "/audit", action="reading.write", q="dinh chinh cach ly").text
+    assert "Tìm cả việc của máy" in ask(city, auditor, "/audit", until="2020-01-01").text
+    signed = ask(city, auditor, "/audit", action="session.open").text
+    assert "hai bước xác thực" in signed
+    assert "with a second factor" in ask(city, auditor, "/audit", action="session.open", lang="en").text
+
+
 def test_a_refusal_at_the_door_is_recorded(city: RunningCity, auditor: dict[str, str]) -> None:
     leader = {"cookie": f"{COOKIE}={city.session('leader')}"}
     assert ask(city, leader, "/audit").status_code == 403

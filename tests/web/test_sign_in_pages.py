@@ -104,12 +104,25 @@ def test_the_same_words_for_whoever_does_not_come_in(city: RunningCity) -> None:
         assert "Đã đăng xuất" in visitor.get("/sign-in?done=out").text
 
 
-def test_the_front_page_that_was_asked_for_is_each_ones_own(city: RunningCity) -> None:
-    login, _account = newcomer(city, Granted("developer", 1))
+@pytest.mark.parametrize(
+    ("granted", "home"),
+    [
+        ([Granted("developer", 1)], "/data/sql"),
+        ([Granted("leader", 2)], "/"),
+        ([Granted("ward_officer", 2, wards=("00070",))], "/wards/00070"),
+        ([Granted("ward_officer", 2, wards=("00070", "00082"))], "/"),
+        ([Granted("ward_officer", 2, wards=("00070",)), Granted("leader", 1)], "/"),
+        ([Granted("auditor", 2)], "/audit"),
+        ([Granted("auditor", 1)], "/"),
+        ([], "/account"),
+    ],
+)
+def test_the_front_page_that_was_asked_for_is_each_ones_own(city: RunningCity, granted: list[Granted], home: str) -> None:
+    login, _account = newcomer(city, *granted)
     with Visitor(city) as visitor:
         assert _place(visitor.get("/")) == "/sign-in?to=/"
-        home = _place(visitor.sign_in(login, to="/"))
-        assert (home, visitor.get(home).status_code) == ("/data/sql", 200)
+        assert _place(visitor.sign_in(login, to="/")) == home
+        assert visitor.get(home).status_code == 200
 
 
 def test_the_second_step_by_app_and_by_recovery_code(city: RunningCity) -> None:

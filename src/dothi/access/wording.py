@@ -1,5 +1,7 @@
 """What an act of the audit log is called among people: every action that is recorded or refused, in both languages."""
 
+import re
+
 from dothi.access.refusals import DOOR
 from dothi.model.text import Text
 
@@ -135,6 +137,36 @@ _REASONS: dict[str, Text] = {
     "no-role-here": Text("không có vai trò ở đây", "no role here"),
     "account-disabled": Text("tài khoản đã ngừng", "the account is disabled"),
 }
+
+
+# What is told beside an act; the log itself has it in English.
+_PARTICULARS: tuple[tuple[re.Pattern[str], Text], ...] = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        ("with one factor", Text("một bước xác thực", "with one factor")),
+        ("with a second factor", Text("hai bước xác thực", "with a second factor")),
+        ("by link", Text("bằng liên kết", "by link")),
+        ("first administrator", Text("quản trị viên đầu tiên", "the first administrator")),
+        ("not used for 45 days", Text("không dùng 45 ngày", "not used for 45 days")),
+        (r"keep (\d+) days", Text(r"giữ \1 ngày", r"keep \1 days")),
+        (r"(\d+) looks", Text(r"\1 lần xem", r"\1 looks")),
+        (r"(\d+) forecasts", Text(r"\1 dự báo", r"\1 forecasts")),
+        (r"(\d+) old runs", Text(r"\1 lượt chạy cũ", r"\1 old runs")),
+        (
+            r"stored (\d+), revisions (\d+), quarantined (\d+)",
+            Text(r"ghi \1, đính chính \2, cách ly \3", r"\1 stored, \2 corrected, \3 quarantined"),
+        ),
+    )
+)
+
+
+def particulars(detail: str, language: str) -> str:
+    """What is told beside an act, in words; as it stands where it is a name, a question or what somebody wrote."""
+    for pattern, words in _PARTICULARS:
+        found = pattern.fullmatch(detail)
+        if found is not None:
+            return found.expand(words.in_language(language))
+    return detail
 
 
 def deed(action: str, language: str) -> str:

@@ -14,6 +14,7 @@ from dothi.data.writer import Writer
 from dothi.model.clock import Clock, to_micros
 from dothi.model.problem import Problem
 from dothi.model.text import fold
+from dothi.platform.schedule import SCHEDULE
 from dothi.platform.tasks import TaskState
 from dothi.store.audit import BROKEN, COLUMNS, Act, Row, last_seal, missing
 from dothi.store.checkpoints import AuditKey, Checkpoint, beside, keep, keep_beside, latest
@@ -30,13 +31,14 @@ _log = structlog.get_logger("dothi.audit")
 @dataclass(frozen=True, slots=True)
 class Sought:
     """Which rows are sought: all ``words`` (without accents) in what a row says, who, which action, only refusals, at in
-    [``start``, ``end``) (µs UTC), below row ``before``. None and empty are any.
+    [``start``, ``end``) (µs UTC), below row ``before``, and none of the machine's own (``people``). None and empty are any.
     """
 
     words: str = ""
     person: str = ""
     action: str = ""
     refused: bool = False
+    people: bool = False
     start: int | None = None
     end: int | None = None
     before: int | None = None
@@ -200,6 +202,7 @@ def _query(sought: Sought) -> tuple[str, list[object]]:
         )
         if value is not None
     ]
+    conditions += [("person_id <> ?", one.id) for one in (SYSTEM, SCHEDULE) if sought.people]
     where = "".join(f" AND {condition}" for condition, _ in conditions)
     query = f"SELECT {COLUMNS} FROM audit WHERE seq > ? AND seq <= ?{where} ORDER BY seq DESC"  # noqa: S608 - ours
     return query, [value for _, value in conditions]

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 
 from dothi.access.policy import STRANGER, may
 from dothi.access.routes import person_of
-from dothi.access.wording import DEEDS, RESULTS, deed, outcome
+from dothi.access.wording import DEEDS, RESULTS, deed, outcome, particulars
 from dothi.model.clock import SystemClock, from_micros, to_micros
 from dothi.model.problem import bad_request, not_found
 from dothi.model.text import Text, fold
@@ -96,13 +96,14 @@ class AuditPages:
             platform,
             "dothi.web:audit.html",
             q=sought.words,
-            asked={name: query.get(name, "") for name in ("since", "until", "person", "action", "refused")},
+            asked={name: query.get(name, "") for name in ("since", "until", "person", "action", "refused", "machines")},
             sought=sought,
             rows=[(row, from_micros(row.at), *outcome(row.result, language)) for row in found.rows],
             older=found.older,
             names=names,
             deeds=sorted(((code, words.in_language(language)) for code, words in DEEDS.items()), key=lambda one: one[1]),
             deed=partial(deed, language=language),
+            particulars=partial(particulars, language=language),
             newest=newest,
             signed_at=from_micros(newest.at) if newest else None,
             fingerprint=fingerprint(newest.key) if newest else "",
@@ -154,7 +155,10 @@ class AuditPages:
 
 
 def _sought(request: Request) -> Sought:
+    """What the address asks for. The machine writes a row every few seconds, so whoever asks for nothing in particular is
+    shown what people did; ``machines=yes`` shows all."""
     query = request.query_params
+    particular = any(query.get(name) for name in ("q", "person", "action", "machines"))
     before = query.get("before", "")
     start, end = _day(query.get("since", "")), _day(query.get("until", ""))
     return Sought(
@@ -162,6 +166,7 @@ def _sought(request: Request) -> Sought:
         person=query.get("person", "")[:200],
         action=query.get("action", "")[:100],
         refused=query.get("refused") == "yes",
+        people=not particular,
         start=None if start is None else to_micros(start),
         end=None if end is None else to_micros(end + timedelta(days=1)),
         before=int(before) if before.isdecimal() and len(before) < 19 else None,
@@ -200,6 +205,7 @@ def _spoken(names: dict[str, str]) -> Callable[[Row], str]:
 
     def said(row: Row) -> str:
         result = results.get(row.result.partition(": ")[0], "")
-        return f"{deeds.get(row.action, '')} {called.get(row.person, '')} {result}"
+        told = fold(particulars(row.detail, "vi"))
+        return f"{deeds.get(row.action, '')} {called.get(row.person, '')} {called.get(row.thing, '')} {result} {told}"
 
     return said

@@ -10,17 +10,15 @@ from dothi.access.accounts import NeedsSecond, wrong
 from dothi.access.admitting import Ticket, checked_login, checked_name, stale_link
 from dothi.access.factors import Factors
 from dothi.access.identity import address_of, from_here, signed_of
-from dothi.access.policy import may
+from dothi.access.policy import Person, may
 from dothi.access.roles import ROLES
 from dothi.access.sessions import Signed, cookie_header
 from dothi.model.problem import Problem, not_found
+from dothi.platform.auditing import reads_all
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.web.visitors import NO_STORE, json_of, json_response, local_path, site_of
-
-_HOMES = (("operations.read", "/"), ("sql.ask", "/data/sql"))
-"""Where people begin who came in without a wish: the first page that they may open."""
 
 
 class SignIn:
@@ -144,8 +142,7 @@ class SignIn:
             return "/sign-in"
         if account.strong_role and not signed.strong and not signed.demo:
             return "/account?done=asleep"
-        home = next((page for action, page in _HOMES if may(signed.person, action)), "/account")
-        return home if to in ("", "/") else to  # the front page is each one's own
+        return _home(signed.person) if to in ("", "/") else to  # the front page is each one's own
 
     def _again(self, request: Request, form: FormData, problem: Problem) -> Response:
         if problem.status != 401:
@@ -247,3 +244,15 @@ def _named_address(request: Request) -> str:
     """This page under the machine's name, where it was opened by its number on the machine itself: passkeys need a name."""
     url = request.url
     return str(url.replace(hostname="localhost")) if url.hostname in ("127.0.0.1", "::1") else ""
+
+
+def _home(person: Person) -> str:
+    """Where people begin who came in without a wish: the log for its auditors, the ward for whoever has one ward, else the
+    first page that they may open."""
+    if reads_all(person):
+        return "/audit"
+    if may(person, "operations.read"):
+        wards = {grant.scope.wards for grant in person.grants}
+        mine = next(iter(wards)) if len(wards) == 1 else None
+        return f"/wards/{next(iter(mine))}" if mine is not None and len(mine) == 1 else "/"
+    return "/data/sql" if may(person, "sql.ask") else "/account"
