@@ -6,7 +6,7 @@ Each runs in a process of its own: Linux counts what a parent had resident into 
 import subprocess
 import sys
 
-from bench import access, audit, exchange, homes, ingest, lake, live, past, query, runs, sealing, start
+from bench import access, audit, exchange, homes, ingest, lake, live, ngsild, past, query, runs, sealing, start
 
 BENCHES = {
     "access": access.main,
@@ -18,6 +18,7 @@ BENCHES = {
     "sealing": sealing.main,
     "sustained": sealing.sustained,
     "live": live.main,
+    "ngsild": ngsild.main,
     "past": past.main,
     "query": query.main,
     "runs": runs.main,
