@@ -47,6 +47,7 @@ from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
 from dothi.data.retention import Retention
+from dothi.data.sealed_only import SealedOnly
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.stored import Bookkeeper
@@ -163,7 +164,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         refuse_unfinished(database)
         clock, replay = _clock(settings, period, database)
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
-        writer = Writer(database, locate=partial(_ward_code, city))
+        writer = Writer(database, locate=partial(_ward_code, city), sealed_only=SealedOnly(types.values()))
         stack.callback(writer.close)
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types.values(), writer)
         stack.push_async_callback(questions.close)

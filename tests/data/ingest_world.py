@@ -15,6 +15,7 @@ from dothi.access.policy import LOCAL_OPERATOR, SYSTEM
 from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
+from dothi.data.sealed_only import SealedOnly
 from dothi.data.writer import Writer
 from dothi.devices.registry import DeviceSpec, MappingRule, Registry
 from dothi.model.city import City, Ward
@@ -132,7 +133,7 @@ def opened(home: Path) -> Iterator[tuple[Database, Writer]]:
         ward = city.locate(longitude, latitude)
         return ward.code if ward else None
 
-    writer = Writer(database, locate=locate)
+    writer = Writer(database, locate=locate, sealed_only=SealedOnly(TYPES.values()))
     try:
         yield database, writer
     finally:

@@ -41,7 +41,7 @@ def intake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
             await registry.refuse(LOCAL_OPERATOR, "c")
 
         asyncio.run(admit())
-        yield Intake(registry, TYPES, writer.index, Checks())
+        yield Intake(registry, TYPES, writer.index, Checks(), set)
 
 
 def drafted(intake: Intake, *bodies: Any) -> list[Draft]:

@@ -1,6 +1,6 @@
 """What a key of a device's message means: which attribute it is, in which unit, and what may stand there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from dothi.devices.registry import MappingRule
-from dothi.model.clearance import Clearance
 from dothi.model.entity import LOCATION
 from dothi.model.reading import Reason
 from dothi.model.schema import AttributeType, EntityType
@@ -48,18 +47,19 @@ class Field:
 class Template:
     """The fields of all devices of one type and mapping: ``positions`` finds the field of a key, ``first`` numbers them.
 
-    ``place`` is the field of where the device says it is. ``personal`` are the keys that take nothing but sealed values.
+    ``place`` is the field of where the device says it is. ``personal`` (attributes, by IRI)
+    take nothing but sealed values; so do the keys that lead to them.
     """
 
-    def __init__(self, kind: EntityType | None, mapping: Mapping[str, MappingRule], first: int) -> None:
+    def __init__(
+        self, kind: EntityType | None, mapping: Mapping[str, MappingRule], first: int, personal: Set[str] = frozenset()
+    ) -> None:
         declared = {one.name: Field(one.iri, unit=one.unit, type=one) for one in (kind.attributes if kind else ())}
         mapped = {key: _mapped(kind, rule) for key, rule in mapping.items()}
         chosen = declared | mapped
         self.fields = (*chosen.values(), Field(LOCATION, type=_PLACE))
         self.positions = {key: position for position, key in enumerate(chosen)}
-        self.personal = frozenset(
-            key for key, one in chosen.items() if one.type is not None and one.type.clearance >= Clearance.PERSONAL
-        )
+        self.personal = frozenset(key for key, one in chosen.items() if one.attribute in personal)
         self.place = len(chosen)
         self.first = first
         self._shapes: dict[tuple[str, ...], tuple[int, ...]] = {}

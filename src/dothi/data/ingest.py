@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import structlog
 
+from dothi.access.personal.reading import tokens_known
 from dothi.access.policy import SYSTEM
 from dothi.access.secrecy import REASON as STATE_SECRET
 from dothi.data.batch import Batch, Quarantined
@@ -91,7 +92,7 @@ class Ingest:
         self._journal, self._registry, self._writer, self._quarantine = journal, registry, writer, quarantine
         self._clock, self._database, self._pause = clock, database, pause
         self._checks = Checks()
-        self._intake = Intake(registry, types, writer.index, self._checks)
+        self._intake = Intake(registry, types, writer.index, self._checks, self._tokens_known)
         self._per_message = 5.0
         self._heard: dict[str, None] = {}
         self._unknown: list[tuple[DeviceMessage, Message]] = []
@@ -242,13 +243,17 @@ class Ingest:
             except Exception as trouble:
                 self._isolate(half, trouble)
 
+    def _tokens_known(self, found: Sequence[object]) -> set[object]:
+        with self._database.reader() as db:
+            return tokens_known(db, found)
+
     def _hold_poison(self, message: Message, error: Exception) -> None:
         row = Quarantined(
             message.source,
             message.device,
             "poison",
             f"{type(error).__name__}: {error}"[:500],
-            message.body,
+            b"" if self._intake.tells_of_persons(message) else message.body,
             message.content_type,
             message.correlation,
             message.received_at,

@@ -5,17 +5,17 @@ is done over whole columns.
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dothi.access.personal.sealing import record_of
 from dothi.data.batch import FloatArray, IntArray, Quarantined, Readings
 from dothi.data.checks import Checks, Judged, believable_times
 from dothi.data.fields import FieldColumns, Template, read_stated
+from dothi.data.sealed_only import SealedOnly
 from dothi.data.series import SeriesIndex
 from dothi.devices.payload import DeviceMessage, Value, decode, encode
 from dothi.devices.registry import SHARED_PLACE, Device, Registry
@@ -25,6 +25,7 @@ from dothi.model.text import nfc
 from dothi.store.journal import Message
 
 MAX_READINGS = 5_000
+TokensKnown = Callable[[Sequence[object]], set[object]]
 _PLAIN = frozenset((float, int))
 _NAMED = 80  # letters of a sender's name that are kept: enough to see that it is no device id
 
@@ -84,10 +85,16 @@ class _Sheet:
 
 
 class Intake:
-    """Reads messages and drafts what to commit. One thread owns it; memory per device is about 150 bytes and 8 a field."""
+    """Reads messages and drafts what to commit. One thread owns it; memory per device is about 150 bytes and 8 a field.
 
-    def __init__(self, registry: Registry, types: Mapping[str, EntityType], index: SeriesIndex, checks: Checks) -> None:
-        self._registry, self._types, self._index, self._checks = registry, types, index, checks
+    ``known`` gives those of some tokens of sealed values that this city gave out.
+    """
+
+    def __init__(
+        self, registry: Registry, types: Mapping[str, EntityType], index: SeriesIndex, checks: Checks, known: TokensKnown
+    ) -> None:
+        self._registry, self._types, self._index, self._checks, self._known = registry, types, index, checks, known
+        self._personal = SealedOnly(types.values()).attributes
         self._plans: dict[str, _Plan] = {}
         self._templates: dict[object, Template] = {}
         self._fields = FieldColumns()
@@ -163,7 +170,7 @@ class Intake:
         key = (device.entity_type, frozenset(device.mapping.items()))
         template = self._templates.get(key)
         if template is None:
-            template = Template(self._types.get(device.entity_type), device.mapping, len(self._fields.all))
+            template = Template(self._types.get(device.entity_type), device.mapping, len(self._fields.all), self._personal)
             self._fields.add(template.fields)
             self._templates[key] = template
         plan = self._plans.get(device.id)
@@ -179,14 +186,22 @@ class Intake:
         self._plan_flags[plan.number] = Reason.SHARED_PLACE if SHARED_PLACE in device.flags else Reason.NONE
         return plan
 
+    def tells_of_persons(self, message: Message) -> bool:
+        """True if ``message`` has a value where only sealed ones belong: it must not be kept as it came."""
+        items, _ = decode(message)
+        plans = ((self._plans.get(item.device), item) for item in items)
+        return any(plan is not None and not plan.template.personal.isdisjoint(item.values) for plan, item in plans)
+
     def _sealed(self, template: Template, item: DeviceMessage, message: Message, sheet: _Sheet) -> bool:
-        """Leave out of ``item`` what is personal and not sealed, before anything else can keep it; False if nothing is left.
+        """Leave out of ``item`` what is personal and not sealed by this city, before anything can keep it; False if all is.
 
         That it came is told in quarantine, without a letter of it: what is held there is not forgotten with a key.
         """
-        bare = [key for key in item.values if key in template.personal and record_of(_stated(item.values[key])) is None]
+        told = {key: _stated(value) for key, value in item.values.items() if key in template.personal}
+        known = self._known(list(told.values())) if told else set()
+        bare = [key for key, value in told.items() if not isinstance(value, str) or value not in known]
         if bare:
-            detail = "not sealed: " + ", ".join(repr(key) for key in bare)
+            detail = "not sealed here: " + ", ".join(repr(key) for key in bare)
             sheet.quarantine.append(_held(message, "unsealed", detail[:500], b"", item.device))
             for key in bare:
                 del item.values[key]

@@ -27,6 +27,7 @@ from dothi.data.batch import (
 from dothi.data.editing import Edited, Editor, Locate
 from dothi.data.past import Marks, Past
 from dothi.data.recording import Recorded, Recorder
+from dothi.data.sealed_only import SealedOnly
 from dothi.data.series import SeriesIndex
 from dothi.model.clock import to_micros
 from dothi.model.entity import LOCATION, Entity
@@ -60,17 +61,19 @@ class _Doubt:
 
 
 class Writer:
-    """The single writer of a tenant. ``locate`` gives the ward code of a point (longitude, latitude; EPSG:4326).
+    """The single writer of a tenant. ``locate`` gives the ward code of a point (longitude, latitude; EPSG:4326);
+    ``sealed_only`` knows which attributes are personal.
 
     Open it after ``migrate``; close it when the city stops.
     """
 
-    def __init__(self, database: Database, *, locate: Locate) -> None:
+    def __init__(self, database: Database, *, locate: Locate, sealed_only: SealedOnly | None = None) -> None:
         self._db = database.connect_writer()
         self.index = SeriesIndex.load(self._db, database.lake.highest_series())
         self._sealed = last_seal(self._db)
         self._recorder = Recorder(self._db, self.index, Past(database))
         self._editor = Editor(self._db, self.index, locate)
+        self._sealed_only = sealed_only or SealedOnly()
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._doubt: _Doubt | None = None
@@ -94,8 +97,9 @@ class Writer:
         """Commit a batch whole or not at all: entities first, then readings, with quarantine, audit and outbox.
 
         Blocks until it is on disk. Raises Problem (403 not allowed, 404 or 409 for an entity, 400 for a place that is
-        none), KeyError for readings of an entity that does not exist, ValueError for numbers that are not finite or
-        series that were not given out, Unavailable when the disk or the server fails; nothing is changed then.
+        none or a personal value that is not sealed), KeyError for readings of an entity that does not exist, ValueError for
+        numbers that are not finite or series that were not given out, Unavailable when the disk or the server fails;
+        nothing is changed then.
         """
         with self._lock:
             try:
@@ -224,6 +228,7 @@ class Writer:
             written.append((names, series))
             self._db.executemany("INSERT INTO name VALUES (?,?)", names)
             self._db.executemany(_SERIES, series)
+            self._sealed_only.check(self._db, self.index, batch.entities, batch.readings)
             if batch.readings:
                 self._allow(batch.person, batch.readings.series)
             recorded = []

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dothi.access.personal.model import KINDS, Consent, Entry, Look, Purpose, Record, Request, Subject
+from dothi.access.personal.sealing import record_of
 from dothi.access.policy import Clearance, Person, Thing, reach
 from dothi.model.clock import from_micros
 from dothi.model.text import Text
@@ -115,6 +116,17 @@ def tokens(db: Connection, subject: str, now: int) -> dict[str, str]:
         (subject, now),
     )
     return dict(rows.fetchall())
+
+
+def tokens_known(db: Connection, found: Sequence[object]) -> set[object]:
+    """Those of ``found`` that are tokens this city gave out and has not forgotten; whose they are is not told."""
+    known = set[object]()
+    by_record = {record: one for one in found if (record := record_of(one)) is not None}
+    for record, one in by_record.items():
+        row = db.execute("SELECT token FROM personal_record WHERE id = ? AND ended = ''", (record,)).fetchone()
+        if row is not None and row[0] == one:
+            known.add(one)
+    return known
 
 
 def knows(db: Connection, person: Person, subject: str) -> bool:
