@@ -121,7 +121,7 @@ def test_a_key_ends_on_its_day_and_at_once_when_revoked(world: World) -> None:
     world.clock.advance(timedelta(microseconds=1))
     assert world.of(short) is None
     assert world.of(long) is not None
-    asyncio.run(world.keys.revoke(world.person(account), long.id))
+    asyncio.run(world.keys.revoke(world.person(account), long.id, account))
     assert world.of(long) is None
     world.keys = world.reopened()
     assert (world.of(short), world.of(long)) == (None, None)
@@ -150,23 +150,43 @@ def test_only_the_person_makes_keys_of_a_person(world: World) -> None:
     issued = world.issue(account, OPERATOR)
     stranger = world.person(world.account("binh", OPERATOR))
     with pytest.raises(Problem) as refused:
-        asyncio.run(world.keys.revoke(stranger, issued.id))
+        asyncio.run(world.keys.revoke(stranger, issued.id, account))
+    assert refused.value.status == 404
+    with pytest.raises(Problem) as refused:
+        asyncio.run(world.keys.revoke(stranger, issued.id, stranger.id))
+    assert refused.value.status == 404, "the key of another, called one's own"
+    assert world.of(issued) is not None
+
+
+def test_who_administers_a_person_ends_their_stolen_key(world: World) -> None:
+    account = world.account("an", Granted("engineer", 1, wards=("00001",)))
+    issued = world.issue(account, Granted("engineer", 1))
+    here, there = (
+        Person("p-local", (Grant("administrator", Scope(wards=frozenset({ward}))),)) for ward in ("00001", "00002")
+    )
+    with pytest.raises(Problem) as refused:
+        asyncio.run(world.keys.revoke(there, issued.id, account))
     assert refused.value.status == 404
     assert world.of(issued) is not None
+    asyncio.run(world.keys.revoke(here, issued.id, account))
+    assert world.of(issued) is None
 
 
 def test_who_administers_a_system_makes_its_keys_within_what_they_administer(world: World) -> None:
-    system = world.account("bang-tin", Granted("operator", 2), Granted("engineer", 1, wards=("00001",)), kind="system")
+    engineer = Granted("engineer", 1, wards=("00001",))
+    system = world.account("bang-tin", Granted("operator", 2, wards=("00001",)), engineer, kind="system")
+    wider = world.account("ca-thanh-pho", Granted("operator", 2), engineer, kind="system")
     local = Person("p-local", (Grant("administrator", Scope(wards=frozenset({"00001"})), Clearance.RESTRICTED),))
-    issued = world.issue(system, Granted("engineer", 1, wards=("00001",)), by=local)
-    assert world.of(issued) is not None
+    assert world.of(world.issue(system, engineer, by=local)) is not None
+    whole = Person("p-less", (Grant("administrator", clearance=Clearance.INTERNAL),))
     with pytest.raises(Problem) as refused:
-        world.issue(system, Granted("operator", 1), by=local)
+        world.issue(system, Granted("operator", 2), by=whole)
     assert refused.value.code == "beyond-reach"
     operator = world.person(world.account("an", OPERATOR))
-    with pytest.raises(Problem) as refused:
-        world.issue(system, Granted("engineer", 1, wards=("00001",)), by=operator)
-    assert refused.value.status == 403
+    for asker, account in ((local, wider), (operator, system)):  # what they may not know of, they make no key for
+        with pytest.raises(Problem) as refused:
+            world.issue(account, engineer, by=asker)
+        assert refused.value.status == 404
 
 
 @pytest.mark.parametrize(
@@ -208,14 +228,14 @@ def test_an_account_has_so_many_keys_at_most(world: World) -> None:
     with pytest.raises(Problem) as refused:
         world.issue(account, OPERATOR)
     assert refused.value.status == 409
-    asyncio.run(world.keys.revoke(world.person(account), first.id))
+    asyncio.run(world.keys.revoke(world.person(account), first.id, account))
     world.issue(account, OPERATOR)
 
 
 def test_making_and_ending_a_key_are_in_the_audit_log(world: World) -> None:
     account = world.account("an", OPERATOR)
     issued = world.issue(account, OPERATOR)
-    asyncio.run(world.keys.revoke(world.person(account), issued.id))
+    asyncio.run(world.keys.revoke(world.person(account), issued.id, account))
     with world.database.reader() as db:
         rows = db.execute(
             "SELECT person_id, action, thing, result FROM audit WHERE action LIKE 'key.%' ORDER BY seq"

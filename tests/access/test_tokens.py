@@ -132,7 +132,7 @@ def test_a_token_is_worth_nothing_once_its_account_or_client_ended(world: World)
     assert world.of(token) is not None
     other = asyncio.run(world.keys.issue(SYSTEM, world.system, "secret", "khác", [Granted("engineer", 2)], 30))
     token = world.tokens.issue(other.id, other.secret, "")[0].text
-    asyncio.run(world.keys.revoke(SYSTEM, other.id))
+    asyncio.run(world.keys.revoke(SYSTEM, other.id, world.system))
     assert world.of(token) is None
 
 

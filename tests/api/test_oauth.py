@@ -106,7 +106,9 @@ def test_a_clients_secret_opens_no_other_door(stranger: httpx.Client, client_of:
 
 def test_a_token_ends_with_its_client(city: RunningCity, stranger: httpx.Client, client_of: tuple[str, str]) -> None:
     answer = ask(stranger, GRANT, auth=client_of)
-    city.run(city.platform.keys.revoke(SYSTEM, client_of[0]))
+    system = city.platform.keys.person_of(client_of[0])
+    assert system is not None
+    city.run(city.platform.keys.revoke(SYSTEM, client_of[0], system.id))
     assert stranger.get("/api/v1/devices", headers=bearer(answer)).status_code == 401
     assert ask(stranger, GRANT, auth=client_of).status_code == 401
 

@@ -1,12 +1,13 @@
 """``dothi account``: people are admitted, found and shut out from the machine the city runs on."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
 
-from dothi.cli import account
+from dothi.cli import account, keys
 from dothi.cli.client import write_address
 from dothi.model.problem import Problem
 from dothi.store.audit import walk
@@ -26,10 +27,20 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
 def dothi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run ``dothi account …`` on the city of ``home``; gives what it printed, raises what it refused with."""
 
+    return _runner(account.app, monkeypatch, capsys)
+
+
+@pytest.fixture
+def run_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The same for ``dothi keys …``."""
+    return _runner(keys.app, monkeypatch, capsys)
+
+
+def _runner(app: typer.Typer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def run(home: Path, *words: str) -> str:
         monkeypatch.setenv("DOTHI_HOME", str(home))
         monkeypatch.setenv("COLUMNS", "200")
-        typer.main.get_command(account.app).main(list(words), standalone_mode=False)
+        typer.main.get_command(app).main(list(words), standalone_mode=False)
         return capsys.readouterr().out
 
     return run
@@ -53,6 +64,36 @@ def test_people_come_and_go(city: RunningCity, dothi: Callable[..., str]) -> Non
     assert f"{city.base_url}/sign-in/link?token=" in dothi(home, "reset-link", "lan")
     with pytest.raises(Problem, match="Nobody is known as"):
         dothi(home, "disable", "nobody")
+
+
+def test_a_system_gets_keys_and_loses_them(
+    city: RunningCity, dothi: Callable[..., str], run_keys: Callable[..., str]
+) -> None:
+    home = city.home
+    dothi(home, "add", "board", "--name", "Bảng tin", "--role", "operator", "--role", "engineer", "--system")
+    told = run_keys(home, "issue", "board", "--label", "bảng tin", "--role", "operator", "--days", "30")
+    secret, key = re.findall(r"(dothi_([0-9a-f]{16})_[\w-]{43})\n", told)[0]
+    assert city.platform.keys.of_bearer(secret) is not None
+    told = run_keys(home, "issue", "board", "--label", "kho", "--client")
+    client, hidden = re.findall(r"^([0-9a-f]{16}):([\w-]{43})\n", told, re.MULTILINE)[0]
+    assert city.platform.keys.authenticate("secret", client, hidden) is not None
+    shown = run_keys(home, "list", "BOARD")
+    assert (
+        key in shown
+        and client in shown
+        and "engineer, operator" in shown.replace("operator, engineer", "engineer, operator")
+    )
+    assert hidden not in shown and secret not in shown
+    assert "worth nothing" in run_keys(home, "revoke", "board", key, "--reason", "Thay khóa")
+    assert city.platform.keys.of_bearer(secret) is None
+    assert "revoked" in run_keys(home, "list", "board")
+    for wrong in (
+        ("revoke", "board", key),
+        ("issue", "nobody", "--label", "x"),
+        ("issue", "board", "--label", "x", "--days", "5"),
+    ):
+        with pytest.raises(Problem):
+            run_keys(home, *wrong)
 
 
 def test_without_the_key_of_the_home_nothing_is_told(city: RunningCity, dothi: Callable[..., str], tmp_path: Path) -> None:

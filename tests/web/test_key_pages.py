@@ -3,7 +3,6 @@
 import re
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -78,7 +77,7 @@ def test_a_key_is_made_shown_once_used_and_revoked(city: RunningCity, visitor: V
 
 def test_who_signed_in_long_ago_signs_in_anew_first(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = visitor(ENGINEER)
-    monkeypatch.setattr("dothi.web.visitors.RECENT", timedelta())
+    monkeypatch.setattr("dothi.access.accounts.RECENT", 0)
     refused = _issue(browser)
     assert (refused.status_code, refused.headers["location"]) == (303, "/sign-in?to=/account/keys&done=again")
     assert "Chưa có khóa nào" in browser.get("/account/keys").text

@@ -29,6 +29,8 @@ TRIES = 10
 """Wrong passwords or codes in a row that an account bears; each further one doubles the wait, from a minute to an hour."""
 MOST_SESSIONS = 20
 """Sessions of one account at once; with one more the one that was seen the longest ago ends."""
+RECENT = 15 * 60 * MICROSECONDS
+"""How long (µs) after signing in one may change what opens an account: a desk left alone must not give it away."""
 _LONGEST_WAIT = 60
 _PENDING = 5 * 60 * MICROSECONDS
 
@@ -76,6 +78,11 @@ class Accounts(Admitting):
         await self.sessions.touch(session)
         person = self._person(account, strong=session.strong)
         return Signed(person, account.id, account.name, session.strong, account.demo, session.id)
+
+    def came_lately(self, signed: Signed) -> bool:
+        """True if this session began so shortly ago that it may change what opens an account."""
+        session = self.sessions.known(signed.session_id)
+        return session is not None and session.created_at > self.now() - RECENT
 
     def holds(self, signed: Signed) -> bool:
         """True while that session lasts with the same rights: what goes on for long, a stream, asks again and again."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from dothi.access.admitting import Admitting
 from dothi.access.grants import STRONG_ROLES, Granted, decode, encode, require_within
 from dothi.access.hashes import hash_of
-from dothi.access.known import Known
 from dothi.access.policy import SYSTEM, Grant, Person
 from dothi.access.sessions import Writes
 from dothi.model.clock import Clock, from_micros, to_micros
@@ -76,7 +76,7 @@ class Keys:
         self,
         database: Database,
         writer: Writes,
-        accounts: Known,
+        accounts: Admitting,
         clock: Clock,
         types_of_sector: Mapping[str, frozenset[str]],
     ) -> None:
@@ -121,6 +121,8 @@ class Keys:
         factor. Raises Problem 400, 403, 404 for an account that is none or no system's, 409 beyond ``MOST``.
         """
         action = self._action(asker, account)
+        if account != asker.id and self._accounts.get(asker, account).kind != "system":
+            raise not_found("system", account)  # a person's are that person's alone: nobody acts in another's name
         person, known = self._accounts.person_of(account), self._accounts.account(account)
         if person is None or known is None:
             raise not_found("account", account)
@@ -161,12 +163,15 @@ class Keys:
         self._held[id] = held
         return Issued(id, f"{PREFIX}{id}_{secret}" if kind == "key" else secret)
 
-    async def revoke(self, asker: Person, id: str, *, correlation: str = "") -> None:
-        """End a credential at once, access tokens made with it included. Raises Problem 403, 404."""
+    async def revoke(self, asker: Person, id: str, account: str, *, correlation: str = "") -> None:
+        """End a credential of ``account`` at once, access tokens made with it included. Raises Problem 403, 404.
+
+        Whoever administers the account may, a person's too: a stolen key must not wait for its owner.
+        """
+        action = self._action(asker, account)
         held = self._held.get(id)
-        if held is None:
-            raise not_found("key", id)
-        action = self._action(asker, held.account)
+        if held is None or held.account != account:
+            raise not_found("key", id[:40])
         now = self._clock.now()
 
         def work(db: Connection) -> None:
@@ -227,13 +232,11 @@ class Keys:
     def _action(self, asker: Person, account: str) -> str:
         """What is needed to issue or revoke a credential of ``account``: nothing for one's own, else to keep accounts.
 
-        A person's credentials are that person's alone: nobody else can make one and act in their name.
+        Raises Problem 404 for an account that ``asker`` may not know of.
         """
         if account == asker.id:
             return "account.own"
-        known = self._accounts.account(account)
-        if known is None or known.kind != "system":
-            raise not_found("system", account)
+        self._accounts.get(asker, account)
         return "people.write"
 
     def _grants(self, bounds: Iterable[Granted]) -> tuple[Grant, ...]:

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from dothi.api import docs, health, oauth
 from dothi.api.ngsild import entities as ngsild
 from dothi.api.v1 import (
+    account_keys,
     accounts,
     city,
     device_keys,
@@ -24,7 +25,8 @@ from dothi.platform.platform import Platform
 def routes(platform: Platform) -> list[BaseRoute]:
     """The API's routes."""
     doors = readings.routes(platform)
-    for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, personal):
+    for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
+    doors += personal.router(platform).routes
     doors += ngsild.routes(platform) + health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

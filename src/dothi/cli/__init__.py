@@ -14,6 +14,7 @@ from dothi.cli import (
     doctor,
     exchange,
     keep,
+    keys,
     personal,
     replay,
     replay_city,
@@ -41,6 +42,7 @@ app.command(help="Write the whole city into a folder of open formats, also while
 app.command("import", help="Bring an exported city into an empty home.")(exchange.import_)
 app.command(help="Ask the city's record in SQL.")(sql.sql)
 app.add_typer(account.app, name="account")
+app.add_typer(keys.app, name="keys")
 app.add_typer(devices.app, name="devices")
 app.add_typer(city.app, name="city")
 app.add_typer(audit.app, name="audit")

@@ -53,7 +53,7 @@ def add(
 def disable(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
     """Shut somebody out; their sessions end at once."""
     client = Client(load_settings(), why)
-    client.post(f"{_ROOT}/{_id(client, login)}/disable", {})
+    client.post(f"{_ROOT}/{id_of(client, login)}/disable", {})
     out.print(f"{login} is shut out.")
 
 
@@ -61,7 +61,7 @@ def disable(login: Annotated[str, typer.Argument(help="What they sign in as.")],
 def enable(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
     """Let somebody in again who was shut out or not seen for 45 days."""
     client = Client(load_settings(), why)
-    client.post(f"{_ROOT}/{_id(client, login)}/enable", {})
+    client.post(f"{_ROOT}/{id_of(client, login)}/enable", {})
     out.print(f"{login} may sign in again.")
 
 
@@ -69,7 +69,7 @@ def enable(login: Annotated[str, typer.Argument(help="What they sign in as.")], 
 def reset_link(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
     """Print a link by which they set a new password, once."""
     client = Client(load_settings(), why)
-    out.print(client.url + client.post(f"{_ROOT}/{_id(client, login)}/reset-link", {})["link"])
+    out.print(client.url + client.post(f"{_ROOT}/{id_of(client, login)}/reset-link", {})["link"])
 
 
 @app.command("first-link")
@@ -79,7 +79,8 @@ def first_link() -> None:
     out.print(client.url + client.post(f"{_ROOT}/first-link", {})["link"])
 
 
-def _id(client: Client, login: str) -> str:
+def id_of(client: Client, login: str) -> str:
+    """The id of who signs in as ``login``. Raises Problem 404."""
     wanted = login.strip().lower()
     for one in client.get(_ROOT, q=wanted, limit=1000)["items"]:
         if one["login"] == wanted:

@@ -16,7 +16,7 @@ from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.web.sign_in import redeem_words
-from dothi.web.visitors import NO_STORE, grant_words, json_of, json_response, signed_in_lately, site_of, to_sign_in
+from dothi.web.visitors import NO_STORE, grant_words, json_of, json_response, site_of, to_sign_in
 
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
@@ -155,7 +155,7 @@ class AccountPages:
             account=account,
             grants=grant_words(self.platform, account.granted, language),
             asleep=account.strong_role and not signed.strong and not signed.demo,
-            recent=signed_in_lately(self.accounts, signed),
+            recent=self.accounts.came_lately(signed),
             codes_left=await self.factors.codes_left(account.id),
             passkeys=self.factors.passkeys.of(account.id),
             sessions=[_shown(one, signed, language) for one in sessions],
@@ -225,7 +225,7 @@ class AccountPages:
         signed = self._signed(request)
         if signed.demo:
             raise Problem(403, "demo", "A demo person keeps nothing to sign in with.", "Make an account of your own.")
-        return signed if signed_in_lately(self.accounts, signed) else to_sign_in(request, "/account")
+        return signed if self.accounts.came_lately(signed) else to_sign_in(request, "/account")
 
     def _account(self, signed: Signed) -> Account:
         account = self.accounts.account(signed.account_id)

@@ -19,7 +19,7 @@ from dothi.model.problem import Problem, bad_request, not_found
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
-from dothi.web.visitors import NO_STORE, clearance_words, grant_words, signed_in_lately, to_sign_in
+from dothi.web.visitors import NO_STORE, clearance_words, grant_words, to_sign_in
 
 
 class KeyPages:
@@ -62,7 +62,7 @@ class KeyPages:
 
     async def _issue(self, request: Request, account: str) -> Response:
         signed = signed_of(request)
-        if signed is None or not signed_in_lately(self.platform.accounts, signed):
+        if signed is None or not self.platform.accounts.came_lately(signed):
             return to_sign_in(request, request.url.path)
         form = await request.form()
         person = person_of(request)
@@ -81,9 +81,7 @@ class KeyPages:
 
     async def _revoke(self, request: Request, account: str, then: str) -> Response:
         key = request.path_params["key"]
-        if key not in {one.id for one in self.platform.keys.list(account)}:
-            raise not_found("key", key[:40])
-        await self.platform.keys.revoke(person_of(request), key, correlation=request.state.correlation)
+        await self.platform.keys.revoke(person_of(request), key, account, correlation=request.state.correlation)
         return RedirectResponse(f"{then}?done=revoked", 303)
 
     def _grants(self, account: str) -> Sequence[Granted]:

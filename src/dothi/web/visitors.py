@@ -1,7 +1,6 @@
 """What the pages of people and accounts share: where a form leads back to, and grants in words."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -10,20 +9,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dothi.access.accounts import Accounts
 from dothi.access.grants import Granted
 from dothi.access.passkeys import Site
 from dothi.access.policy import Clearance
 from dothi.access.roles import ROLES
-from dothi.access.sessions import Signed
 from dothi.model.problem import Problem, bad_request
 from dothi.platform.platform import Platform
 from dothi.ui.language import translator
 from dothi.web import view
 
 NO_STORE = {"cache-control": "no-store"}
-RECENT = timedelta(minutes=15)
-"""How long after signing in one may change what opens an account: a desk left alone must not give it away."""
 _MOST_ANSWER = 64 * 1024
 
 
@@ -40,12 +35,6 @@ def local_path(text: str) -> str:
     parts = urlsplit(text)
     ours = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and text.isprintable()
     return text[:2000] if ours and "\\" not in text else ""
-
-
-def signed_in_lately(accounts: Accounts, signed: Signed) -> bool:
-    """True if this session began so shortly ago that it may change what opens the account."""
-    bound = accounts.now() - RECENT // timedelta(microseconds=1)
-    return any(one.id == signed.session_id and one.created_at > bound for one in accounts.sessions_of(signed.account_id))
 
 
 def to_sign_in(request: Request, home: str) -> Response:
