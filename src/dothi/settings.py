@@ -88,6 +88,12 @@ class Settings(BaseSettings):
         description="A door that anybody on this machine may use fully without a key, for trying and for conformance tests: "
         "ngsild. Refused where anybody but this machine could reach the city.",
     )
+    contexts: Path | None = Field(
+        None, description="JSON file that maps addresses of JSON-LD contexts to local files, which are read in their place."
+    )
+    context_hosts: str = Field(
+        "", description="Hosts, comma-separated, from which JSON-LD contexts may be fetched; empty fetches none."
+    )
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -345,3 +345,15 @@ saved_query = sa.Table(
     sa.Column("deleted_at", BIG),
     sqlite_autoincrement=True,
 )
+
+# JSON-LD contexts that are kept (``api/ngsild/context_store.py``). ``kind`` is Hosted, ImplicitlyCreated or Cached; ``body``
+# is the JSON of the "@context" member.
+jsonld_context = sa.Table(
+    "jsonld_context",
+    METADATA,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("url", TEXT, nullable=False),
+    sa.Column("kind", TEXT, nullable=False),
+    sa.Column("body", TEXT, nullable=False),
+    sa.Column("created_at", BIG, nullable=False),
+)

@@ -54,6 +54,7 @@ RECORDS = (
     Record(tables.quarantine, ("id",), given=("id",), beside=f"LEFT JOIN device d ON d.id = r.device {_REPORTS_ON}"),
     Record(tables.retention, ("dataset",)),
     Record(tables.saved_query, ("id",), ("display",), given=("id",)),
+    Record(tables.jsonld_context, ("id",), ("body",)),
     # What went into a run may be all that the city itself reads.
     Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs"), clearance=Clearance.RESTRICTED),
     Record(tables.audit_checkpoint, ("seq",), clearance=Clearance.RESTRICTED),
