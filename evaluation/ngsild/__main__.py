@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from evaluation.ngsild.groups import GROUPS, WITH_MQTT, GroupResult, read_results
-from evaluation.ngsild.suite import opened, prepare_robot
+from evaluation.ngsild.suite import contexts_of, opened, prepare_robot
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,14 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="folder for Robot's own logs; without it they go")
     asked = parser.parse_args(arguments)
     checkout = asked.checkout.resolve()
-    robot = prepare_robot(checkout)
+    robot, contexts = prepare_robot(checkout), contexts_of(checkout)
     results = []
     with tempfile.TemporaryDirectory(prefix="dothi-ngsild-") as scratch:
         logs = asked.keep.resolve() if asked.keep else Path(scratch) / "logs"
         for name in asked.group or GROUPS:
-            with opened(Path(scratch) / name.replace(" ", "-"), checkout, brokers=name == WITH_MQTT) as bench:
+            with opened(Path(scratch) / name.replace(" ", "-"), contexts, brokers=name == WITH_MQTT) as bench:
                 output = logs / name.replace(" ", "-")
-                bench.run(robot, GROUPS[name], output, asked.test)
+                bench.run(robot, checkout, GROUPS[name], output, asked.test)
             result = read_results(name, output / "output.xml")
             results.append(result)
             if not asked.table:

@@ -39,19 +39,22 @@ def prepare_robot(checkout: Path) -> Path:
 
 
 @contextmanager
-def opened(folder: Path, checkout: Path, *, brokers: bool) -> Iterator["Bench"]:
-    """One fresh city in ``folder`` with the door open, and MQTT ``brokers`` beside it; ends what it started."""
+def opened(folder: Path, contexts: dict[str, str], *, brokers: bool = False) -> Iterator["Bench"]:
+    """One fresh city in ``folder`` with the door open, and MQTT ``brokers`` beside it; ends what it started.
+
+    ``contexts`` maps the URL of an @context to the file it is read from.
+    """
     folder.mkdir(parents=True)
     port = _free_port()
-    contexts = folder / "contexts.json"
-    contexts.write_text(json.dumps(_contexts(checkout)), encoding="utf-8")
+    listed = folder / "contexts.json"
+    listed.write_text(json.dumps(contexts), encoding="utf-8")
     ours = {
         "DOTHI_HOME": str(folder / "home"),
         "DOTHI_PORT": str(port),
         "DOTHI_MQTT_PORT": str(_free_port()),
         "DOTHI_CITY": "25",
         "DOTHI_OPEN_DOORS": "ngsild",
-        "DOTHI_CONTEXTS": str(contexts),
+        "DOTHI_CONTEXTS": str(listed),
         "DOTHI_CONTEXT_HOSTS": _HOST,
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")} | ours
@@ -61,19 +64,18 @@ def opened(folder: Path, checkout: Path, *, brokers: bool) -> Iterator["Bench"]:
         city = _start(stack, [str(Path(sys.executable).parent / "dothi"), "run"], folder / "city.log", environment)
         url = f"http://{_HOST}:{port}"
         _wait(f"{url}/health", city, folder / "city.log")
-        yield Bench(folder, checkout, url)
+        yield Bench(folder, url)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A running city at ``url`` and the suite that is to try it."""
+    """A running city at ``url``, to be tried."""
 
     folder: Path
-    checkout: Path
     url: str
 
-    def run(self, robot: Path, parts: tuple[str, ...], output: Path, tests: str) -> None:
-        """Run the suite's folders ``parts``; Robot's files go to ``output``. A failing test is no error here."""
+    def run(self, robot: Path, checkout: Path, parts: tuple[str, ...], output: Path, tests: str) -> None:
+        """Run folders ``parts`` of the suite; Robot's files go to ``output``. A failing test is no error here."""
         stands = {name: _free_port() for name in ("notification_server", "context_source", "context_server")}
         said = {"url": f"{self.url}/ngsi-ld/v1", "temporal_api_url": f"{self.url}/ngsi-ld/v1", "mqtt_broker_host": _HOST}
         said |= {f"{name}_host": _HOST for name in stands}
@@ -82,12 +84,12 @@ class Bench:
         command = [robot, "-m", "robot", "--outputdir", output, "--log", "NONE", "--report", "NONE", "--console", "none"]
         for variable in variables:
             command += ["--variable", variable]
-        command += ["--test", tests, *(part for part in parts if (self.checkout / part).is_dir())]
+        command += ["--test", tests, *(part for part in parts if (checkout / part).is_dir())]
         with (self.folder / "robot.log").open("wb") as log:
-            subprocess.run(command, cwd=self.checkout, stdout=log, stderr=log, check=False)
+            subprocess.run(command, cwd=checkout, stdout=log, stderr=log, check=False)
 
 
-def _contexts(checkout: Path) -> dict[str, str]:
+def contexts_of(checkout: Path) -> dict[str, str]:
     """The suite's own @contexts by the address its fixtures name them by, whoever's copy of the suite it is."""
     variables = (checkout / "resources" / "variables.py").read_text(encoding="utf-8")
     line = next(one for one in variables.splitlines() if one.startswith("ngsild_test_suite_context"))
