@@ -97,7 +97,7 @@ class _Compiler:
         self._loaded += 1
         if len(chain) >= _DEEPEST or self._loaded > MOST_REMOTE:
             raise _invalid("it names too many others")
-        if not is_absolute(url):
+        if not is_absolute(url) and not url.startswith("/"):  # one of this city itself
             raise _invalid(f"{url[:200]!r} is no address")
         self._found.sources.add(url)
         return self._load(url)
