@@ -219,6 +219,8 @@ class _Visit:
             headers = list(message.get("headers", ()))
             given = {name for name, _ in headers}
             headers += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
+            if b"cache-control" not in given and self._scope["state"]["person"] is not STRANGER:
+                headers.append((b"cache-control", b"no-store"))  # what somebody who is known was told is theirs alone
             secure = self._scope.get("scheme") == "https"
             if secure:
                 headers.append((b"strict-transport-security", _HSTS))
