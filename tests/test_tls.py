@@ -47,6 +47,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificate, secret
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")  # and that is why the city refuses it
 def test_web_and_mqtt_speak_tls_and_say_so_for_a_year(tmp_path: Path, files: tuple[Path, Path]) -> None:
     certificate, key = files
     (tmp_path / "no-data").mkdir()
@@ -54,14 +55,21 @@ def test_web_and_mqtt_speak_tls_and_say_so_for_a_year(tmp_path: Path, files: tup
         assert city.base_url.startswith("https://127.0.0.1:")
         trusting = ssl.create_default_context(cafile=str(certificate))
         with httpx.Client(base_url=city.base_url, trust_env=False, verify=trusting) as client:
-            answer = client.get("/sign-in", headers={"accept": "text/html"})
+            answer = client.get("/sign-in?lang=en", headers={"accept": "text/html"})
             assert answer.headers["strict-transport-security"] == "max-age=31536000"
-            for cookie in answer.headers.get_list("set-cookie"):
-                assert "secure" in cookie.lower()
+            cookies = answer.headers.get_list("set-cookie")
+            assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-dothi_csrf", "__Host-lang"}
+            assert all("secure" in cookie.lower() for cookie in cookies)
             post = {"Origin": city.base_url} | city.operator
             assert client.post("/api/v1/enrolments", json={}, headers=post).status_code == 201
         with pytest.raises(httpx.HTTPError), httpx.Client(trust_env=False) as plain:
             plain.get(city.base_url.replace("https", "http") + "/health/live", timeout=5)
+
+        outdated = ssl.create_default_context(cafile=str(certificate))
+        outdated.set_ciphers("ALL:@SECLEVEL=0")
+        outdated.minimum_version = outdated.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises(httpx.ConnectError), httpx.Client(trust_env=False, verify=outdated) as client:
+            client.get(f"{city.base_url}/health/live")
 
         write_down(city.home, city.base_url, city.mqtt_port)
         settings = Settings(home=city.home, tls_certificate=certificate, tls_key=key)
