@@ -68,7 +68,7 @@ from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.runs import Runs
 from dothi.platform.scoring import Scoring
 from dothi.platform.sealing import sealing
-from dothi.platform.sector import Feed, Period, Sector
+from dothi.platform.sector import Feed, Period, Sector, purposes_of
 from dothi.platform.server import Server
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
@@ -200,7 +200,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             database=database,
             journal=journal,
             writer=writer,
-            context=Context(database, types.values()),
+            context=Context(database, types.values(), clock),
             history=History(database, types.values()),
             retention=Retention(database, writer, clock, types),
             stored=Bookkeeper(database, writer, clock),
@@ -295,7 +295,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("sealing", sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
-    tasks.start("personal", lambda _: platform.personal.run())
+    tasks.start("personal", lambda _: platform.personal.run(purposes_of(platform.sectors)))
     tasks.start("audit", platform.auditing.run)
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)

@@ -22,6 +22,7 @@ from dothi.data.batch import (
     readings_of,
     unpack,
 )
+from dothi.data.writer import Writer
 from dothi.model.clock import to_micros
 from dothi.model.entity import LOCATION, Attribute
 from dothi.model.problem import Problem
@@ -303,6 +304,27 @@ def test_who_may_write(city: City) -> None:
         assert refused.value.status == 403
     with pytest.raises(Problem):
         city.write(row(6, 1, 5.0), person=clerk)
+
+
+def test_a_second_writer_is_kept_out_or_cannot_fork_the_log(city: City) -> None:
+    try:
+        other = Writer(city.database, locate=lambda *_: None)
+    except Problem as problem:
+        assert problem.code == "home-in-use"
+        return
+    try:
+        for writer, who in ((city.writer, "first"), (other, "second"), (other, "second")):
+            act = Act(who, "device.write", "d-1")
+            if writer is city.writer:
+                asyncio.run(writer.run(SYSTEM, NOW, lambda _: None, [act]))
+            else:
+                with pytest.raises(Conflict):
+                    asyncio.run(writer.run(SYSTEM, NOW, lambda _: None, [act]))
+    finally:
+        other.close()
+    with city.database.reader() as db:
+        assert [who for (who,) in db.execute("SELECT person_id FROM audit WHERE thing = 'd-1'")] == ["first"]
+        assert verify(db).intact
 
 
 def test_other_work_shares_the_writer_and_its_audit(city: City) -> None:

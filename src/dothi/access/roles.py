@@ -78,8 +78,8 @@ ROLES: dict[str, Role] = {
     ),
     "operator": Role(
         Text("Trực ban trung tâm điều hành", "Operator of the operations centre"),
-        _ASK | {"operations.write", "device.read", "quarantine.read", "run.start", "run.cancel"},
-        2,
+        _ASK | {"operations.write", "device.read", "quarantine.read", "run.start", "run.cancel", "personal.look"},
+        3,
     ),
     "ward_officer": Role(Text("Cán bộ phường, xã", "Ward officer"), _LOOK, 2),
     "engineer": Role(

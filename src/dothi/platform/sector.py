@@ -1,13 +1,14 @@
 """The sector contract: what a sector declares, and the plain data by which pages show it. Nothing here draws."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from starlette.routing import BaseRoute
 
+from dothi.access.personal.model import Purpose
 from dothi.access.policy import Person
 from dothi.model.entity import Entity
 from dothi.model.moment import Moment
@@ -332,7 +333,8 @@ class Sector:
     """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``.
 
     ``recorded`` says which period a folder with real data (``DOTHI_DATA``) covers for this sector, None if it has none.
-    ``simulates`` is True if its feeds make values up in a city that replays nothing.
+    ``simulates`` is True if its feeds make values up in a city that replays nothing. ``purposes`` are what it keeps personal
+    data for; a new city begins with them, and what its stewards change stays (Law 91/2025: no data without a purpose).
     """
 
     id: str
@@ -353,3 +355,9 @@ class Sector:
     pages: Callable[[Any], Sequence[BaseRoute]] | None = None
     sources: tuple[PublicSource, ...] = ()
     links: tuple[tuple[str, Text], ...] = field(default_factory=tuple)  # (path, words) for the rail
+    purposes: tuple[Purpose, ...] = ()
+
+
+def purposes_of(sectors: Iterable[Sector]) -> list[Purpose]:
+    """What ``sectors`` keep personal data for, each answered for by its own agency unless it names another."""
+    return [replace(one, agency=one.agency or sector.agency) for sector in sectors for one in sector.purposes]

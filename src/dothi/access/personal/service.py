@@ -12,7 +12,7 @@ import msgspec
 from dothi.access.personal import reading, sealing
 from dothi.access.personal.breach import Affected, affected
 from dothi.access.personal.keys import Claim, Keys
-from dothi.access.personal.model import OWN, Opened, Record, Sealed, checked_kind, checked_reason, gone
+from dothi.access.personal.model import OWN, Opened, Purpose, Record, Sealed, checked_kind, checked_reason, gone
 from dothi.access.personal.subjects import AGREED, Subjects, action_of, forbidden, living
 from dothi.access.policy import SYSTEM, Person, reach
 from dothi.access.sessions import Writes
@@ -198,8 +198,9 @@ class Personal(Subjects):
         await self._finish()
         return count
 
-    async def run(self) -> None:
-        """Sweep for as long as the city runs."""
+    async def run(self, purposes: Sequence[Purpose] = ()) -> None:
+        """Begin with the ``purposes`` of sectors, then sweep for as long as the city runs."""
+        await self.begin_with(purposes)
         while True:
             await self.sweep()
             await asyncio.sleep(SWEEP_EVERY)

@@ -5,9 +5,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import structlog
+
 from dothi.access.personal import reading
 from dothi.access.personal.model import Look, Purpose, Record, Request, Subject, checked, checked_reason, clean, gone
-from dothi.access.policy import STRANGER, Person, may
+from dothi.access.policy import STRANGER, SYSTEM, Person, may
 from dothi.access.sessions import Writes
 from dothi.model.clock import Clock, to_micros
 from dothi.model.problem import Problem, bad_request, not_found
@@ -21,6 +23,7 @@ _DECLARE = (
     "why = excluded.why, why_en = excluded.why_en, law = excluded.law, keep_days = excluded.keep_days, "
     "agency = excluded.agency, changed_by = excluded.changed_by, changed_at = excluded.changed_at"
 )
+_log = structlog.get_logger("dothi.personal")
 EVERYTHING = 1_000_000
 AGREED = "SELECT 1 FROM personal_consent WHERE subject = ? AND purpose = ? AND withdrawn_at IS NULL"
 
@@ -59,6 +62,15 @@ class Subjects:
         act = Act(person.id, "personal.declare", one.id, correlation=correlation, detail=f"keep {one.keep_days} days")
         await self._writer.run(person, now, work, [act], action="personal.write")
         return one
+
+    async def begin_with(self, purposes: Sequence[Purpose]) -> None:
+        """Declare what sectors keep personal data for, where nobody has: what stewards declared or changed stays."""
+        known = await self.read(reading.purposes)
+        for one in purposes:
+            if one.id not in known:
+                await self.declare(SYSTEM, one)
+            elif known[one.id].basis != one.basis:
+                _log.error("a sector's purpose has another basis than the city's", purpose=one.id)
 
     async def enrol(self, person: Person, account: str | None = None, *, correlation: str = "") -> str:
         """The id of a new subject; of the one there is already, for an account that has one."""
