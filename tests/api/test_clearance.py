@@ -109,7 +109,7 @@ def test_no_door_shows_a_stranger_what_is_not_public(kept: RunningCity, stranger
         "/api/v1/entities/{urn}",
         "/api/v1/entities/{urn}/history",
         "/ngsi-ld/v1/entities",
-        "/ngsi-ld/v1/entities/{urn}",
+        "/ngsi-ld/v1/entities/{id}",
         "/map/layers/{layer}.json",
         "/panel/{urn}/history.csv",
     }

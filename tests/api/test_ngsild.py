@@ -66,7 +66,7 @@ def test_a_query_by_id_attributes_and_place(client: httpx.Client, device: str) -
         ("?type=A&georel=within", 400, "BadRequestData"),
         ("?type=A&georel=near;maxDistance==5&geometry=Point&coordinates=[1]", 400, "BadRequestData"),
         ("?type=A&georel=near;maxDistance==5&geometry=Point&coordinates=[NaN,1]", 400, "BadRequestData"),
-        ("?type=A&surprise=1", 400, "BadRequestData"),
+        ("?type=A&surprise=1", 400, "InvalidRequest"),
         ("/urn:ngsi-ld:A:b:c", 404, "ResourceNotFound"),
         ("/nouri", 400, "BadRequestData"),
     ],

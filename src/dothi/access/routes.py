@@ -146,8 +146,9 @@ def declared_actions(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[
     for route in routes:
         path = prefix + getattr(route, "path", "")
         action = getattr(route, "action", None) or _dependency_action(getattr(route, "dependant", None))
-        if action is None and isinstance(route, Mount) and route.routes:
-            yield from declared_actions(route.routes, path)
+        inner = getattr(route, "routes", None)
+        if action is None and inner:
+            yield from declared_actions(inner, path)
         else:
             yield Declared(path, tuple(sorted(getattr(route, "methods", None) or ())), action)
 

@@ -62,7 +62,7 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     for operations in made["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)  # 4XX covers it, as problem details
-    for route in routes:
+    for route in (inner for one in routes for inner in getattr(one, "routes", (one,))):
         if isinstance(route, Page) and route.operation is not None:
             methods = sorted((route.methods or set()) - {"HEAD"})
             made["paths"].setdefault(route.path, {}).update({method.lower(): _operation(route) for method in methods})

@@ -3,7 +3,8 @@
 from starlette.routing import BaseRoute
 
 from dothi.api import docs, health, oauth
-from dothi.api.ngsild import entities as ngsild
+from dothi.api.ngsild import routes as ngsild
+from dothi.api.ngsild.broker import open_broker
 from dothi.api.v1 import (
     account_keys,
     accounts,
@@ -24,9 +25,9 @@ from dothi.platform.platform import Platform
 
 def routes(platform: Platform) -> list[BaseRoute]:
     """The API's routes."""
-    doors = readings.routes(platform)
+    doors = readings.routes(platform) + ngsild.routes(open_broker(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
     doors += personal.router(platform).routes
-    doors += ngsild.routes(platform) + health.routes(platform) + oauth.routes(platform)
+    doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

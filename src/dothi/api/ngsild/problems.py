@@ -1,5 +1,8 @@
 """Errors as NGSI-LD names them (ETSI GS CIM 009 v1.8.1, clause 5.5.2 and table 6.3.2-1)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,28 +11,43 @@ from dothi.access.problems import MEDIA_TYPE
 from dothi.model.problem import Problem
 
 _BASE = "https://uri.etsi.org/ngsi-ld/errors/"
-_TYPES = {
+# Where the status alone does not say it, the problem's code does.
+_BY_CODE = {
+    "invalid-request": "InvalidRequest",
+    "unknown-tenant": "NonexistentTenant",
+    "context-not-available": "LdContextNotAvailable",
+    "too-complex": "TooComplexQuery",
+    "too-many-results": "TooManyResults",
+}
+_BY_STATUS = {
     400: "BadRequestData",
     404: "ResourceNotFound",
-    405: "InvalidRequest",
-    406: "InvalidRequest",
-    413: "InvalidRequest",
-    415: "InvalidRequest",
-    500: "InternalError",
+    409: "AlreadyExists",
+    422: "OperationNotSupported",
+    501: "OperationNotSupported",
 }
 
 
-def ngsild_problem(request: Request, problem: Problem) -> Response:
-    """``problem`` with the type an NGSI-LD client looks for."""
-    kind = _TYPES.get(problem.status, "InvalidRequest" if problem.status < 500 else "InternalError")
-    body = {
-        "type": _BASE + kind,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "correlation": getattr(request.state, "correlation", ""),
-    }
-    headers = {"Cache-Control": "no-store"}
+def invalid_request(title: str, detail: str = "") -> Problem:
+    """The problem of a request that no data could mend: an unknown parameter, a body that is not JSON (InvalidRequest)."""
+    return Problem(400, "invalid-request", title, detail)
+
+
+def problem_details(problem: Problem) -> dict[str, Any]:
+    """``problem`` as it stands in a body, alone or in the errors of a batch (clause 5.2.17)."""
+    kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(problem.status)
+    if kind is None:
+        kind = "InvalidRequest" if problem.status < 500 else "InternalError"
+    return {"type": _BASE + kind, "title": problem.title, "status": problem.status, "detail": problem.detail}
+
+
+def ngsild_problem(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """``problem`` with the type an NGSI-LD client looks for. A 411 has no body (clause 6.3.4)."""
+    request.state.problem = problem.code  # a refusal is noted with its reason
+    kept = {"Cache-Control": "no-store", **(headers or {})}
     if problem.retry_after is not None:
-        headers["Retry-After"] = str(problem.retry_after)
-    return Response(msgspec.json.encode(body), problem.status, headers, media_type=MEDIA_TYPE)
+        kept["Retry-After"] = str(problem.retry_after)
+    if problem.status == 411:
+        return Response(status_code=411, headers=kept)
+    body = problem_details(problem) | {"correlation": getattr(request.state, "correlation", "")}
+    return Response(msgspec.json.encode(body), problem.status, kept, media_type=MEDIA_TYPE)

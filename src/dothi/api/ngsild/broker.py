@@ -1,0 +1,33 @@
+"""What the NGSI-LD doors share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dothi.api.ngsild.context_store import ContextStore
+from dothi.api.ngsild.contexts import Contexts
+from dothi.model.schema import EntityType
+from dothi.platform.platform import Platform
+
+
+@dataclass(slots=True)
+class Broker:
+    """The running city as its NGSI-LD doors see it."""
+
+    platform: Platform
+    contexts: Contexts
+
+
+def open_broker(platform: Platform) -> Broker:
+    """The broker of a running city. Raises Problem for a map of contexts that cannot be read."""
+    settings = platform.settings
+    store = ContextStore(platform.database, platform.writer, platform.clock, settings.contexts, settings.context_hosts)
+    return Broker(platform, Contexts(store, city_names(platform.types)))
+
+
+def city_names(types: Mapping[str, EntityType]) -> dict[str, str]:
+    """This city's own short names and their IRIs, on top of the core context (clause 5.5.7)."""
+    names = {name: f"urn:dothi:term:{name}" for name in ("grade", "origin", "reasons")}
+    for one in types.values():
+        names[one.name] = one.iri
+        names.update({attribute.name: attribute.iri for attribute in one.attributes})
+    return names

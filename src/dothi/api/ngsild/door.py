@@ -1,0 +1,287 @@
+"""How an NGSI-LD door comes to be: what every operation of the standard has in common is done here, once."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
+
+from dothi.access.policy import Person
+from dothi.access.routes import Page, page
+from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.contexts import RELATION, TermMap, absolute, link_header
+from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, Body, check_parameters, media_type, read_json, sent_type
+from dothi.api.ngsild.not_here import not_here
+from dothi.api.ngsild.problems import invalid_request, ngsild_problem
+from dothi.model.problem import Problem, bad_request
+
+ROOT = "/ngsi-ld/v1/"
+COMMON = frozenset({"local"})
+"""Parameters every operation takes: this city itself is all it answers with."""
+
+_LENGTHS = frozenset({"POST", "PATCH", "PUT"})
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request, understood: who asks, with what parameters, in whose words.
+
+    ``body`` is the JSON sent, without its @context (in a list each member keeps its own: see ``words_of``); None where a
+    door takes none. ``media`` is what the answer is to be, ``sent`` the media type of the body.
+    """
+
+    request: Request
+    person: Person
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    context: TermMap
+    media: str
+    correlation: str
+    body: Any = None
+    sent: str = JSON
+    broker: Broker = field(kw_only=True)
+
+    async def words_of(self, member: Any) -> tuple[TermMap, Any]:
+        """The context of one member of a list that was sent, and the member without it.
+
+        Raises Problem 400 if JSON-LD names none (or JSON names one), 504 for a context that cannot be had.
+        """
+        return await _words(self.broker, member, self.sent, None, self.context)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a door answers; ``body`` is plain JSON values (times may be aware datetimes), or None for none.
+
+    ``named`` says that the body holds names that its @context explains: the context goes into JSON-LD and GeoJSON, and
+    beside JSON as a Link (clause 6.3.5).
+    """
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    named: bool = True
+
+
+Handle = Callable[[Asked], Answer | Awaitable[Answer]]
+
+
+def door(
+    broker: Broker,
+    path: str,
+    handle: Handle,
+    *,
+    action: str,
+    method: str = "GET",
+    params: frozenset[str] = frozenset(),
+    body: Body = "none",
+    geojson: bool = False,
+    operation: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> Page:
+    """The route of one operation under ROOT: ``path`` like ``entities/{id}``, for whoever may do ``action``.
+
+    ``handle`` is async, or plain and then run on a thread. ``params`` are the URL parameters it knows beside COMMON;
+    ``body`` is what it reads ("merge-patch" takes JSON and JSON-LD too), ``geojson`` says that it can answer in GeoJSON,
+    ``operation`` what OpenAPI says of it.
+
+    Whatever is wrong is answered in problem details: 411, 415, 406, 400, NonexistentTenant, LdContextNotAvailable, and what
+    ``handle`` raises.
+    """
+    known = params | COMMON
+    run = handle if inspect.iscoroutinefunction(handle) else _on_thread(handle)
+
+    async def served(request: Request) -> Response:
+        tenant = request.headers.get("ngsild-tenant")
+        echo = {} if tenant is None else {"NGSILD-Tenant": tenant}
+        try:
+            asked = await _understand(broker, request, tenant, known, body, geojson)
+            answer = await run(asked)
+            return _write(asked, answer, echo)
+        except Problem as problem:
+            return ngsild_problem(request, problem, echo)
+
+    return page(
+        ROOT + path,
+        served,
+        action=action,
+        methods=[method],
+        name=name or f"ngsild-{method.lower()}-{path}",
+        forms=False,
+        operation=operation or {"summary": (handle.__doc__ or path).split("\n", 1)[0].rstrip(".")},
+    )
+
+
+def _on_thread(handle: Handle) -> Callable[[Asked], Awaitable[Answer]]:
+    async def run(asked: Asked) -> Answer:
+        found = await run_in_threadpool(handle, asked)
+        assert isinstance(found, Answer)  # noqa: S101 - a plain function has no other way to answer
+        return found
+
+    return run
+
+
+async def _understand(
+    broker: Broker, request: Request, tenant: str | None, known: frozenset[str], body: Body, geojson: bool
+) -> Asked:
+    headers = request.headers
+    sent = JSON
+    if body != "none":
+        if request.method in _LENGTHS and "content-length" not in headers:
+            raise Problem(411, "length-required", "The Content-Length header is missing.")
+        sent = sent_type(headers.get("content-type", ""), body)
+    if tenant is not None and tenant != broker.platform.tenant:
+        raise Problem(
+            404, "unknown-tenant", f"There is no tenant {tenant[:80]!r} here.", f"This is {broker.platform.tenant!r}."
+        )
+    query: Mapping[str, str] = request.query_params if request.scope["query_string"] else {}
+    if query:
+        check_parameters(query, known)
+    media = media_type(headers.get("accept", ""), geojson)
+    found: Any = None
+    context: TermMap | None = None
+    if body != "none":
+        found = read_json(await request.body())
+        if not isinstance(found, dict | list):
+            raise invalid_request("The body is neither an object nor a list.")
+        if body == "context":
+            context = broker.contexts.city
+        elif isinstance(found, dict):
+            context, found = await _words(broker, found, sent, headers.get("link"), None)
+    if context is None:
+        context = await broker.contexts.resolve_link(headers.get("link"))
+    return Asked(
+        request,
+        request.state.person,
+        request.path_params,
+        query,
+        context,
+        media,
+        request.state.correlation,
+        found,
+        sent,
+        broker=broker,
+    )
+
+
+async def _words(broker: Broker, body: Any, sent: str, link: str | None, beside: TermMap | None) -> tuple[TermMap, Any]:
+    """The context that explains ``body``, and it without (clause 6.3.5); ``beside`` is what JSON is explained by if known.
+
+    A merge patch says by having one that it is JSON-LD.
+    """
+    spec = body.get("@context") if isinstance(body, dict) else None
+    if sent == LD_JSON or (spec is not None and sent != JSON):
+        if spec is None:
+            raise bad_request("JSON-LD names its @context.", "Put @context into the body, or send application/json.")
+        if link is not None and RELATION in link:
+            raise bad_request("The body names an @context and so does a Link.", "Name it in one place.")
+        return await broker.contexts.resolve(spec), {name: value for name, value in body.items() if name != "@context"}
+    if isinstance(body, dict) and "@context" in body:
+        raise bad_request("Plain JSON has no @context.", "Name it in a Link header, or send application/ld+json.")
+    return beside or await broker.contexts.resolve_link(link), body
+
+
+def _write(asked: Asked, answer: Answer, echo: Mapping[str, str]) -> Response:
+    headers = {**answer.headers, **echo}
+    body = answer.body
+    if body is None:
+        return Response(status_code=answer.status, headers=headers)
+    media = asked.media
+    if answer.named:
+        # GeoJSON carries its context unless the client would rather have it beside (Prefer: body=json).
+        inside = media == LD_JSON or (media == GEO_JSON and "body=json" not in _preferred(asked.request))
+        if inside:
+            named = absolute(asked.context.document, str(asked.request.base_url))
+            for one in body if isinstance(body, list) else (body,):
+                one["@context"] = named
+        else:
+            headers["Link"] = link_header(asked.context.link, str(asked.request.base_url))
+    return Response(msgspec.json.encode(body), answer.status, headers, media_type=media)
+
+
+def _preferred(request: Request) -> tuple[str, ...]:
+    return tuple(part.strip() for part in request.headers.get("prefer", "").split(","))
+
+
+class Doors(BaseRoute):
+    """All doors below ROOT in one look: the path's parts lead through a tree, whatever is escaped in them.
+
+    What the standard has and this broker has not is a 501, an unknown path a 404, an unknown method a 405 with Allow, all in
+    the standard's problem details; a slash at the end changes nothing.
+    """
+
+    path = ""
+
+    def __init__(self, routes: Sequence[Page]) -> None:
+        self.routes = list(routes)
+        self._tree: dict[str, Any] = {}
+        for route in self.routes:
+            node = self._tree
+            for part in _parts(route.path):
+                node = node.setdefault("{}" if part.startswith("{") else part, {})
+            methods = node.setdefault("", {})
+            names = [part[1:-1] for part in _parts(route.path) if part.startswith("{")]
+            for method in (route.methods or set()) - {"HEAD"}:
+                methods[method] = (route, names)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Everything below ROOT is a match."""
+        if scope["type"] != "http" or not scope["path"].startswith(ROOT):
+            return Match.NONE, {}
+        raw = scope.get("raw_path")
+        parts = _parts(raw.decode("latin-1") if raw else scope["path"])
+        node = self._tree
+        values = []
+        for part in parts:
+            inner = node.get(part) if part else None
+            if inner is None:
+                inner = node.get("{}")
+                values.append(unquote(part))
+            if inner is None:
+                return Match.FULL, {"endpoint": None, "path_params": {}}
+            node = inner
+        methods = node.get("", {})
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in methods:
+            return Match.FULL, {"endpoint": None, "path_params": {}, "allowed": tuple(methods)}
+        route, names = methods[method]
+        return Match.FULL, {"endpoint": route.endpoint, "path_params": dict(zip(names, values, strict=True)), "route": route}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what ``matches`` found."""
+        request = Request(scope, receive, send)
+        endpoint = scope["endpoint"]
+        response = _nothing(request) if endpoint is None else await endpoint(request)
+        await response(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """No address is made from these: the standard says what they are. Raises NoMatchFound."""
+        raise NoMatchFound(name, path_params)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _nothing(request: Request) -> Response:
+    tenant = request.headers.get("ngsild-tenant")
+    echo = {} if tenant is None else {"NGSILD-Tenant": tenant}
+    parts = _parts(request.scope["path"])
+    missing = not_here(parts[2]) if len(parts) > 2 else None
+    if missing is not None:
+        return ngsild_problem(request, missing, echo)
+    allowed = request.scope.get("allowed")
+    if not allowed:
+        return ngsild_problem(
+            request, Problem(404, "not-found", "Nothing is at this address.", "Check it; /docs lists what there is."), echo
+        )
+    allow = ", ".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ())}))
+    problem = Problem(405, "method-not-allowed", "This address does not know this method.", f"It knows {allow}.")
+    return ngsild_problem(request, problem, {**echo, "Allow": allow})

@@ -1,0 +1,17 @@
+"""Every NGSI-LD door, put together: each part lists its own."""
+
+from starlette.routing import BaseRoute
+
+from dothi.access.routes import Page
+from dothi.api.ngsild import context_doors, entities, retrieve
+from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.door import ROOT, Doors
+
+_PARTS = (retrieve, entities, context_doors)
+
+
+def routes(broker: Broker) -> list[BaseRoute]:
+    """What stands under ``/ngsi-ld/v1`` as one route with all its doors, and what the standard does not place there."""
+    found = [route for part in _PARTS for route in part.routes(broker)]
+    below = [one for one in found if isinstance(one, Page) and one.path.startswith(ROOT)]
+    return [Doors(below), *(one for one in found if one not in below)]
