@@ -1,8 +1,9 @@
 """What a write is made of: pure values, so that every door and the ingest can build one without a database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from dothi.access.policy import Clearance, Person
 from dothi.model.clock import to_micros
 from dothi.model.entity import Entity
+from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.store.audit import Act
 
@@ -76,21 +78,76 @@ class ReadingRow:
     received_at: datetime | None = None
 
 
-EntityKind = Literal["create", "merge", "replace", "upsert", "delete"]
+EntityKind = Literal[
+    "create",
+    "replace",
+    "delete",
+    "merge",
+    "upsert",
+    "put",
+    "append",
+    "append_new",
+    "add",
+    "update",
+    "merge_patch",
+    "patch_attribute",
+    "replace_attribute",
+    "delete_attribute",
+    "drop",
+    "keep",
+    "expire",
+]
 
 
 @dataclass(slots=True)
 class EntityChange:
-    """A write of one entity.
+    """A write of one entity. ``create`` needs it absent, ``upsert``, ``put`` and ``add`` do not care, all others need it.
 
-    ``create`` needs it absent, ``merge``, ``replace`` and ``delete`` need it present, ``upsert`` is create or merge. A merge
-    replaces the instances it names, by dataset; an attribute with an empty list of instances is removed. ``clearance``
-    None keeps what is there (internal for a new entity).
+    ``merge`` replaces the instances it names, by dataset; an attribute with an empty list of instances is removed, and the
+    type is what is told. ``upsert`` is create or merge, ``put`` create or ``replace``, ``add`` create or ``append``. The
+    others are those of NGSI-LD (ETSI GS CIM 009, clauses 5.6.2 to 5.6.6 and 5.6.17 to 5.6.21): ``append`` and
+    ``append_new`` (without overwriting), ``update``, ``merge_patch``, of one attribute ``patch_attribute``,
+    ``replace_attribute`` and ``delete_attribute`` (the instance ``dataset_id``, or the ``whole``), of several ``drop`` and
+    ``keep``, which remove them or all but them; ``data/fragments.py`` says what each does. ``expire`` takes away what is
+    past its time.
+
+    ``clearance`` None keeps what is there (internal for a new entity). ``only`` is asked with the entity's types: where it
+    says no, there is no such entity (clause 4.17). Of a ``merge_patch``, ``observed_at`` is when a merged value that was
+    observed before was observed now, and ``lang`` the language of a text that is merged into a language map.
     """
 
     kind: EntityKind
     entity: Entity
     clearance: Clearance | None = None
+    only: Callable[[tuple[str, ...]], bool] | None = None
+    dataset_id: str | None = None
+    whole: bool = False
+    observed_at: datetime | None = None
+    lang: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one change: ``problem`` says why it was not made. ``updated`` are the attributes (IRIs) it touched,
+    ``not_updated`` those it left as they were, each with the reason.
+    """
+
+    id: str
+    state: Literal["created", "changed", "deleted", "unchanged"] = "unchanged"
+    problem: Problem | None = None
+    updated: list[str] = field(default_factory=list)
+    not_updated: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Trigger(IntEnum):
+    """What happened to an attribute or an entity, as a subscription names it (clause 5.2.12)."""
+
+    ATTRIBUTE_CREATED = 1
+    ATTRIBUTE_UPDATED = 2
+    ATTRIBUTE_DELETED = 3
+    ENTITY_CREATED = 4
+    ENTITY_UPDATED = 5
+    ENTITY_DELETED = 6
 
 
 @dataclass(slots=True)
@@ -155,12 +212,20 @@ class Applied:
 
 
 class Changed(msgspec.Struct, array_like=True):
-    """Payload of an outbox row: numbers of ``SeriesIndex`` as little-endian int32, so that a batch stays small."""
+    """Payload of an outbox row: numbers of ``SeriesIndex`` as little-endian int32, so that a batch stays small.
+
+    ``edits`` are what was told of entities, four numbers each: entity, attribute and dataset as places in ``names`` (0 is
+    none: the entity itself, the default instance), ``Trigger``. ``before`` holds, for some of them by their place, the
+    instance as it was, of an entity its document (``Writer.keep_before``).
+    """
 
     series: bytes = b""
     entities: bytes = b""
     created: bytes = b""
     deleted: bytes = b""
+    edits: bytes = b""
+    names: list[str] = []
+    before: dict[int, Any] = {}
 
     def encode(self) -> bytes:
         """The bytes to store."""

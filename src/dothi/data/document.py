@@ -1,7 +1,8 @@
 """Attributes as they are kept beside an entity: JSON with one-letter keys, because there are hundreds of thousands.
 
 Of an instance: k kind, v value, u unit, d dataset, g grade, r reasons, o origin, c created, m modified, e expires, y type of
-the objects, x its own attributes {iri: [instance, …]}, t observed (there alone: what is observed of an entity is a reading).
+the objects, x its own attributes {iri: [instance, …]}, t observed (kept there alone: what is observed of an entity is a
+reading, and only its shell is kept beside the entity).
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from dothi.model.reading import Grade, Origin, Reason
 Instance = dict[str, Any]
 Document = dict[str, list[Instance]]
 
+_OF_READING = frozenset("vtgro")
 _DECODER = msgspec.json.Decoder(Document)
 
 
@@ -31,16 +33,40 @@ def write_document(document: Document) -> str:
 
 
 def instance_of(attribute: Attribute, at: int, before: Instance | None) -> Instance:
-    """What is kept of an attribute written at ``at`` (µs). An observed one keeps no value here: that is a reading."""
-    kept: Instance = {"k": attribute.kind}
-    if attribute.observed_at is None:
-        _value(kept, attribute)
-    _more(kept, attribute, at, before)
+    """An attribute written at ``at`` (µs) over the instance ``before``; with its value also if it was observed."""
+    kept: Instance = {"k": attribute.kind, "v": attribute.value}
+    if attribute.observed_at is not None:
+        kept["t"] = to_micros(attribute.observed_at)
+    if attribute.grade:
+        kept["g"] = int(attribute.grade)
+    if attribute.reasons:
+        kept["r"] = int(attribute.reasons)
+    if attribute.origin:
+        kept["o"] = int(attribute.origin)
+    if attribute.unit is not None:
+        kept["u"] = attribute.unit
+    if attribute.dataset_id is not None:
+        kept["d"] = attribute.dataset_id
+    if attribute.expires_at is not None:
+        kept["e"] = to_micros(attribute.expires_at)
+    if attribute.object_type is not None:
+        kept["y"] = attribute.object_type
+    if attribute.sub:
+        former = before.get("x", {}) if before else {}
+        kept["x"] = {iri: _subs(instances, at, former.get(iri, ())) for iri, instances in attribute.sub.items()}
+    created = before.get("c") if before else None
+    kept["c"] = created or (to_micros(attribute.created_at) if attribute.created_at else at)
+    kept["m"] = at
     return kept
 
 
+def shell_of(instance: Instance) -> Instance:
+    """What is kept of an instance beside its entity: of an observed one all but its value, which is a reading."""
+    return {key: said for key, said in instance.items() if key not in _OF_READING} if "t" in instance else instance
+
+
 def attribute_of(kept: Instance, moments: Mapping[int, datetime]) -> Attribute:
-    """The attribute that ``instance_of`` kept, for one that was not observed; ``moments`` turns µs into moments."""
+    """The attribute that ``instance_of`` made an instance of; ``moments`` turns µs into moments."""
     return Attribute(
         kept["k"],
         kept["v"],
@@ -69,41 +95,6 @@ def by_dataset(one: Attribute) -> str:
     return one.dataset_id or ""
 
 
-def _value(kept: Instance, attribute: Attribute) -> None:
-    kept["v"] = attribute.value
-    if attribute.grade != Grade.GOOD:
-        kept["g"] = int(attribute.grade)
-    if attribute.reasons != Reason.NONE:
-        kept["r"] = int(attribute.reasons)
-    if attribute.origin != Origin.MEASURED:
-        kept["o"] = int(attribute.origin)
-
-
-def _more(kept: Instance, attribute: Attribute, at: int, before: Instance | None) -> None:
-    if attribute.unit is not None:
-        kept["u"] = attribute.unit
-    if attribute.dataset_id is not None:
-        kept["d"] = attribute.dataset_id
-    if attribute.expires_at is not None:
-        kept["e"] = to_micros(attribute.expires_at)
-    if attribute.object_type is not None:
-        kept["y"] = attribute.object_type
-    if attribute.sub:
-        former = before.get("x", {}) if before else {}
-        kept["x"] = {iri: _subs(instances, at, former.get(iri, ())) for iri, instances in attribute.sub.items()}
-    created = before.get("c") if before else None
-    kept["c"] = created or (to_micros(attribute.created_at) if attribute.created_at else at)
-    kept["m"] = at
-
-
 def _subs(instances: Iterable[Attribute], at: int, former: Iterable[Instance]) -> list[Instance]:
     before = {one.get("d"): one for one in former}
-    result = []
-    for attribute in instances:
-        kept: Instance = {"k": attribute.kind}
-        _value(kept, attribute)
-        if attribute.observed_at is not None:
-            kept["t"] = to_micros(attribute.observed_at)
-        _more(kept, attribute, at, before.get(attribute.dataset_id))
-        result.append(kept)
-    return result
+    return [instance_of(attribute, at, before.get(attribute.dataset_id)) for attribute in instances]

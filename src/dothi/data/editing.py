@@ -1,95 +1,137 @@
 """Entity changes into tables: what is not observed is a document beside the entity, what is observed becomes readings."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import NamedTuple
 
-from dothi.access.policy import Clearance, Person, Thing, may
-from dothi.access.secrecy import is_marked, refused
-from dothi.data.batch import EntityChange, ReadingRow, join_value
-from dothi.data.document import Document, instance_of, read_document, write_document
+from dothi.access.policy import Clearance, Person, Thing, reach
+from dothi.access.secrecy import KEY, is_marked, refused
+from dothi.data.batch import EntityChange, Outcome, ReadingRow, Trigger, join_value
+from dothi.data.document import Document
+from dothi.data.entity_rows import EntityRows, State
+from dothi.data.fragments import turn
+from dothi.data.instances import SCOPE, Step, Turned
 from dothi.data.series import SeriesIndex
 from dothi.data.shape import Box, box_of
-from dothi.model.entity import LOCATION, Attribute, Entity
-from dothi.model.problem import Problem, not_found
+from dothi.model.clock import from_micros
+from dothi.model.entity import LOCATION, Attribute
+from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.reading import Grade, Origin, Reason
 from dothi.store.connection import Connection
 
 Locate = Callable[[float, float], str | None]
-
-_SAVE = (
-    "INSERT INTO entity (num, id, type, clearance, ward, owner, west, south, east, north, created_at, modified_at, "
-    "deleted_at, doc) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?) ON CONFLICT (num) DO UPDATE SET type = excluded.type, "
-    "clearance = excluded.clearance, ward = excluded.ward, owner = excluded.owner, west = excluded.west, "
-    "south = excluded.south, east = excluded.east, north = excluded.north, created_at = excluded.created_at, "
-    "modified_at = excluded.modified_at, deleted_at = NULL, doc = excluded.doc"
-)
+_MAKES = {"create": "create", "upsert": "merge", "put": "replace", "add": "append"}
+_NOBODY = State()
 
 
-@dataclass(slots=True)
-class _State:
-    """What an entity is before a change; all empty for a new one."""
+class Edit(NamedTuple):
+    """One step of a change that was made at ``at`` (µs) to entity ``num``.
 
-    type: str = ""
-    clearance: Clearance = Clearance.INTERNAL
-    ward: str | None = None
-    owner: str | None = None
-    box: Box | None = None
-    created_at: int | None = None
-    document: Document = field(default_factory=dict)
+    Of the entity itself the attribute is "", and ``step`` holds its documents: before, where it was there, and after.
+    """
+
+    num: int
+    at: int
+    trigger: Trigger
+    step: Step
+
+
+Evolve = Callable[[Connection, Sequence[Edit]], None]
 
 
 @dataclass(slots=True)
 class Edited:
-    """What changes did: numbers of entities by outcome, and the readings they carried."""
+    """What changes did: numbers of entities by outcome, every step in order, and the readings they carried."""
 
     created: list[int] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
     rows: list[ReadingRow] = field(default_factory=list)
+    # By entity: series whose shown value has to be hidden, or shown again, once the readings are stored.
+    hidden: dict[int, dict[int, bool]] = field(default_factory=dict)
+    ended: list[int] = field(default_factory=list)  # those of which everything is hidden before that
 
 
 class Editor:
-    """Writes entity changes on the writer's connection, inside its transaction."""
+    """Writes entity changes on the writer's connection, inside its transaction: ``begin``, ``edit`` each, ``write``, and
+    ``finish`` when their readings are stored.
+
+    ``evolve`` is told every step in the same transaction.
+    """
 
     def __init__(self, connection: Connection, index: SeriesIndex, locate: Locate) -> None:
         self._db, self._index, self._locate = connection, index, locate
+        self._rows = EntityRows(connection, index)
+        self._done = Edited()
+        self.evolve: Evolve | None = None
 
-    def edit(self, change: EntityChange, person: Person, at: int, done: Edited, action: str = "entity.write") -> None:
-        """Apply one change at ``at`` (µs).
+    def begin(self, changes: Iterable[EntityChange]) -> Edited:
+        """Read what ``changes`` are of; what they do is gathered in the answer."""
+        self._rows.load({change.entity.id for change in changes})
+        self._done = Edited()
+        return self._done
+
+    def edit(self, change: EntityChange, person: Person, at: int, action: str = "entity.write") -> Outcome:
+        """Make one change at ``at`` (µs), or none of it.
 
         Raises Problem 403 for what is marked as a state secret, and if ``person`` may not do ``action`` to what the entity
         was, to what it is to be, or to what it was before it was deleted (its history comes back with it); 404 or 409 if
-        the entity is absent or present against the kind of change, 400 for a location that is no geometry.
+        the entity is absent or present against the kind of change, 404 for an attribute that is not there, 400 for what
+        cannot be told this way and for a location that is no geometry.
         """
         entity, kind = change.entity, change.kind
-        if is_marked(_told(entity)):
+        if _is_secret(entity.attributes):
             raise refused()
-        exists = self._index.num(entity.id) is not None
+        state = self._rows.state(entity.id) or _NOBODY
+        gone = state.expires_at is not None and state.expires_at <= at
+        exists = state.alive and not gone
         if kind == "create" and exists:
             raise Problem(409, "already-exists", f"{entity.id} exists already.", "Merge into it, or choose another id.")
-        if kind in ("merge", "replace", "delete") and not exists:
+        if not exists and kind not in _MAKES and not (gone and kind == "expire"):
             raise not_found("entity", entity.id)
-        num = self._index.reserve(entity.id)
-        former = self._state(num)
-        before = former if exists and former is not None else _State()
-        if kind == "replace":
-            before = replace(before, document={}, box=None, ward=None)
-        clearance = (former or before).clearance if change.clearance is None else change.clearance
-        box, ward = self._placed(before, entity)
-        things = [Thing(clearance, ward, entity.owner or before.owner, entity.type or before.type)]
-        if former is not None:
-            things.append(Thing(former.clearance, former.ward, former.owner, former.type))
-        if not all(may(person, action, thing) for thing in things):
-            raise Problem(403, "forbidden", f"{person.id} may not change {entity.id}.", "Ask the agency that owns it.")
-        if kind == "delete":
-            self._delete(num, before, at)
-            done.deleted.append(num)
-            return
-        if not (entity.type or before.type):
+        if exists and change.only is not None and not change.only(state.said.types):
+            raise not_found("entity", entity.id)
+        doing = (_MAKES[kind] if exists else "create") if kind in _MAKES else kind
+        if kind == "delete" or (gone and kind == "expire"):
+            self._demand(person, action, change, state, state.clearance, state.ward, state.said.types)
+            return self._delete(state, at)
+        before = state if exists else State(clearance=state.clearance)
+        turned = turn(doing, before.said, change, at)
+        _demand_finite(turned.steps)
+        if not turned.types:
             raise Problem(400, "bad-request", f"{entity.id} has no type.", "Say what kind of thing it is.")
-        if kind == "replace":
-            self._hide_all(num)
-        self._save(num, before, entity, (clearance, box, ward), at, done)
-        (done.changed if exists else done.created).append(num)
+        clearance = state.clearance if change.clearance is None else change.clearance
+        box, ward = self._placed(before, change, turned, anew=doing in ("create", "replace"))
+        self._demand(person, action, change, state, clearance, ward, turned.types)
+        if gone and state.alive:
+            self._delete(state, at)
+        owner = entity.owner or before.owner
+        if exists and not turned.steps and _same(before, turned, clearance, box, ward, owner):
+            return Outcome(entity.id, "unchanged", not_updated=turned.not_updated)
+        created = at if before.created_at is None else before.created_at
+        after = State(self._index.reserve(entity.id), entity.id, True, clearance, ward, owner, box, created, at)
+        after.said = turned.said
+        self._tell(after, before, turned, at)
+        self._rows.put(after)
+        names = list(dict.fromkeys(step.attribute for step in turned.steps))
+        return Outcome(entity.id, "changed" if exists else "created", None, names, turned.not_updated)
+
+    def write(self) -> None:
+        """Write what the changes made of their entities; their readings have to be stored next."""
+        self._rows.write()
+        if self.evolve is not None and self._done.edits:
+            self.evolve(self._db, self._done.edits)
+
+    def finish(self) -> None:
+        """Hide what is not shown any more, now that the readings are stored."""
+        if self._done.ended:
+            query = "UPDATE live SET hidden = 1 WHERE series_id IN (SELECT id FROM series WHERE entity = ?)"
+            self._db.executemany(query, [(num,) for num in self._done.ended])
+        rows = [(int(hidden), series) for many in self._done.hidden.values() for series, hidden in many.items()]
+        if rows:
+            self._db.executemany("UPDATE live SET hidden = ? WHERE series_id = ? AND observed_at IS NOT NULL", rows)
 
     def move(self, series: Iterable[int]) -> None:
         """Take the shown value of location ``series`` over as the place of their entities."""
@@ -101,120 +143,121 @@ class Editor:
                 box = box_of(join_value(None, row[0]))
             except Problem:
                 continue  # the reading stands as it was told; a place that is none moves nothing
-            ward = self._locate((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-            num = self._index.owner_of(number)
-            self._db.execute(
-                "UPDATE entity SET west = ?, south = ?, east = ?, north = ?, ward = ? WHERE num = ?", (*box, ward, num)
-            )
-            self._place(num, box)
+            self._rows.move(self._index.owner_of(number), box, self._ward(box))
 
-    def _placed(self, before: _State, entity: Entity) -> tuple[Box | None, str | None]:
+    def _demand(
+        self,
+        person: Person,
+        action: str,
+        change: EntityChange,
+        state: State,
+        clearance: Clearance,
+        ward: str | None,
+        types: tuple[str, ...],
+    ) -> None:
+        reached = reach(person, action)
+        entity = change.entity
+        things = [Thing(clearance, ward, entity.owner or state.owner, types[0] if types else entity.type)]
+        if state.num:
+            things.append(Thing(state.clearance, state.ward, state.owner, state.said.types[0]))
+        if reached is None or not all(reached.covers(thing) for thing in things):
+            raise Problem(403, "forbidden", f"{person.id} may not change {entity.id}.", "Ask the agency that owns it.")
+
+    def _ward(self, box: Box) -> str | None:
+        return self._locate((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+
+    def _placed(self, before: State, change: EntityChange, turned: Turned, *, anew: bool) -> tuple[Box | None, str | None]:
         """Where the entity will be: the ward of its place, whatever ward it claims. Raises Problem 400 for no geometry."""
-        box, ward = before.box, entity.ward or before.ward
-        told = entity.attributes.get(LOCATION)
-        if told is not None and not told:
-            box, ward = None, entity.ward
-        for attribute in told or ():
-            if attribute.observed_at is None and attribute.dataset_id is None:
-                box = box_of(attribute.value)
-        if box is not None and box != before.box:
-            ward = self._locate((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        former = (None, None) if anew else (before.box, before.ward)
+        box, ward = former[0], change.entity.ward or former[1]
+        for step in turned.steps:
+            if step.attribute == LOCATION and step.dataset is None:
+                if step.after is None:
+                    box, ward = None, change.entity.ward
+                else:
+                    box = box_of(step.after["v"])
+        if box is not None and box != former[0]:
+            ward = before.ward if box == before.box and before.ward is not None else self._ward(box)
         return box, ward
 
-    def _state(self, num: int) -> _State | None:
-        """What an entity is, or was before it was deleted; None if there never was one."""
-        columns = "type, clearance, ward, owner, west, south, east, north, created_at, doc"
-        row = self._db.execute(f"SELECT {columns} FROM entity WHERE num = ?", (num,)).fetchone()  # noqa: S608 - constants
-        if row is None:
-            return None
-        box = None if row[4] is None else (row[4], row[5], row[6], row[7])
-        return _State(self._index.iri(row[0]), Clearance(row[1]), row[2], row[3], box, row[8], read_document(row[9]))
+    def _tell(self, after: State, before: State, turned: Turned, at: int) -> None:
+        """Note what is to follow from each step."""
+        done, num = self._done, after.num
+        new = before.created_at is None
+        (done.created if new else done.changed).append(num)
+        if new or not turned.steps:
+            trigger = Trigger.ENTITY_CREATED if new else Trigger.ENTITY_UPDATED
+            done.edits.append(Edit(num, at, trigger, _whole(before.said.document, after.said.document)))
+        observing = self._index.observes(num)
+        for step in turned.steps:
+            if step.before is None:
+                trigger = Trigger.ATTRIBUTE_CREATED
+            else:
+                trigger = Trigger.ATTRIBUTE_UPDATED if step.after is not None else Trigger.ATTRIBUTE_DELETED
+            done.edits.append(Edit(num, at, trigger, step))
+            observed = step.after is not None and "t" in step.after
+            if observed:
+                done.rows.append(_reading(after.id, step, at))
+            if observing and step.attribute != SCOPE:
+                series = self._index.find(after.id, step.attribute, step.dataset)
+                if series is not None:
+                    done.hidden.setdefault(num, {})[series] = not observed
 
-    def _save(
-        self,
-        num: int,
-        before: _State,
-        entity: Entity,
-        after: tuple[Clearance, Box | None, str | None],
-        at: int,
-        done: Edited,
-    ) -> None:
-        document, (clearance, box, ward) = before.document, after
-        for iri, instances in entity.attributes.items():
-            if not instances:
-                self._remove(entity.id, document, iri)
-            for attribute in instances:
-                self._keep(entity.id, document, iri, attribute, at, done)
-        type_iri = entity.type or before.type
-        type_id = self._index.set_entity(num, alive=True, type_iri=type_iri, clearance=clearance)
-        owner = entity.owner or before.owner
-        created = at if before.created_at is None else before.created_at
-        corners = box or (None, None, None, None)
-        text = write_document(document)
-        self._db.execute(_SAVE, (num, entity.id, type_id, int(clearance), ward, owner, *corners, created, at, text))
-        if box != before.box or before.created_at is None:
-            self._place(num, box)
-
-    def _keep(self, entity_id: str, document: Document, iri: str, attribute: Attribute, at: int, done: Edited) -> None:
-        kept = document.setdefault(iri, [])
-        slot = next((i for i, one in enumerate(kept) if one.get("d") == attribute.dataset_id), None)
-        instance = instance_of(attribute, at, None if slot is None else kept[slot])
-        if slot is not None:
-            kept[slot] = instance
-        else:
-            kept.append(instance)
-            kept.sort(key=lambda one: one.get("d", ""))
-        series = self._index.find(entity_id, iri, attribute.dataset_id)
-        observed = attribute.observed_at is not None
-        if series is not None:
-            self._db.execute(
-                "UPDATE live SET hidden = ? WHERE series_id = ? AND observed_at IS NOT NULL", (int(not observed), series)
-            )
-        if attribute.observed_at is not None:
-            done.rows.append(
-                ReadingRow(
-                    entity_id,
-                    iri,
-                    attribute.observed_at,
-                    attribute.value,
-                    attribute.origin,
-                    attribute.unit,
-                    attribute.dataset_id,
-                    grade=attribute.grade,
-                    reasons=attribute.reasons,
-                )
-            )
-
-    def _remove(self, entity_id: str, document: Document, iri: str) -> None:
-        document.pop(iri, None)
-        num, name = self._index.num(entity_id), self._index.name_id(iri)
-        if num is not None and name is not None:
-            query = (
-                "UPDATE live SET hidden = 1 WHERE series_id IN (SELECT id FROM series WHERE entity = ? AND attribute = ?)"
-            )
-            self._db.execute(query, (num, name))
-
-    def _delete(self, num: int, before: _State, at: int) -> None:
-        self._hide_all(num)
-        self._db.execute("UPDATE entity SET deleted_at = ?, modified_at = ?, doc = '{}' WHERE num = ?", (at, at, num))
-        self._place(num, None)
-        self._index.set_entity(num, alive=False, type_iri=before.type, clearance=before.clearance)
-
-    def _hide_all(self, num: int) -> None:
-        query = "UPDATE live SET hidden = 1 WHERE series_id IN (SELECT id FROM series WHERE entity = ?)"
-        self._db.execute(query, (num,))
-
-    def _place(self, num: int, box: Box | None) -> None:
-        if box is None:
-            self._db.execute("DELETE FROM place WHERE num = ?", (num,))
-        else:
-            self._db.execute(self._db.dialect.save_place, (num, *box))
+    def _delete(self, state: State, at: int) -> Outcome:
+        self._done.deleted.append(state.num)
+        whole = _whole(state.said.document, None)
+        self._done.edits.append(Edit(state.num, at, Trigger.ENTITY_DELETED, whole))
+        if self._index.observes(state.num):
+            self._done.ended.append(state.num)
+            self._done.hidden.pop(state.num, None)
+        self._rows.put(state.ended(at))
+        return Outcome(state.id, "deleted")
 
 
-def _told(entity: Entity) -> dict[str, list[dict[str, object]]]:
-    """All that is said about an entity, by name."""
-    return _said(entity.attributes)
+def _whole(before: Document | None, after: Document | None) -> Step:
+    return Step("", None, before or None, after)
 
 
-def _said(attributes: dict[str, list[Attribute]]) -> dict[str, list[dict[str, object]]]:
-    return {iri: [{"value": one.value, **_said(one.sub)} for one in instances] for iri, instances in attributes.items()}
+def _same(before: State, turned: Turned, clearance: Clearance, box: Box | None, ward: str | None, owner: str | None) -> bool:
+    return before.said == turned.said and (before.clearance, before.box, before.ward, before.owner) == (
+        clearance,
+        box,
+        ward,
+        owner,
+    )
+
+
+def _reading(urn: str, step: Step, at: int) -> ReadingRow:
+    said = step.after
+    assert said is not None  # noqa: S101 - asked for by the caller
+    return ReadingRow(
+        urn,
+        step.attribute,
+        from_micros(said["t"]),
+        said["v"],
+        Origin(said.get("o", 0)),
+        said.get("u", ""),
+        step.dataset,
+        grade=Grade(said.get("g", 0)),
+        reasons=Reason(said.get("r", 0)),
+        received_at=from_micros(at),
+    )
+
+
+def _demand_finite(steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step.after is not None and isinstance(step.after.get("v"), float) and not isfinite(step.after["v"]):
+            raise bad_request(f"{step.attribute} is a number without an end.", "Send a finite number.")
+
+
+def _is_secret(attributes: dict[str, list[Attribute]]) -> bool:
+    """True if anything that is said about an entity is marked as a state secret."""
+    for iri, instances in attributes.items():
+        if iri.endswith(KEY) and is_marked({iri: [{"value": one.value} for one in instances]}):
+            return True
+        for one in instances:
+            if isinstance(one.value, Collection) and not isinstance(one.value, str) and is_marked(one.value):
+                return True
+            if one.sub and _is_secret(one.sub):
+                return True
+    return False

@@ -115,6 +115,24 @@ class Recorder:
             self._note_unsealed()
         return done
 
+    def insist(self, readings: Readings, received: int, done: Recorded) -> None:
+        """Show what was told last of each series of ``done`` (which stored them), though something newer may be known."""
+        series, at = readings.series, readings.observed_at
+        rows = np.flatnonzero((self._index.shown[series] != at) & (readings.reasons & SKEWED == 0))
+        last = {int(series[row]): int(row) for row in range(len(series))}
+        shown = []
+        for row in rows.tolist():
+            if last[int(series[row])] != row:
+                continue
+            number, heard = float(readings.number[row]), int(readings.received_at[row])
+            other = None if readings.other is None else readings.other[row]
+            value = None if number != number else number
+            graded = (int(readings.grade[row]), int(readings.reasons[row]), int(readings.origin[row]))
+            self._show(int(series[row]), int(at[row]), (value, other, *graded, received if heard == HEARD_NOW else heard, 0))
+            shown.append(int(series[row]))
+        if shown:
+            done.live = np.union1d(done.live, np.array(shown, np.int64))
+
     def _note_unsealed(self) -> None:
         """Keys whose hour was sealed, or is being sealed, before this row came."""
         keys = np.array(sorted(set(self._unsealed)), np.int64)

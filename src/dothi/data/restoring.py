@@ -12,11 +12,13 @@ from typing import Any
 from dothi.access.policy import SYSTEM, Clearance
 from dothi.data.batch import EntityChange, IntArray, Readings, SeriesKey
 from dothi.data.document import Document, write_document
-from dothi.data.editing import Edited, Editor
+from dothi.data.editing import Editor
+from dothi.data.instances import soonest
 from dothi.data.past import Past
 from dothi.data.recording import Recorder
 from dothi.data.series import SeriesIndex
 from dothi.data.shape import box_of
+from dothi.model.clock import from_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.problem import Problem
 from dothi.store.audit import Act, last_seal, record
@@ -28,7 +30,7 @@ _SERIES = (
     "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
     "ON CONFLICT (entity, attribute, dataset) DO UPDATE SET unit = excluded.unit"
 )
-_AS_IT_WAS = "UPDATE entity SET ward = ?, owner = ?, created_at = ?, modified_at = ?, doc = ? WHERE num = ?"
+_AS_IT_WAS = "UPDATE entity SET ward = ?, owner = ?, created_at = ?, modified_at = ?, due_at = ?, doc = ? WHERE num = ?"
 _SHOW = (
     "INSERT INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
     "VALUES (?,NULL,?,?,?,?,?,?,?,?) ON CONFLICT (series_id) DO UPDATE SET observed_at = excluded.observed_at, "
@@ -40,7 +42,10 @@ _SHOW_NOTHING = "UPDATE live SET observed_at = NULL, hidden = 1 WHERE series_id 
 
 @dataclass(slots=True)
 class KeptEntity:
-    """An entity as it is kept, without its number; moments in µs UTC. ``place`` is the location it shows (GeoJSON)."""
+    """An entity as it is kept, without its number; moments in µs UTC. ``place`` is the location it shows (GeoJSON).
+
+    ``type`` and ``more_types`` are IRIs.
+    """
 
     id: str
     type: str
@@ -52,6 +57,14 @@ class KeptEntity:
     deleted_at: int | None
     document: Document
     place: Any = None
+    more_types: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    expires_at: int | None = None
+
+    @property
+    def due_at(self) -> int | None:
+        """When it, or the first of its attributes, is past its time."""
+        return min((one for one in (self.expires_at, soonest(self.document)) if one is not None), default=None)
 
 
 @dataclass(slots=True)
@@ -91,9 +104,11 @@ class Restorer:
         """Bring back entities, deleted ones too: those live until ``delete``, so that their readings find them."""
 
         def work() -> None:
-            for one in kept:
-                entity = Entity(one.id, one.type, _place(one.place), one.ward, one.owner)
-                self._editor.edit(EntityChange("create", entity, one.clearance), SYSTEM, one.created_at, Edited())
+            changes = [EntityChange("create", _entity(one), one.clearance) for one in kept]
+            self._editor.begin(changes)
+            for one, change in zip(kept, changes, strict=True):
+                self._editor.edit(change, SYSTEM, one.created_at)
+            self._editor.write()
             self._name()
             rows = [
                 (
@@ -101,6 +116,7 @@ class Restorer:
                     one.owner,
                     one.created_at,
                     one.modified_at,
+                    one.due_at,
                     write_document(one.document),
                     self.index.num(one.id),
                 )
@@ -150,9 +166,13 @@ class Restorer:
         """Delete entities again: (id, when in µs UTC). One that is deleted already stays so."""
 
         def work() -> None:
-            for urn, at in gone:
-                if self.index.num(urn) is not None:
-                    self._editor.edit(EntityChange("delete", Entity(urn, "")), SYSTEM, at, Edited())
+            there = [(urn, at) for urn, at in gone if self.index.num(urn) is not None]
+            changes = [EntityChange("delete", Entity(urn, "")) for urn, _ in there]
+            self._editor.begin(changes)
+            for (_, at), change in zip(there, changes, strict=True):
+                self._editor.edit(change, SYSTEM, at)
+            self._editor.write()
+            self._editor.finish()
             also(self._db)
 
         self._transact(work)
@@ -197,6 +217,20 @@ class Restorer:
             raise
         self._recorder.settle()
         self.index.settle(*self._written)
+
+
+def _entity(kept: KeptEntity) -> Entity:
+    expires = None if kept.expires_at is None else from_micros(kept.expires_at)
+    return Entity(
+        kept.id,
+        kept.type,
+        _place(kept.place),
+        kept.ward,
+        kept.owner,
+        more_types=kept.more_types,
+        scopes=kept.scopes,
+        expires_at=expires,
+    )
 
 
 def _place(shape: Any) -> dict[str, list[Attribute]]:

@@ -9,7 +9,7 @@ from dothi.access.personal.reading import tokens_known
 from dothi.data.batch import EntityChange, Readings
 from dothi.data.series import SeriesIndex
 from dothi.model.clearance import Clearance
-from dothi.model.entity import Attribute
+from dothi.model.entity import NULL, UNSAID, Attribute
 from dothi.model.problem import Problem
 from dothi.model.schema import EntityType
 from dothi.store.connection import Connection
@@ -33,6 +33,8 @@ class SealedOnly:
         told = [pair for change in changes for pair in self._of(change.entity.attributes)]
         if readings:
             told += self._read(index, readings)
+        if not told:
+            return
         wrong = next((name for name, value in told if not isinstance(value, str) or not value.startswith("dtp1.")), None)
         if wrong is not None:
             raise Problem(
@@ -55,7 +57,7 @@ class SealedOnly:
         """Name and value of what is personal, attributes of attributes included."""
         for iri, instances in attributes.items():
             for one in instances:
-                if iri in self.attributes:
+                if iri in self.attributes and one.value is not UNSAID and one.value != NULL:
                     yield iri, one.value
                 yield from self._of(one.sub)
 

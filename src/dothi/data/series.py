@@ -33,6 +33,7 @@ class SeriesIndex:
         self._alive = np.zeros(1024, np.bool_)
         self._type = np.zeros(1024, np.uint16)
         self._clearance = np.zeros(1024, np.uint8)
+        self._observed = np.zeros(1024, np.bool_)
         self._count = 1  # series numbers start at 1, as SQLite's do
         self._entity = np.zeros(4096, np.int32)
         self._attribute = np.zeros(4096, np.uint16)
@@ -86,6 +87,7 @@ class SeriesIndex:
         self.fit_state()
         self._entity[ids], self._attribute[ids], self._dataset[ids] = rows["entity"], rows["attribute"], rows["dataset"]
         self.head[ids], self.shown[ids] = rows["head"], rows["shown"]
+        self._observed[rows["entity"]] = True
         keys = _packed(rows["entity"], rows["attribute"], rows["dataset"])
         order = np.argsort(keys)
         self._keys, self._ids = keys[order], ids[order].copy()
@@ -124,19 +126,36 @@ class SeriesIndex:
         num = self._nums.get(entity_id)
         return None if num is None or not self._type[num] else self.clearance_of(num)
 
+    def number_of(self, entity_id: str) -> int | None:
+        """The number of an entity, deleted or not yet written too; None if none was ever given out."""
+        return self._nums.get(entity_id)
+
+    def known(self, entity_id: str) -> int | None:
+        """The number of an entity that the database holds, deleted or not."""
+        num = self._nums.get(entity_id)
+        return num if num is not None and self._type[num] else None
+
+    def observes(self, num: int) -> bool:
+        """True if an attribute of entity ``num`` was ever observed."""
+        return bool(self._observed[num])
+
     def entities_alive(self) -> int:
         """How many entities exist."""
         return int(np.count_nonzero(self._alive))
 
     # Series
 
-    def series(self, entity_id: str, attribute: str, dataset_id: str | None = None, unit: str | None = None) -> int:
-        """The number of a series, given out now if it is new. ``unit`` (UN/CEFACT), if given, becomes the series' unit.
+    def series(
+        self, entity_id: str, attribute: str, dataset_id: str | None = None, unit: str | None = None, *, ended: bool = False
+    ) -> int:
+        """The number of a series, given out now if it is new. ``unit`` (UN/CEFACT), if given, becomes the series' unit; an
+        empty one takes it away.
 
-        Raises KeyError if the entity does not exist, Problem 507 if the city has too many different names.
+        Raises KeyError if the entity does not exist (or never did, for one that may have ``ended``), Problem 507 if the city
+        has too many different names.
         """
         with self._lock:
-            num = self.num(entity_id)
+            num = self.known(entity_id) if ended else self.num(entity_id)
             if num is None:
                 raise KeyError(entity_id)
             key = self._key(num, attribute, dataset_id)
@@ -145,21 +164,23 @@ class SeriesIndex:
                 number = self._count
                 self._count += 1
                 self._fit_series(self._count)
-                self._entity[number] = num
+                self._entity[number], self._observed[num] = num, True
                 self._attribute[number], self._dataset[number] = (key >> 16) & 0xFFFF, key & 0xFFFF
                 self._recent[key] = number
                 self._new_series.add(number)
                 if len(self._recent) > max(4096, len(self._keys) // 4):
                     self._merge()
             if unit is not None and self._iris[self._unit[number]] != unit:
-                self._unit[number] = self._name(unit)
+                self._unit[number] = self._name(unit) if unit else 0
                 self._new_series.add(number)
             return number
 
-    def resolve(self, keys: Sequence[SeriesKey], units: Sequence[str | None] | None = None) -> IntArray:
+    def resolve(
+        self, keys: Sequence[SeriesKey], units: Sequence[str | None] | None = None, *, ended: bool = False
+    ) -> IntArray:
         """``series`` for many. Raises KeyError with the id of an entity that does not exist."""
         stated = units or [None] * len(keys)
-        numbers = (self.series(*key, unit=unit) for key, unit in zip(keys, stated, strict=True))
+        numbers = (self.series(*key, unit=unit, ended=ended) for key, unit in zip(keys, stated, strict=True))
         return np.fromiter(numbers, np.int64, len(keys))
 
     def find(self, entity_id: str, attribute: str, dataset_id: str | None = None) -> int | None:
@@ -219,6 +240,11 @@ class SeriesIndex:
             self._alive[num], self._type[num], self._clearance[num] = alive, type_id, clearance
             return type_id
 
+    def intern(self, iri: str) -> int:
+        """The number of a name, given out now if it is new. Raises Problem 507 if there are too many."""
+        with self._lock:
+            return self._name(iri)
+
     def fit_state(self) -> None:
         """Make ``head`` and ``shown`` cover every number given out. Only the writer grows them: it alone writes to them."""
         if self._count > len(self.head):
@@ -257,7 +283,7 @@ class SeriesIndex:
                     self._iris[self._unit[number]] or None,
                 )
                 for number in sorted(self._new_series)
-                if self._alive[self._entity[number]]
+                if self._type[self._entity[number]]
             ]
             return names, rows
 
@@ -325,6 +351,7 @@ class SeriesIndex:
             self._alive = np.append(self._alive, np.zeros(more, np.bool_))
             self._type = np.append(self._type, np.zeros(more, np.uint16))
             self._clearance = np.append(self._clearance, np.zeros(more, np.uint8))
+            self._observed = np.append(self._observed, np.zeros(more, np.bool_))
 
     def _fit_series(self, count: int) -> None:
         while count > len(self._entity):

@@ -7,33 +7,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
-
-import numpy as np
+from typing import Any, TypeVar
 
 from dothi.access.policy import SYSTEM, Clearance, Person, may
 from dothi.data.batch import (
     Applied,
     Batch,
-    Changed,
     EntityChange,
     EntityKind,
     IntArray,
+    Outcome,
     Quarantined,
-    Readings,
-    pack,
     readings_of,
 )
-from dothi.data.editing import Edited, Editor, Locate
+from dothi.data.editing import Edited, Editor, Evolve, Locate
+from dothi.data.news import changed_of
 from dothi.data.past import Marks, Past
 from dothi.data.recording import Recorded, Recorder
 from dothi.data.sealed_only import SealedOnly
 from dothi.data.series import SeriesIndex
+from dothi.data.waiting import Request, Waiting, answer
 from dothi.model.clock import to_micros
 from dothi.model.entity import LOCATION, Entity
 from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM, Act, last_seal, record
-from dothi.store.connection import Conflict, Connection, InDoubt
+from dothi.store.connection import Conflict, Connection, InDoubt, Unavailable
 from dothi.store.database import Database
 
 T = TypeVar("T")
@@ -49,6 +47,9 @@ _SERIES = (
     "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
     "ON CONFLICT (entity, attribute, dataset) DO UPDATE SET unit = excluded.unit"
 )
+
+
+_Written = tuple[list[tuple[int, str]], list[tuple[Any, ...]]]
 
 
 @dataclass(slots=True)
@@ -77,6 +78,8 @@ class Writer:
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._doubt: _Doubt | None = None
+        self._waiting = Waiting()
+        self.keep_before: Callable[[str], bool] = _nothing  # asked with a type: is what was before told too?
         self.after_commit: list[Callable[[], None]] = []  # called on the committing thread once an outbox row is on disk
 
     def clearance_of(self, entity_id: str) -> Clearance | None:
@@ -137,6 +140,31 @@ class Writer:
 
         await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, work)
 
+    def on_edit(self, evolve: Evolve) -> None:
+        """Have ``evolve`` called with every step of every change of entities, on the writer's thread, in its transaction."""
+        self._editor.evolve = evolve
+
+    async def edit(
+        self,
+        person: Person,
+        changes: Sequence[EntityChange],
+        *,
+        at: datetime,
+        correlation: str = "",
+        action: str = "entity.write",
+        acts: Sequence[Act] = (),
+    ) -> list[Outcome]:
+        """Make each of ``changes`` by itself, in their order, and return once all is on disk what became of each.
+
+        One that cannot be made has its Problem in its outcome and hinders no other. Whoever else waits shares the commit.
+        Raises Unavailable when the disk or the server fails, Problem 503 if too much waits; nothing is changed then.
+        """
+        done = asyncio.get_running_loop().create_future()
+        request = Request(person, changes, to_micros(at), correlation, action, acts, done)
+        if self._waiting.add(request):
+            self._executor.submit(self._serve)
+        return await request.done
+
     async def run(
         self,
         person: Person,
@@ -170,6 +198,70 @@ class Writer:
             self._recorder.marks = marks
 
         await self.run(SYSTEM, at, work)
+
+    def _serve(self) -> None:
+        """Commit what waits, or as much of it as one commit takes; what is left comes after what others handed in."""
+        requests = self._waiting.take()
+        answers: list[tuple[Request, list[Outcome] | BaseException]] = []
+        try:
+            with self._lock:
+                outcomes = self._commit_together(requests)
+            answers = list(zip(requests, outcomes, strict=True))
+        except Exception as error:
+            if len(requests) == 1 or isinstance(error, Unavailable):
+                answers = [(request, error) for request in requests]
+            else:
+                answers = [self._alone(request) for request in requests]
+        answer(answers)
+        if self._waiting.more():
+            self._executor.submit(self._serve)
+
+    def _alone(self, request: Request) -> "tuple[Request, list[Outcome] | BaseException]":
+        """One of several requests that could not be committed together: whichever of them it was, the others go on."""
+        try:
+            with self._lock:
+                return request, self._commit_together([request])[0]
+        except Exception as error:
+            return request, error
+
+    def _commit_together(self, requests: Sequence[Request]) -> list[list[Outcome]]:
+        try:
+            return self._commit_requests(requests, careful=False)
+        except Conflict:
+            return self._commit_requests(requests, careful=True)
+
+    def _commit_requests(self, requests: Sequence[Request], *, careful: bool) -> list[list[Outcome]]:
+        written: list[_Written] = []
+        told: list[int] = []
+
+        def work() -> list[list[Outcome]]:
+            edited = self._editor.begin(change for request in requests for change in request.changes)
+            outcomes = [[self._outcome(change, request) for change in request.changes] for request in requests]
+            at = max(request.at for request in requests)
+            recorded = self._store(edited, None, written, at, careful=careful, insist=True)
+            acts = [
+                act
+                for request, made in zip(requests, outcomes, strict=True)
+                for act in request.acts_of(zip(request.changes, made, strict=True))
+            ]
+            if acts:
+                self._sealed = record(self._db, acts, at, self._sealed)
+            if edited.edits:
+                told.append(self._tell(recorded, edited, at))
+            return outcomes
+
+        outcomes = self._transaction(work, lambda: self.index.settle(*written[0]))
+        if told:
+            for tell in self.after_commit:
+                tell()
+        return outcomes
+
+    def _outcome(self, change: EntityChange, request: Request) -> Outcome:
+        try:
+            self._sealed_only.check(self._db, self.index, (change,), None)
+            return self._editor.edit(change, request.person, request.at, request.action)
+        except Problem as problem:
+            return Outcome(change.entity.id, problem=problem)
 
     def _work(self, work: Callable[[Connection], T], acts: Sequence[Act], at: int) -> T:
         result = work(self._db)
@@ -216,26 +308,14 @@ class Writer:
 
     def _commit(self, batch: Batch, *, careful: bool, also: Also | None = None) -> Applied:
         at = to_micros(batch.at)
-        written: list[tuple[list[tuple[int, str]], list[tuple[int, int, int, int, str | None]]]] = []
+        written: list[_Written] = []
 
         def work() -> Applied:
-            edited = Edited()
+            edited = self._editor.begin(batch.entities)
             for change in batch.entities:
-                self._editor.edit(change, batch.person, at, edited, batch.action)
-            parts = [self._resolved(readings) for readings in (batch.readings, readings_of(edited.rows)) if readings]
-            self.index.fit_state()
-            names, series = self.index.unwritten()
-            written.append((names, series))
-            self._db.executemany("INSERT INTO name VALUES (?,?)", names)
-            self._db.executemany(_SERIES, series)
-            self._sealed_only.check(self._db, self.index, batch.entities, batch.readings)
-            if batch.readings:
-                self._allow(batch.person, batch.readings.series)
-            recorded = []
-            for part in parts:
-                if self.index.unknown(part.series, series):
-                    raise ValueError("readings of a series that was not given out")
-                recorded.append(self._recorder.record(part, at, careful=careful))
+                self._editor.edit(change, batch.person, at, batch.action)
+            self._sealed_only.check(self._db, self.index, batch.entities, None)
+            recorded = self._store(edited, batch, written, at, careful=careful)
             held = self._hold(batch.quarantine, at)
             if also is not None:
                 also(self._db)
@@ -247,10 +327,56 @@ class Writer:
                 tell()
         return applied
 
-    def _resolved(self, readings: Readings) -> Readings:
-        if readings.keys is not None:
-            readings.series = self.index.resolve(readings.keys, readings.units)
-        return readings
+    def _store(
+        self,
+        edited: Edited,
+        batch: Batch | None,
+        written: "list[_Written]",
+        at: int,
+        *,
+        careful: bool,
+        insist: bool = False,
+    ) -> list[Recorded]:
+        """Write entities, then the readings of ``batch`` and those the changes of entities carried, and what is shown.
+
+        Those of changes are what is shown then, if ``insist``, though something newer may be known.
+        """
+        index = self.index
+        self._editor.write()
+        told = batch.readings if batch is not None and batch.readings else None
+        if told is not None and told.keys is not None:
+            told.series = index.resolve(told.keys, told.units)
+        carried = readings_of(edited.rows) if edited.rows else None
+        if carried is not None and carried.keys is not None:
+            carried.series = index.resolve(carried.keys, carried.units, ended=True)
+        index.fit_state()
+        names, series = index.unwritten()
+        written.append((names, series))
+        if names:
+            self._db.executemany("INSERT INTO name VALUES (?,?)", names)
+        if series:
+            self._db.executemany(_SERIES, series)
+        if batch is not None and told is not None:
+            self._sealed_only.check(self._db, index, (), told)
+            self._allow(batch.person, told.series)
+        recorded = []
+        for part in (told, carried):
+            if part is not None:
+                if index.unknown(part.series, series):
+                    raise ValueError("readings of a series that was not given out")
+                recorded.append(self._recorder.record(part, at, careful=careful))
+        if insist and carried is not None:
+            self._recorder.insist(carried, at, recorded[-1])
+        self._editor.finish()
+        for one in recorded:
+            self._editor.move(index.of_attribute(one.live, LOCATION).tolist())
+        return recorded
+
+    def _tell(self, recorded: Sequence[Recorded], edited: Edited, at: int) -> int:
+        """Note for others what was changed; the number of the note."""
+        changed = changed_of(recorded, edited, self.index, self.keep_before)
+        ((seq,),) = self._db.execute(_OUTBOX, (at, changed.encode())).fetchall()
+        return int(seq)
 
     def _allow(self, person: Person, series: IntArray) -> None:
         if not may(person, "reading.write", max(Clearance.INTERNAL, self.index.strictest(series))):
@@ -290,8 +416,6 @@ class Writer:
             deleted=[index.urn(num) for num in edited.deleted],
             quarantined=held,
         )
-        for one in recorded:
-            self._editor.move(index.of_attribute(one.live, LOCATION).tolist())
         acts = list(batch.acts)
         who, correlation = batch.person.id, batch.correlation
         acts += (Act(who, f"entity.{one.kind}", one.entity.id, correlation=correlation) for one in batch.entities)
@@ -302,7 +426,9 @@ class Writer:
         if acts:
             self._sealed = record(self._db, acts, at, self._sealed)
         if applied.stored or batch.entities:
-            series = np.concatenate([one.series for one in recorded]) if recorded else np.empty(0, np.int64)
-            changed = Changed(pack(series), pack(edited.changed), pack(edited.created), pack(edited.deleted))
-            ((applied.seq,),) = self._db.execute(_OUTBOX, (at, changed.encode())).fetchall()
+            applied.seq = self._tell(recorded, edited, at)
         return applied
+
+
+def _nothing(_: str) -> bool:
+    return False

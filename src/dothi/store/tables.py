@@ -46,8 +46,37 @@ entity = sa.Table(
     sa.Column("deleted_at", BIG),
     # {iri: [{"k": kind, "v": value, "u": unit, "d": dataset, "x": sub-attributes, ...}]}; what is observed lives in "live".
     sa.Column("doc", TEXT, nullable=False),
+    # What else it is (JSON list of IRIs) and its scopes (JSON list), in the order told; the tables below find by them.
+    sa.Column("more_types", TEXT),
+    sa.Column("scopes", TEXT),
+    # When it is gone; and when it, or the first of its attributes, has to be swept away.
+    sa.Column("expires_at", BIG),
+    sa.Column("due_at", BIG),
     sa.Index("entity_type", "type"),
     sa.Index("entity_ward", "ward"),
+    sa.Index(
+        "entity_due", "due_at", sqlite_where=sa.text("due_at IS NOT NULL"), postgresql_where=sa.text("due_at IS NOT NULL")
+    ),
+)
+
+# What an entity is besides its first type.
+further_type = sa.Table(
+    "further_type",
+    METADATA,
+    sa.Column("entity", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Index("further_type_type", "type", "entity"),
+    sqlite_with_rowid=False,
+)
+
+# Where an entity belongs in trees of the city's own: paths like /Hanoi/Parks.
+scope = sa.Table(
+    "scope",
+    METADATA,
+    sa.Column("entity", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("path", TEXT, primary_key=True),
+    sa.Index("scope_path", "path", "entity"),
+    sqlite_with_rowid=False,
 )
 
 # An observed attribute of an entity and the small number that readings carry. The key gives all series of an entity in one

@@ -38,7 +38,8 @@ _PAGE = 500
 _TRIES = 20
 _PROVIDER = "https://smartdatamodels.org/dataProvider"
 _ENTITIES = (
-    "SELECT e.num, e.id, n.iri, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.deleted_at, e.doc "
+    "SELECT e.num, e.id, n.iri, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.deleted_at, e.more_types, "
+    "e.scopes, e.expires_at, e.doc "
     "FROM entity e JOIN name n ON n.id = e.type WHERE e.num > ? AND {reached} ORDER BY e.num LIMIT ?"
 )
 _LIVE = (
@@ -277,11 +278,13 @@ def _kept(db: Connection, reached: Reach, classified: Classified) -> Iterator[tu
         for num, attribute, dataset, *told in db.execute(_LIVE, (last, rows[-1][0])):
             live.setdefault(num, []).append(entities.Shown(attribute, dataset, *told))
         last = rows[-1][0]
-        for num, urn, type_iri, clearance, ward, owner, created, modified, deleted, text in rows:
+        for num, urn, type_iri, clearance, ward, owner, created, modified, deleted, *rest, text in rows:
             hidden = hides(type_iri, clearance, ward, owner) if hides else frozenset[str]()
             document = {iri: instances for iri, instances in read_document(text).items() if iri not in hidden}
             seen_in = None if LOCATION in hidden else ward
             kept = KeptEntity(urn, type_iri, Clearance(clearance), seen_in, owner, created, modified, deleted, document)
+            kept.more_types, kept.scopes = (tuple(msgspec.json.decode(one)) if one else () for one in rest[:2])
+            kept.expires_at = rest[2]
             yield kept, [one for one in live.get(num, []) if one.attribute not in hidden]
 
 

@@ -63,6 +63,8 @@ _CHECKPOINT = RECORDS[-1]
 # Everything else a city's database holds, and where it is in an export.
 ELSEWHERE = {
     "entity": "entities.ndjson and entities-deleted.ndjson",
+    "further_type": "entities.ndjson",
+    "scope": "entities.ndjson",
     "reading": "readings/",
     "series": "series.parquet",
     "live": "series.parquet",

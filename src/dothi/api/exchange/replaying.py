@@ -124,7 +124,10 @@ def _change(kept: KeptEntity) -> EntityChange:
         iri: [attribute_of(one, moments) for one in instances if "v" in one] for iri, instances in kept.document.items()
     }
     told = {iri: instances for iri, instances in attributes.items() if instances}
-    return EntityChange("upsert", Entity(kept.id, kept.type, told, owner=kept.owner), kept.clearance)
+    entity = Entity(kept.id, kept.type, told, owner=kept.owner, more_types=kept.more_types, scopes=kept.scopes)
+    if kept.expires_at is not None:
+        entity.expires_at = from_micros(kept.expires_at)
+    return EntityChange("upsert", entity, kept.clearance)
 
 
 class _Moments(dict[int, Any]):
