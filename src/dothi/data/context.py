@@ -11,9 +11,10 @@ from dothi.access.policy import Person, Reach, reach
 from dothi.data.batch import join_value
 from dothi.data.classified import Classified
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document, subs_of
+from dothi.data.instances import without_expired
 from dothi.data.question import EntityQuery, Filter, Question, compile_query
 from dothi.data.subjects import subjects
-from dothi.model.clock import from_micros
+from dothi.model.clock import Clock, SystemClock, from_micros, to_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
@@ -23,7 +24,10 @@ from dothi.store.database import Database
 
 __all__ = ["Context", "EntityPage", "EntityQuery", "Filter"]
 
-_COLUMNS = "e.num, e.id, e.type, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.doc"
+_COLUMNS = (
+    "e.num, e.id, e.type, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.more_types, e.scopes, e.expires_at, "
+    "e.due_at, e.doc"
+)
 # Over the numbers of a page, which come first: then each entity is looked up by its key.
 _ENTITIES = f"SELECT {_COLUMNS} FROM {{numbers}} w CROSS JOIN entity e WHERE e.num = w.value"  # noqa: S608 - constants only
 _LIVE = (
@@ -79,10 +83,10 @@ class EntityTable:
 
 
 class Context:
-    """The live state of a city, as whoever asks may know it."""
+    """The live state of a city, as whoever asks may know it; what is past its time by ``clock`` is not there."""
 
-    def __init__(self, database: Database, types: Iterable[EntityType]) -> None:
-        self._database, self._classified = database, Classified(types)
+    def __init__(self, database: Database, types: Iterable[EntityType], clock: Clock | None = None) -> None:
+        self._database, self._classified, self._clock = database, Classified(types), clock or SystemClock()
         self._iris: dict[int, str] = {}
 
     def get(self, asker: Person, urn: str) -> Entity | None:
@@ -159,6 +163,7 @@ class Context:
     def _find(self, db: Connection, reached: Reach, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
         """Numbers of the entities on the page asked for, in order, and the total if it is asked for."""
         question = compile_query(query, reached, self._classified, db)
+        question.add("(e.expires_at IS NULL OR e.expires_at > ?)", self._now())
         if query.id_pattern is not None:
             nums = _matching(db, question, query.id_pattern)
             return nums[query.offset : query.offset + query.limit], len(nums) if count else None
@@ -175,10 +180,19 @@ class Context:
         hides = self._classified.hides(reached)
         moments = _Moments()
         page = _json(nums)
-        for num, urn, type_id, clearance, ward, owner, created, modified, text in db.execute(
+        now, gone = self._now(), set[tuple[int, str, str | None]]()
+        for num, urn, type_id, clearance, ward, owner, created, modified, more, scopes, ends, due, text in db.execute(
             db.dialect.fill(_ENTITIES), (page,)
         ):
             document = read_document(text)
+            if due is not None and due <= now:
+                gone |= {
+                    (num, iri, one.get("d"))
+                    for iri, many in document.items()
+                    for one in many
+                    if one.get("e", now + 1) <= now
+                }
+                document = without_expired(document, now)
             unknown = hides(self._iri(db, type_id), clearance, ward, owner) if hides else None
             if unknown:
                 hidden[num] = unknown
@@ -193,7 +207,13 @@ class Context:
                     kept[iri] = valued
             type_iri = self._iri(db, type_id)
             seen_in = None if unknown and LOCATION in unknown else ward
-            entities[num] = Entity(urn, type_iri, kept, seen_in, owner, moments[created], moments[modified])
+            entity = entities[num] = Entity(urn, type_iri, kept, seen_in, owner, moments[created], moments[modified])
+            if more is not None:
+                entity.more_types = tuple(msgspec.json.decode(more))
+            if scopes is not None:
+                entity.scopes = tuple(msgspec.json.decode(scopes))
+            if ends is not None:
+                entity.expires_at = moments[ends]
         statement, values = db.dialect.fill(_LIVE), [page]
         if attributes is not None:
             statement += db.dialect.fill(_OF_ATTRIBUTES)
@@ -206,6 +226,8 @@ class Context:
             if hidden and iri in hidden.get(num, ()):
                 continue
             dataset_id = self._iri(db, dataset) if dataset else None
+            if gone and (num, iri, dataset_id) in gone:
+                continue
             shell = _shell(documents[num].get(iri, ()), dataset_id)
             why = reasons_of.get(reasons)
             if why is None:
@@ -227,6 +249,9 @@ class Context:
             )
             _put(entities[num].attributes, iri, live)
         return list(entities.values())
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
 
     def _iri(self, db: Connection, name_id: int) -> str:
         iri = self._iris.get(name_id)
