@@ -109,7 +109,7 @@ def flag(asked: str | None, name: str) -> bool:
         return False
     if asked == "true":
         return True
-    raise bad_request(f"{name} is true or false.")
+    raise bad_request(f"{name} is true or false.", f"It cannot be {asked[:40]!r}.")
 
 
 def whole(asked: str | None, name: str, default: int, largest: int, least: int = 0) -> int:
