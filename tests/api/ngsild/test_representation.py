@@ -1,0 +1,217 @@
+"""What a client sends comes back as it was, in every representation, and the representations say the same."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.jsonld import Definitions
+from dothi.api.ngsild.reading import VALUE_KEYS, read_entity, read_instances
+from dothi.api.ngsild.representation import shaper
+from dothi.api.ngsild.shape import Shape
+from dothi.data.document import attribute_of, instance_of
+from dothi.model.clock import from_micros
+from dothi.model.entity import LOCATION, Attribute, Entity
+from dothi.model.problem import Problem
+from dothi.model.reading import Grade, Origin, Reason
+
+NAMES = {name: f"https://example.org/terms/{name}" for name in ("Building", "speed", "owner", "grade", "open", "closed")}
+TERMS = TermMap(Definitions(terms=dict(NAMES)), "https://example.org/context.jsonld", "https://example.org/context.jsonld")
+IRIS = st.sampled_from([*NAMES.values(), "https://uri.etsi.org/ngsi-ld/default-context/level", "urn:other:term"])
+URNS = st.from_regex(r"urn:ngsi-ld:[A-Z][a-z]{1,6}:[a-z0-9]{1,8}", fullmatch=True)
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = NUMBERS | st.booleans() | st.text(max_size=12)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+POSITION = st.tuples(st.floats(-180, 180), st.floats(-90, 90)).map(list)
+POINTS = st.builds(lambda at: {"type": "Point", "coordinates": at}, POSITION)
+LINES = st.builds(lambda at: {"type": "LineString", "coordinates": at}, st.lists(POSITION, min_size=2, max_size=4))
+TEMPTING = [[{"value": 1}], [{"type": "Property"}], {"value": 3}, {"type": "Point", "coordinates": [1, 2]}]
+LIKE_INSTANCES = st.sampled_from(TEMPTING)  # values that look like attributes
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "Property": JSON | LIKE_INSTANCES,
+    "GeoProperty": POINTS | LINES,
+    "Relationship": URNS | st.lists(URNS, min_size=2, max_size=3),
+    "LanguageProperty": st.dictionaries(st.sampled_from(["vi", "en-GB", "@none"]), st.text(max_size=8), min_size=1),
+    "JsonProperty": JSON | st.none(),
+    "VocabProperty": IRIS | st.lists(IRIS, min_size=1, max_size=2),
+    "ListProperty": st.lists(JSON, max_size=3),
+    "ListRelationship": st.lists(URNS, max_size=3),
+}
+MOMENTS = st.integers(0, 7 * 10**15).map(from_micros)
+assert VALUES.keys() == VALUE_KEYS.keys()
+
+
+@st.composite
+def attributes(draw: st.DrawFn, deep: int = 2) -> Attribute:
+    """One instance without datasetId, with attributes of its own down to ``deep``."""
+    kind = draw(st.sampled_from(sorted(VALUES)))
+    subs = st.dictionaries(IRIS, instances(deep - 1), max_size=2) if deep else st.just({})
+    return Attribute(
+        kind,
+        draw(VALUES[kind]),
+        draw(st.none() | MOMENTS),
+        draw(st.none() | st.sampled_from(["CEL", "P1"])),
+        sub=draw(subs),
+        expires_at=draw(st.none() | MOMENTS),
+        object_type=draw(st.none() | IRIS) if "Relationship" in kind else None,
+    )
+
+
+def instances(deep: int = 2) -> st.SearchStrategy[list[Attribute]]:
+    """The instances of an attribute: each has its own datasetId, the default one is first."""
+    datasets = st.sets(st.none() | URNS, min_size=1, max_size=3)
+
+    @st.composite
+    def some(draw: st.DrawFn) -> list[Attribute]:
+        named = sorted(draw(datasets), key=lambda one: one or "")
+        return [replace(draw(attributes(deep)), dataset_id=one) for one in named]
+
+    return some()
+
+
+ENTITIES = st.builds(
+    Entity,
+    URNS,
+    st.just(NAMES["Building"]),
+    st.dictionaries(IRIS, instances(), max_size=3),
+    more_types=st.just(()) | st.just((NAMES["owner"],)),
+    scopes=st.sampled_from([(), ("/Hanoi",), ("/Hanoi/Parks", "/Cities")]),
+    expires_at=st.none() | MOMENTS,
+)
+
+
+def _over_the_wire(shown: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(shown))
+
+
+@pytest.mark.parametrize("form", ["normalized", "concise"])
+@given(entity=ENTITIES)
+@settings(max_examples=60, deadline=None)
+def test_what_is_shown_reads_back_as_what_it_was(form: Any, entity: Entity) -> None:
+    # A moment of expiry is told with sysAttrs alone (clause 6.3.11).
+    shown = shaper(TERMS, Shape(form, sys_attrs=True))(entity)
+    assert read_entity(_over_the_wire(shown), TERMS) == entity
+
+
+@given(entity=ENTITIES)
+@settings(max_examples=60, deadline=None)
+def test_what_is_stored_reads_back_as_what_it_was(entity: Entity) -> None:
+    for said in entity.attributes.values():
+        for one in said:
+            if one.observed_at is None:  # an observed one is a reading, and kept elsewhere
+                kept = _over_the_wire(instance_of(one, 5_000_000, None))
+                assert _timeless(attribute_of(kept, _Moments())) == one
+
+
+class _Moments(dict[int, datetime]):
+    def __missing__(self, micros: int) -> datetime:
+        return from_micros(micros)
+
+
+def _timeless(one: Attribute) -> Attribute:
+    sub = {iri: [_timeless(inner) for inner in said] for iri, said in one.sub.items()}
+    return replace(one, created_at=None, modified_at=None, sub=sub)
+
+
+@given(entity=ENTITIES)
+@settings(max_examples=60, deadline=None)
+def test_the_representations_agree(entity: Entity) -> None:
+    normal = shaper(TERMS, Shape())(entity)
+    simple = shaper(TERMS, Shape("keyValues"))(entity)
+    feature = shaper(TERMS, Shape(geojson=True))(entity)
+    assert feature["properties"] == {name: said for name, said in normal.items() if name != "id"}
+    assert simple.keys() == normal.keys()
+    for name in normal.keys() - {"id", "type", "scope"}:
+        said = normal[name] if isinstance(normal[name], list) else [normal[name]]
+        told = simple[name]["dataset"] if len(said) > 1 else {said[0].get("datasetId", "@none"): simple[name]}
+        assert told == {one.get("datasetId", "@none"): _simplified(one) for one in said}
+    place = entity.attributes.get(LOCATION)
+    assert place is None or feature["geometry"] == place[0].value
+
+
+def _simplified(one: dict[str, Any]) -> Any:
+    """What clause 4.5.4 makes of a normalized instance, told another way."""
+    key = VALUE_KEYS[one["type"]]
+    if key == "objectList":
+        return [each["object"] for each in one[key]]
+    return {key: one[key]} if key in ("languageMap", "json", "vocab") else one[key]
+
+
+def test_what_the_city_says_of_a_reading_is_shown_and_never_taken_for_the_clients_word() -> None:
+    read = Attribute("Property", 7, datetime(2026, 1, 1, tzinfo=UTC), sub={NAMES["grade"]: [Attribute("Property", "A")]})
+    read.grade, read.reasons, read.origin = Grade.SUSPECT, Reason.STUCK, Origin.SIMULATED
+    entity = Entity("urn:a:b", NAMES["Building"], {NAMES["speed"]: [read]})
+    shown = shaper(TERMS, Shape())(entity)["speed"]
+    assert shown["grade"] == {"type": "Property", "value": "A"}
+    assert shown["urn:dothi:term:grade"]["value"] == "suspect"
+    assert shown["urn:dothi:term:reasons"]["value"] == ["stuck"]
+    assert shown["urn:dothi:term:origin"]["value"] == "simulated"
+    (again,) = read_instances(NAMES["speed"], _over_the_wire(shown), TERMS, fragment=False)
+    assert list(again.sub) == [NAMES["grade"]]
+    plain = replace(read, grade=Grade.GOOD, reasons=Reason.NONE, origin=Origin.MEASURED)
+    entity.attributes[NAMES["speed"]] = [plain]
+    assert set(shaper(TERMS, Shape())(entity)["speed"]) == {"type", "value", "observedAt", "grade"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("fr", ("fr", "Place")),
+        ("FR;q=0.2,nl;q=0.9", ("nl", "Markt")),
+        ("nl-BE", ("nl", "Markt")),
+        ("en", ("en-US", "Square")),
+        ("pt,*;q=0.1", ("fr", "Place")),
+    ],
+)
+def test_a_reader_gets_the_language_that_suits(lang: str, told: tuple[str, str]) -> None:
+    from dothi.api.ngsild.languages import wanted
+
+    texts = {"fr": "Place", "nl": "Markt", "en-US": "Square"}
+    entity = Entity("urn:a:b", NAMES["Building"], {NAMES["open"]: [Attribute("LanguageProperty", texts)]})
+    shown = shaper(TERMS, Shape(languages=wanted(lang)))(entity)["open"]
+    assert (shown["type"], shown["lang"], shown["value"]) == ("Property", *told)
+    assert shaper(TERMS, Shape("keyValues", languages=wanted(lang)))(entity)["open"] == told[1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "Property"},
+        {"type": "Property", "value": None},
+        {"type": "Property", "value": "urn:ngsi-ld:null"},
+        {"type": "Property", "object": "urn:a:b"},
+        {"type": "Property", "value": 1, "object": "urn:a:b"},
+        {"type": "Relationship", "object": "no uri"},
+        {"type": "Relationship", "object": []},
+        {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [200, 3]}},
+        {"type": "GeoProperty", "value": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1]]]}},
+        {"type": "GeoProperty", "value": {"type": "Point", "coordinates": ["1", True]}},
+        {"type": "LanguageProperty", "languageMap": "text"},
+        {"type": "VocabProperty", "vocab": {}},
+        {"type": "ListProperty", "valueList": 3},
+        {"type": "ListRelationship", "objectList": [{}]},
+        {"type": "Property", "value": 1, "observedAt": "2026-02-31T00:00:00Z"},
+        {"type": "Property", "value": 1, "observedAt": "2026-02-21T00:00:00+07:00"},
+        {"type": "Property", "value": 1, "unitCode": 3},
+        {"type": "Property", "value": 1, "datasetId": "none"},
+        [{"type": "Property", "value": 1}, {"type": "Property", "value": 2}],
+        {"type": "Nothing", "value": 1},
+        {"type": ["Property"], "value": 1},
+        {"type": "Nothing"},
+        {},
+        None,
+    ],
+)
+def test_what_is_no_attribute_is_refused(said: Any) -> None:
+    with pytest.raises(Problem) as refused:
+        read_instances(NAMES["speed"], said, TERMS, fragment=False)
+    assert (refused.value.status, refused.value.code) == (400, "bad-request")
