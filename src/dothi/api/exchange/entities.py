@@ -13,7 +13,8 @@ import msgspec
 from dothi.access.policy import Clearance
 from dothi.api.encoding import GRADES, ORIGINS, reasons_of
 from dothi.api.exchange.layout import moment_of, moment_text
-from dothi.api.ngsild.representation import CORE_CONTEXT, VALUE_KEYS
+from dothi.api.ngsild.bundled import CORE_URL
+from dothi.api.ngsild.reading import VALUE_KEYS
 from dothi.data.batch import join_value
 from dothi.data.document import Instance
 from dothi.data.restoring import KeptEntity
@@ -23,7 +24,7 @@ from dothi.model.reading import Grade, Origin, Reason
 TERM = "urn:dothi:term:"
 _CLEARANCE, _WARD, _OWNER, _KEPT = (TERM + name for name in ("clearance", "ward", "owner", "kept"))
 _GRADE, _REASONS, _ORIGIN = (TERM + name for name in ("grade", "reasons", "origin"))
-_ENTITY_WORDS = frozenset({"id", "type", "@context", "createdAt", "modifiedAt", "deletedAt"})
+_ENTITY_WORDS = frozenset({"id", "type", "scope", "@context", "createdAt", "modifiedAt", "deletedAt", "expiresAt"})
 _OURS = frozenset({_CLEARANCE, _WARD, _OWNER, _KEPT})
 _WORDS = frozenset({"type", "unitCode", "datasetId", "observedAt", "createdAt", "modifiedAt", "expiresAt", "objectType"}) | {
     _GRADE,
@@ -54,6 +55,10 @@ class Shown:
 def line_of(entity: KeptEntity, live: Iterable[Shown]) -> dict[str, Any]:
     """The entity as NGSI-LD, its observed attributes with the value they show. Attributes come sorted by name."""
     answer: dict[str, Any] = {"id": entity.id, "type": entity.type}
+    if entity.more_types:
+        answer["type"] = [entity.type, *entity.more_types]
+    if entity.scopes:
+        answer["scope"] = list(entity.scopes)
     attributes: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     kept: dict[str, list[Instance]] = {}
     shells = {(iri, one.get("d")): one for iri, instances in entity.document.items() for one in instances}
@@ -81,7 +86,9 @@ def line_of(entity: KeptEntity, live: Iterable[Shown]) -> dict[str, Any]:
     answer["createdAt"], answer["modifiedAt"] = moment_text(entity.created_at), moment_text(entity.modified_at)
     if entity.deleted_at is not None:
         answer["deletedAt"] = moment_text(entity.deleted_at)
-    answer["@context"] = CORE_CONTEXT
+    if entity.expires_at is not None:
+        answer["expiresAt"] = moment_text(entity.expires_at)
+    answer["@context"] = CORE_URL
     return answer
 
 
@@ -90,9 +97,10 @@ def entity_of(line: Mapping[str, Any]) -> KeptEntity:
     created, modified = moment_of(line["createdAt"]), moment_of(line["modifiedAt"])
     if created is None or modified is None:
         raise ValueError("an entity without a beginning")
+    types = line["type"] if isinstance(line["type"], list) else [line["type"]]
     entity = KeptEntity(
         line["id"],
-        line["type"],
+        types[0],
         Clearance[line[_CLEARANCE]["value"].upper()],
         line[_WARD]["value"] if _WARD in line else None,
         line[_OWNER]["value"] if _OWNER in line else None,
@@ -100,6 +108,9 @@ def entity_of(line: Mapping[str, Any]) -> KeptEntity:
         modified,
         moment_of(line.get("deletedAt")),
         {},
+        more_types=tuple(types[1:]),
+        scopes=tuple(line.get("scope", ())),
+        expires_at=moment_of(line.get("expiresAt")),
     )
     for name, said in line.items():
         if name in _ENTITY_WORDS or name in _OURS:
