@@ -129,6 +129,8 @@ async def _prove(home: Path) -> None:
         await city.send({"at": now, "values": {"note": token}}, device="d1", correlation="sealed")
         await city.drained()
         assert [value for value, _, _ in city.values(entity, "note")] == [token]
+        files = [path for path in home.rglob("*") if path.is_file()]
+        assert not [path for path in files if b"Minh Khai" in path.read_bytes()], "what was taken is in the journal no more"
         held, _ = city.quarantine.list(insider(), "unsealed", 10, 0)
         assert [(one.size, "'note'" in one.detail) for one in held] == [(0, True)] * 4
         with city.database.reader() as db:
