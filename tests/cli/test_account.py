@@ -62,8 +62,12 @@ def test_people_come_and_go(city: RunningCity, dothi: Callable[..., str]) -> Non
     assert "disabled" in dothi(home, "list", "--search", "meter")
     assert "may sign in again" in dothi(home, "enable", "METER")
     assert f"{city.base_url}/sign-in/link?token=" in dothi(home, "reset-link", "lan")
-    with pytest.raises(Problem, match="Nobody is known as"):
-        dothi(home, "disable", "nobody")
+    assert "password alone" in dothi(home, "forget-factors", "lan")
+    with city.platform.database.reader() as db:
+        assert [row.person for row in walk(db) if row.action == "account.forget-factors"] == ["local-operator"]
+    for command in ("disable", "forget-factors"):
+        with pytest.raises(Problem, match="Nobody is known as"):
+            dothi(home, command, "nobody")
 
 
 def test_a_system_gets_keys_and_loses_them(

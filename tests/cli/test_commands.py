@@ -92,6 +92,10 @@ def test_a_city_is_described_without_being_started(tmp_path: Path) -> None:
 
 
 def test_doctor_says_what_is_missing_and_how_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(0o755)
+    opened = dothi(tmp_path / "open", "doctor", DOTHI_PORT="0", DOTHI_MQTT_PORT="0")
+    assert opened.returncode == 0
+    assert "others on this machine" in opened.stdout
     well = dothi(tmp_path / "home", "doctor", DOTHI_PORT="0", DOTHI_MQTT_PORT="0")
     assert well.returncode == 0, well.stdout
     assert "The city can run here." in well.stdout

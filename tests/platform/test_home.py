@@ -37,6 +37,7 @@ def test_the_local_key_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_home_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     home = tmp_path / "deep" / "home"
     with locked(home):
+        assert home.stat().st_mode & 0o077 == 0, "the record is its owner's alone"
         with pytest.raises(Problem, match=r"process \d+\) already runs") as second, locked(home):
             raise AssertionError("unreachable")
         assert second.value.code == "home-in-use"
@@ -57,6 +58,7 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_the_secret_stays_and_is_the_owners_alone(tmp_path: Path) -> None:
     first = secret_of(tmp_path / "home")
     assert len(first) == 32
+    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
     assert secret_of(tmp_path / "home") == first
     assert (tmp_path / "home" / "secret").stat().st_mode & 0o077 == 0
     assert secret_of(tmp_path / "other") != first

@@ -49,6 +49,7 @@ def test_what_was_backed_up_comes_back_elsewhere(city: Database, tmp_path: Path)
         busy.execute("DELETE FROM meta")
         archive = backup(city, tmp_path)
         busy.execute("ROLLBACK")
+    assert archive.stat().st_mode & 0o077 == 0, "the record is its owner's alone"
     manifest = restore(archive, tmp_path / "elsewhere", "hanoi")
     assert (manifest.tenant, manifest.revision, manifest.audit_rows) == ("hanoi", revision(city), 1)
     back = open_database(tmp_path / "elsewhere", "hanoi")

@@ -72,6 +72,14 @@ def reset_link(login: Annotated[str, typer.Argument(help="What they sign in as."
     out.print(client.url + client.post(f"{_ROOT}/{id_of(client, login)}/reset-link", {})["link"])
 
 
+@app.command("forget-factors")
+def forget_factors(login: Annotated[str, typer.Argument(help="What they sign in as.")], why: Why = "") -> None:
+    """Take back the second steps of somebody who lost phone and codes; their sessions end."""
+    client = Client(load_settings(), why)
+    client.post(f"{_ROOT}/{id_of(client, login)}/forget-factors", {})
+    out.print(f"{login} signs in with the password alone, and sets up a second step anew.")
+
+
 @app.command("first-link")
 def first_link() -> None:
     """Print a new link that makes the first administrator, if there is none."""

@@ -98,6 +98,9 @@ def _postgres(settings: Settings, url: SecretStr) -> Finding:
 def _home(settings: Settings) -> Finding:
     folder = _standing(settings.home)
     if os.access(folder, os.W_OK):
+        if folder == settings.home.absolute() and folder.stat().st_mode & 0o077:
+            words = f"others on this machine can look into {settings.home}"
+            return Finding("home", "note", words, f"Keep the record to yourself: chmod 700 {settings.home}")
         return Finding("home", "ok", str(settings.home))
     return Finding("home", "missing", f"{settings.home} cannot be written", "Set DOTHI_HOME to a folder of yours.")
 

@@ -35,7 +35,7 @@ class _Stood(msgspec.Struct):
 def locked(home: Path) -> Iterator[None]:
     """Hold ``home`` for this process. Raises Problem if it cannot be written or another process holds it."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(0o700, parents=True, exist_ok=True)  # the whole record lies in it
         handle = (home / "lock").open("a+")
     except OSError as error:
         raise _not_writable(home, error) from error
@@ -66,7 +66,7 @@ def secret_of(home: Path) -> bytes:
     """
     path = home / "secret"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(0o700, parents=True, exist_ok=True)  # the whole record lies in it
         if path.is_file() and len(kept := path.read_bytes()) == 32:
             return kept
         made = secrets.token_bytes(32)
@@ -84,7 +84,7 @@ def local_key_of(home: Path) -> str:
     """
     path = home / LOCAL_KEY
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(0o700, parents=True, exist_ok=True)  # the whole record lies in it
         if path.is_file() and len(kept := path.read_text().strip()) == 43:
             return kept
         made = secrets.token_urlsafe(32)

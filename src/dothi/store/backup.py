@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import sqlite3
 import tarfile
@@ -70,7 +71,12 @@ def backup(database: Database, target: Path) -> Path:
             rows, head = last_seal(connection)
         sums: dict[str, str] = {}
         unfinished = Path(temporary) / "archive"
-        with gzip.open(unfinished, "wb", compresslevel=6) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
+        alone = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it holds the whole record
+        with (
+            os.fdopen(alone, "wb") as file,
+            gzip.open(file, "wb", compresslevel=6) as packed,
+            tarfile.open(fileobj=packed, mode="w|") as archive,
+        ):
             for name, path in _contents(held, copy):
                 sums[name] = _checksum(path)
                 archive.add(path, name, recursive=False)

@@ -122,6 +122,11 @@ def router(platform: Platform) -> APIRouter:
         token = await accounts.reset_link(person, account, correlation=request.state.correlation)
         return json_response({"link": _link(token)})
 
+    @api.post("/accounts/{account}/forget-factors", summary="Take back the second steps of somebody who lost them")
+    async def forget_factors(request: Request, person: PeopleWriter, account: AccountId) -> Response:
+        await accounts.forget_factors(person, account, correlation=request.state.correlation)
+        return json_response(account_json(accounts.get(person, account)))
+
     @api.post("/accounts/first-link", summary="A link that makes the first administrator; 409 once there is one")
     async def make_first_link(request: Request, person: PeopleWriter) -> Response:
         return json_response({"link": _link(await accounts.first_link(person, correlation=request.state.correlation))})
