@@ -74,6 +74,11 @@ def test_signing_in_is_bound_more_tightly(path: str) -> None:
     assert refused(ask(int(SIGN_IN.burst) + 5, path)) == 0
 
 
+@pytest.mark.parametrize("path", ["/sign-in/oidc", "/sign-in/oidc/back"])
+def test_making_the_city_ask_the_provider_is_bound_like_signing_in(path: str) -> None:
+    assert refused(ask(int(SIGN_IN.burst) + 5, path)) == 5
+
+
 def test_this_machine_is_not_bound_but_whoever_a_proxy_carries_is() -> None:
     many = int(SIGN_IN.burst) + 5
     assert refused(ask(many, "/sign-in", method="POST", address="127.0.0.1")) == 0

@@ -41,6 +41,7 @@ _REFUSED = frozenset({401, 403, 421, 429})
 _TOLD = frozenset({"wrong-sign-in"})  # an act of its own, each time
 
 _SIGN_INS = ("/sign-in", "/oauth/token")
+_ELSEWHERE = "/sign-in/oidc"  # each makes the city ask the identity provider
 _HSTS = b"max-age=31536000"  # a year (RFC 6797); only ever sent over TLS, where it counts
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -147,7 +148,7 @@ class Doorkeeper:
         """Take a token of the address that asks, and one more if it signs in. Raises Problem 429."""
         address = neighbourhood(address_of(scope))
         self.limits.spend(ADDRESS, address)
-        if scope["method"] == "POST" and scope["path"].startswith(_SIGN_INS):
+        if scope["path"].startswith(_SIGN_INS if scope["method"] == "POST" else _ELSEWHERE):
             self.limits.spend(SIGN_IN, address)
 
     def refusal(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
