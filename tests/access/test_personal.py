@@ -175,7 +175,7 @@ def test_a_breach_tells_who_what_and_since_when(world: World) -> None:
     begin = NOW + timedelta(days=2)
 
     def told(since: timedelta, until: timedelta, by: str | None = None) -> dict[str, tuple[Any, ...]]:
-        rows = do(personal.affected(OFFICER, NOW + since, NOW + until, by))
+        rows, _ = do(personal.affected(OFFICER, NOW + since, NOW + until, by))
         return {one.subject: (list(one.kinds), one.sensitive, one.since, one.looks) for one in rows}
 
     assert told(timedelta(0), timedelta(days=1)) == {early: (["phone"], False, NOW, 0)}
@@ -189,6 +189,10 @@ def test_a_breach_tells_who_what_and_since_when(world: World) -> None:
     assert set(told(timedelta(0), timedelta(days=3), by="p-steward")) == {late}
     assert refused(lambda: told(timedelta(1), timedelta(0))) == 400
     assert ("p-officer", "personal.breach", "personal") in world.acts()
+    now, found = world.clock.now(), world.clock.now() - timedelta(hours=70)
+    due = [do(personal.affected(OFFICER, NOW, now, found=one))[1] - now for one in (None, found)]
+    assert due == [timedelta(hours=72), timedelta(hours=2)], "asking again puts no notice off"
+    assert refused(lambda: do(personal.affected(OFFICER, NOW, now, found=now + timedelta(minutes=1)))) == 400
 
 
 def test_purposes_make_sense_or_are_refused(small: World) -> None:

@@ -39,6 +39,8 @@ def test_from_the_register_to_a_copy_of_the_keys(city: RunningCity, tmp_path: Pa
     file = tmp_path / "affected.csv"
     told = dothi(city.home, "personal", "breach", "--since", "2026-01-01", "-o", str(file))
     assert "1 affected" in told.stderr
+    told = dothi(city.home, "personal", "breach", "--since", "2026-01-01", "--found", "2026-01-02T07:00+07:00")
+    assert "Tell them by 2026-01-05T00:00:00Z at the latest" in told.stderr
     (row,) = csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))
     assert (row["subject"], row["kinds"], row["sensitive"]) == (subject, "identity", "True")
     copy = tmp_path / "elsewhere" / FILE

@@ -160,6 +160,11 @@ def test_programs_use_the_same_doors(visitor: Visitor) -> None:
     breach = officer.get(f"{base}/breach", params={"since": "2026-01-01T00:00:00Z"}).json()
     assert [one["sensitive"] for one in breach["items"] if one["subject"] == subject] == [True]
     assert officer.get(f"{base}/breach", params={"since": "2026-01-01T00:00:00"}).status_code == 400
+    known = officer.get(f"{base}/breach", params={"since": "2026-01-01T00:00:00Z", "found": "2026-01-02T00:00:00Z"}).json()
+    assert known["tellBy"] == "2026-01-05T00:00:00Z"
+    page = officer.get("/personal/breach", params={"found": "2026-01-02T07:00"}).text
+    assert "Phải thông báo trước" in page and 'name="found" value="2026-01-02T07:00"' in page
+    assert officer.get("/personal/breach", params={"found": "2999-01-02T07:00"}).status_code == 400
     assert steward.post(f"{base}/records/{right['id']}/delete").status_code == 200
     assert steward.post(f"{here}/erase", json={"reason": WHY}).json()["state"] == "erased"
     assert steward.post(f"{here}/records", json={"purpose": "clinic", "kind": "health", "value": 1}).status_code == 410

@@ -45,15 +45,18 @@ def breach(
     since: Annotated[str, typer.Option("--since", help="When it may have begun: 2026-11-20 or 2026-11-20T14:00+07:00.")],
     until: Annotated[str | None, typer.Option("--until", help="When it ended; now if left out.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="Only what this account (its id) looked at.")] = None,
+    found: Annotated[str | None, typer.Option("--found", help="When somebody first knew of it; now if left out.")] = None,
     target: Annotated[Path | None, typer.Option("--output", "-o", help="The CSV file to write.")] = None,
 ) -> None:
     """The affected, as a table or as CSV."""
     start, end = moment_option(since, "--since"), moment_option(until, "--until")
+    known = moment_option(found, "--found")
     told = Client(load_settings()).get(
         "/api/v1/personal/breach",
         since=start.isoformat() if start else None,
         until=end.isoformat() if end else None,
         by=by,
+        found=known.isoformat() if known else None,
     )
     rows = [[_cell(one[name]) for name in _BREACH] for one in told["items"]]
     if target is None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dothi.access.personal import reading
-from dothi.access.personal.breach import NOTICE, Affected
+from dothi.access.personal.breach import Affected
 from dothi.access.personal.export import whole
 from dothi.access.personal.model import KINDS, OWN, SHORTEST_REASON, Basis, Purpose, clean
 from dothi.access.policy import may
@@ -162,8 +162,10 @@ class PersonalPages:
 
     async def breach(self, request: Request) -> Response:
         """Whom a breach affects, and by when they must be told."""
-        since, until, by = self._period(request)
-        rows = await self.personal.affected(person_of(request), since, until, by, correlation=request.state.correlation)
+        since, until, by, found = self._period(request)
+        rows, told_by = await self.personal.affected(
+            person_of(request), since, until, by, found, correlation=request.state.correlation
+        )
         zone = city_zone()
         return await self._render(
             request,
@@ -173,30 +175,37 @@ class PersonalPages:
             until=until,
             by=by or "",
             typed=(since.astimezone(zone).strftime(_MOMENT), until.astimezone(zone).strftime(_MOMENT)),
-            tell_by=self._clock.now() + NOTICE,
+            found=found.astimezone(zone).strftime(_MOMENT) if found else "",
+            tell_by=told_by,
             sensitive=sum(one.sensitive for one in rows),
             reachable=sum(one.account is not None for one in rows),
         )
 
     async def breach_table(self, request: Request) -> Response:
         """The same as CSV, for the notice."""
-        since, until, by = self._period(request)
-        rows = await self.personal.affected(person_of(request), since, until, by, correlation=request.state.correlation)
+        since, until, by, found = self._period(request)
+        rows, _ = await self.personal.affected(
+            person_of(request), since, until, by, found, correlation=request.state.correlation
+        )
         head = ("subject", "account", "state", "kinds", "sensitive", "purposes", "records", "since", "looks", "lastLook")
         return csv_response("personal-breach", head, map(_cells, rows))
 
-    def _period(self, request: Request) -> tuple[datetime, datetime, str | None]:
-        """The period of the address, in the city's zone; the last day where it says nothing. Raises Problem 400."""
+    def _period(self, request: Request) -> tuple[datetime, datetime, str | None, datetime | None]:
+        """The period of the address, in the city's zone; the last day where it says nothing; by whom; when it was found.
+
+        Raises Problem 400.
+        """
         query, now = request.query_params, self._clock.now()
         try:
-            typed = [datetime.fromisoformat(query[name][:32]) if query.get(name) else None for name in ("since", "until")]
+            given = [query.get(name, "")[:32] for name in ("since", "until", "found")]
+            typed = [datetime.fromisoformat(text) if text else None for text in given]
         except ValueError:
-            raise bad_request("The period cannot be read.", "Write since and until like 2026-11-20T14:00.") from None
-        since, until = (
+            raise bad_request("A moment cannot be read.", "Write since, until and found like 2026-11-20T14:00.") from None
+        since, until, found = (
             moment.replace(tzinfo=city_zone()) if moment is not None and moment.tzinfo is None else moment
             for moment in typed
         )
-        return since or now - timedelta(days=1), until or now, clean(query.get("by", "")[:64]) or None
+        return since or now - timedelta(days=1), until or now, clean(query.get("by", "")[:64]) or None, found
 
     async def _subject(self, request: Request, **more: Any) -> Response:
         person, name = person_of(request), request.path_params["subject"]

@@ -16,6 +16,17 @@ from dothi.store.connection import Connection
 NOTICE = timedelta(hours=72)
 """From finding a breach to telling of it."""
 
+
+def due(found: datetime | None, now: datetime) -> datetime:
+    """By when people must be told of a breach that was ``found`` at that moment, ``now`` if nobody says when (both aware).
+
+    Raises Problem 400 for a moment that is yet to come: it would put the notice off.
+    """
+    if found is not None and found > now:
+        raise bad_request("The breach was found in the future.", "Say when somebody first knew of it.")
+    return (now if found is None else found) + NOTICE
+
+
 _EARLIEST, _LATEST = 1970, 9000
 _KEPT = (
     "SELECT subject, purpose, kind, created_at FROM personal_record "

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from dothi.access.personal import reading, sealing
-from dothi.access.personal.breach import Affected, affected
+from dothi.access.personal.breach import Affected, affected, due
 from dothi.access.personal.keys import Claim, Keys
 from dothi.access.personal.model import OWN, Opened, Purpose, Record, Sealed, checked_kind, checked_reason, gone
 from dothi.access.personal.subjects import AGREED, Subjects, action_of, forbidden, living
@@ -157,14 +157,26 @@ class Personal(Subjects):
         await self._forget(person, subject, correlation)
 
     async def affected(
-        self, person: Person, since: datetime, until: datetime, by: str | None = None, *, correlation: str = ""
-    ) -> Sequence[Affected]:
-        """Whose data could be read from ``since`` to ``until``; see ``breach.affected``. That it was asked is on record."""
-        found = await self.read(lambda db: affected(db, person, since, until, by))
-        detail = f"{since.isoformat()} to {until.isoformat()}, by {by or 'anybody'}: {len(found)}"
+        self,
+        person: Person,
+        since: datetime,
+        until: datetime,
+        by: str | None = None,
+        found: datetime | None = None,
+        *,
+        correlation: str = "",
+    ) -> tuple[Sequence[Affected], datetime]:
+        """Whose data could be read from ``since`` to ``until``, see ``breach.affected``, and by when they must be told.
+
+        That it was asked is on record. Raises Problem 400 for a period that is none, or ``found`` in the future.
+        """
+        told_by = due(found, self._clock.now())
+        rows = await self.read(lambda db: affected(db, person, since, until, by))
+        period = f"{since.isoformat()} to {until.isoformat()}, by {by or 'anybody'}"
+        detail = f"{period}: {len(rows)}, to be told by {told_by.isoformat()}"
         act = Act(person.id, "personal.breach", "personal", correlation=correlation, detail=detail)
         await self._writer.run(person, self._clock.now(), lambda _: None, [act], action="personal.breach")
-        return found
+        return rows, told_by
 
     async def sweep(self) -> int:
         """Destroy what has run out, finish what a stop cut short, and forget again what an older backup brought back.

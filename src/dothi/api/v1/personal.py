@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from dothi.access.personal import reading
-from dothi.access.personal.breach import NOTICE, Affected
+from dothi.access.personal.breach import Affected
 from dothi.access.personal.export import whole
 from dothi.access.personal.model import Entry, Purpose, Record, Subject
 from dothi.access.policy import Person
@@ -178,13 +178,16 @@ def router(platform: Platform) -> APIRouter:
         by: Annotated[
             str | None, Query(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Only what this account looked at.")
         ] = None,
+        found: Annotated[datetime | None, Query(description="When somebody first knew of it; now if left out.")] = None,
     ) -> Response:
         now = SystemClock().now()
         start, end = aware(since, "since"), aware(until, "until") or now
         if start is None:
             raise bad_request("since is missing.", "Say when it may have begun.")
-        rows = await personal.affected(person, start, end, by, correlation=request.state.correlation)
-        told = {"since": instant(start), "until": instant(end), "tellBy": instant(now + NOTICE)}
+        rows, told_by = await personal.affected(
+            person, start, end, by, aware(found, "found"), correlation=request.state.correlation
+        )
+        told = {"since": instant(start), "until": instant(end), "tellBy": instant(told_by)}
         return json_response(told | {"count": len(rows), "items": [affected_json(one) for one in rows]})
 
     return api
