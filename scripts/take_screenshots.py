@@ -23,17 +23,24 @@ PAGES = {
     "runs": "/runs",
     "api": "/docs",
     "wall": "/wall",
+    "sign-in": "/sign-in",
+    "account": "/account",
+    "people": "/people",
+    "audit": "/audit",
+    "personal": "/personal",
 }
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
 SIZES_OF = {"wall": {"wall": (1920, 1080)}}  # what is not looked at on a phone or a desk
+# Who looks at it: the operator, unless it is another's page; nobody yet at the page to sign in.
+SEEN_BY = {"sign-in": "", "people": "administrator", "audit": "auditor", "personal": "steward"}
 SETTLE = 7000  # milliseconds for map and stream
 WITH_MAP = ("operations", "past", "ward", "wall")
 
 
 def shoot(
-    browser: Browser, signed: StorageState, base: str, name: str, path: str, size: str, language: str, dark: bool
+    browser: Browser, signed: StorageState | None, base: str, name: str, path: str, size: str, language: str, dark: bool
 ) -> Path:
-    """One picture, as somebody who is signed in; JPEG, because a hundred of them live in the repository."""
+    """One picture, as somebody who is signed in or as a stranger; JPEG, because a hundred of them live in the repository."""
     width, height = sizes_of(name)[size]
     if name == "wall":  # it is dark whatever the machine prefers, unless its address says otherwise
         path += f"?theme={'dark' if dark else 'light'}"
@@ -61,15 +68,22 @@ def main(base: str) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        first = browser.new_page()
-        come_in(first, base)
-        signed = first.context.storage_state()
+        signed = {role: _signed_in(browser, base, role) for role in {"operator", *SEEN_BY.values()} if role}
         for name, path in PAGES.items():
+            seen = signed.get(SEEN_BY.get(name, "operator"))
             for size in sizes_of(name):
                 for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
-                    print(shoot(browser, signed, base, name, path, size, language, dark).name)
+                    print(shoot(browser, seen, base, name, path, size, language, dark).name)
         browser.close()
     (OUT / "README.md").write_text(contents(), encoding="utf-8")
+
+
+def _signed_in(browser: Browser, base: str, role: str) -> StorageState:
+    page = browser.new_page()
+    come_in(page, base, role)
+    state = page.context.storage_state()
+    page.context.close()
+    return state
 
 
 def contents() -> str:

@@ -17,7 +17,7 @@ from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
-from dothi.web.devices import link, notice_words, page_number
+from dothi.web.devices import link, notice_words, page_number, spoken
 from dothi.web.lobby import raw
 
 PAGE = 25
@@ -55,6 +55,7 @@ class QuarantinePages:
             notice=notice_words(request.query_params.get("done", ""), language),
             reason_title=partial(_title, language=language),
             link=partial(link, request),
+            **spoken(language),
         )
 
     def table(self, request: Request) -> Response:
