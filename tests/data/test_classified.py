@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dothi.access.policy import WHOLE_CITY, Clearance, Grant, Person, Scope, Thing, may
 from dothi.data.batch import EntityChange, ReadingRow
-from dothi.data.context import EntityQuery, Filter
+from dothi.data.context import EntityQuery
+from dothi.data.predicate import Compare, Exists, Path
 from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.moment import Moment
 from dothi.model.reading import Origin
@@ -119,15 +120,15 @@ def test_nobody_finds_or_counts_by_what_they_may_not_know(full: City, asker: Per
     def known(attribute: str) -> set[int]:
         return {number for number in range(COUNT) if _knows(asker, "entity.read", number, attribute)}
 
-    level = Filter(LEVEL, "exists")
-    assert found(EntityQuery(filters=(level,))) == known(LEVEL)
-    assert found(EntityQuery(filters=(Filter(LEVEL, ">", 10.5),))) == {one for one in known(LEVEL) if one >= 10}
-    assert found(EntityQuery(filters=(Filter(NAME, "==", "n7"),))) == known(NAME) & {7}
+    level = Exists(Path(LEVEL))
+    assert found(EntityQuery(where=level)) == known(LEVEL)
+    assert found(EntityQuery(where=Compare(Path(LEVEL), ">", (10.5,)))) == {one for one in known(LEVEL) if one >= 10}
+    assert found(EntityQuery(where=Compare(Path(NAME), "==", ("n7",)))) == known(NAME) & {7}
     east = {number for number in known(LOCATION) if number % 3}
     assert found(EntityQuery(ward="east")) == east
     assert found(EntityQuery(bbox=(105.8, 20, 106, 22))) == east
     assert found(EntityQuery(near=(105.9, 21.0, 500.0))) == east
-    assert found(EntityQuery(ward="east", filters=(level,))) == east & known(LEVEL)
+    assert found(EntityQuery(ward="east", where=level)) == east & known(LEVEL)
 
 
 @settings(max_examples=25)

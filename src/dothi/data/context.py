@@ -10,19 +10,20 @@ import msgspec
 from dothi.access.policy import Person, Reach, reach
 from dothi.data.batch import join_value
 from dothi.data.classified import Classified
+from dothi.data.compiling import compile_query
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document, subs_of
+from dothi.data.finding import Found, Looker, find
 from dothi.data.instances import without_expired
-from dothi.data.question import EntityQuery, Filter, Question, compile_query
+from dothi.data.question import MOST, EntityQuery
 from dothi.data.subjects import subjects
 from dothi.model.clock import Clock, SystemClock, from_micros, to_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
-from dothi.model.problem import bad_request
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.model.schema import EntityType
 from dothi.store.connection import Connection
 from dothi.store.database import Database
 
-__all__ = ["Context", "EntityPage", "EntityQuery", "Filter"]
+__all__ = ["Context", "EntityPage", "EntityQuery"]
 
 _COLUMNS = (
     "e.num, e.id, e.type, e.clearance, e.ward, e.owner, e.created_at, e.modified_at, e.more_types, e.scopes, e.expires_at, "
@@ -53,10 +54,11 @@ _ORIGINS = tuple(Origin)
 
 @dataclass(slots=True)
 class EntityPage:
-    """Entities in the order in which they were first created; ``total`` counts all pages if that was asked for."""
+    """Entities in the order asked for; ``total`` counts all pages if that was asked for, ``more`` says that some follow."""
 
     entities: list[Entity]
     total: int | None = None
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -111,8 +113,8 @@ class Context:
         if reached is None:
             return EntityPage([], 0 if count else None)
         with self._database.reader() as db:
-            nums, total = self._find(db, reached, query, count)
-            return EntityPage(self._build(db, reached, nums, query.attributes), total)
+            found = self._find(db, reached, query, count)
+            return EntityPage(self._build(db, reached, found.nums, query.attributes), found.total, found.more)
 
     def table(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityTable:
         """What ``query`` answers, as columns; ``attributes`` of the query (none if it names none) become the columns.
@@ -121,9 +123,10 @@ class Context:
         """
         wanted, reached = query.attributes or (), reach(asker, "entity.read")
         with self._database.reader() as db:
-            nums, total = ([], 0 if count else None) if reached is None else self._find(db, reached, query, count)
-            page = _json(nums)
-            rows = db.execute(db.dialect.fill(_ROWS), (page,)).fetchall()
+            found = Found([], 0 if count else None) if reached is None else self._find(db, reached, query, count)
+            page = _json(found.nums)
+            by_num = {row[0]: row for row in db.execute(db.dialect.fill(_ROWS), (page,))}
+            rows = [by_num[num] for num in found.nums]
             hides = None if reached is None else self._classified.hides(reached)
             hidden: dict[int, frozenset[str]] = {}
             if hides is not None:
@@ -140,7 +143,7 @@ class Context:
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
                 {iri: [None] * len(rows) for iri in wanted},
-                total,
+                found.total,
             )
             names = dict(db.execute(db.dialect.fill(_NAMES), (_json(wanted),)))
             places = {row[0]: place for place, row in enumerate(rows)}
@@ -160,19 +163,22 @@ class Context:
                 table.reasons[iri][place] = reasons
             return table
 
-    def _find(self, db: Connection, reached: Reach, query: EntityQuery, count: bool) -> tuple[list[int], int | None]:
-        """Numbers of the entities on the page asked for, in order, and the total if it is asked for."""
+    def _find(self, db: Connection, reached: Reach, query: EntityQuery, count: bool) -> Found:
         question = compile_query(query, reached, self._classified, db)
         question.add("(e.expires_at IS NULL OR e.expires_at > ?)", self._now())
-        if query.id_pattern is not None:
-            nums = _matching(db, question, query.id_pattern)
-            return nums[query.offset : query.offset + query.limit], len(nums) if count else None
-        total = db.execute(f"SELECT count(*) {question.sql}", question.values).fetchone()[0] if count else None
-        statement = f"SELECT e.num {question.sql} ORDER BY e.num LIMIT ? OFFSET ?"
-        rows = db.execute(statement, [*question.values, query.limit, query.offset])
-        return [num for (num,) in rows], total
 
-    def _build(self, db: Connection, reached: Reach, nums: list[int], attributes: tuple[str, ...] | None) -> list[Entity]:
+        def build(nums: Sequence[int], attributes: tuple[str, ...] | None) -> list[Entity]:
+            return self._build(db, reached, nums, attributes)
+
+        def lookup(urns: Iterable[str]) -> list[Entity]:
+            wanted = EntityQuery(ids=tuple(urns), limit=MOST)
+            return build(self._find(db, reached, wanted, False).nums, None)
+
+        return find(db, query, question, Looker(build, lookup), count=count)
+
+    def _build(
+        self, db: Connection, reached: Reach, nums: Sequence[int], attributes: tuple[str, ...] | None
+    ) -> list[Entity]:
         """Entities with kept and live attributes joined, as far as they are reached."""
         entities: dict[int, Entity] = {}
         documents: dict[int, Document] = {}
@@ -248,7 +254,7 @@ class Context:
                 shell.get("y"),
             )
             _put(entities[num].attributes, iri, live)
-        return list(entities.values())
+        return [entities[num] for num in nums]
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
@@ -296,19 +302,6 @@ def fill_kept(table: EntityTable, place: int, iri: str, text: str) -> None:
     if "v" in kept:
         table.values[iri][place] = kept["v"]
         table.grades[iri][place] = _GRADES[kept.get("g", 0)]
-
-
-def _matching(db: Connection, question: Question, pattern: str) -> list[int]:
-    # Polars' expressions take linear time whatever the pattern; Python's could be made to run for years.
-    import polars as pl
-
-    found = db.execute(f"SELECT e.num, e.id {question.sql} ORDER BY e.num", question.values).fetchall()
-    ids = pl.Series([urn for _, urn in found], dtype=pl.String)
-    try:
-        hits = ids.str.contains(pattern).to_list()
-    except pl.exceptions.ComputeError as error:
-        raise bad_request(f"{pattern!r} is not a pattern this city can search for.", str(error)) from error
-    return [num for (num, _), hit in zip(found, hits, strict=True) if hit]
 
 
 def _json(value: Any) -> str:

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from dothi.access.policy import Person
 from dothi.access.routes import requires
-from dothi.data.context import Filter
-from dothi.data.question import Operator
+from dothi.data.predicate import Compare, Exists, Operator, Path, Predicate, both
 from dothi.data.terms import Terms
 from dothi.model.problem import bad_request
 
@@ -77,19 +76,19 @@ _FILTER = re.compile(r"\s*([^\s=!<>]{1,200}?)\s*(==|!=|<=|>=|<|>)\s*(.{1,200})",
 _NAME = re.compile(r"[^\s=!<>]{1,200}")
 
 
-def parse_filters(texts: list[str], terms: Terms) -> tuple[Filter, ...]:
-    """``pm25>35`` compares, a bare ``pm25`` asks that the attribute exists. Raises Problem 400."""
-    return tuple(_filter(text, terms) for text in texts)
+def parse_filters(texts: list[str], terms: Terms) -> Predicate | None:
+    """All of them: ``pm25>35`` compares, a bare ``pm25`` asks that the attribute exists. Raises Problem 400."""
+    return both(*(_filter(text, terms) for text in texts))
 
 
-def _filter(text: str, terms: Terms) -> Filter:
+def _filter(text: str, terms: Terms) -> Predicate:
     if _NAME.fullmatch(text.strip()):
-        return Filter(terms.expand(text.strip()), "exists", None)
+        return Exists(Path(terms.expand(text.strip())))
     found = _FILTER.fullmatch(text)
     if found is None:
         raise bad_request(f"The filter {text[:80]!r} cannot be read.", "Write name, operator, value: pm25>35.")
     name, operator, value = found.groups()
-    return Filter(terms.expand(name), cast(Operator, operator), _value(value.strip()))
+    return Compare(Path(terms.expand(name)), cast(Operator, operator), (_value(value.strip()),))
 
 
 def _value(text: str) -> float | str | bool:

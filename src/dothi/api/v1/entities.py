@@ -70,7 +70,7 @@ def router(platform: Platform) -> APIRouter:
         query = EntityQuery(
             type=iri,
             ids=tuple(identifier or ()),
-            filters=parse_filters(q or [], terms),
+            where=parse_filters(q or [], terms),
             bbox=parse_box(bbox),
             near=parse_near(near),
             ward=ward,
