@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.requests import Request
@@ -38,6 +39,17 @@ class Identity:
     def accept(self, scheme: str, check: Check) -> None:
         """Ask ``check`` about credentials of ``scheme`` (RFC 9110, 11.1; "bearer", "basic") that nobody before knew."""
         self._checks.setdefault(scheme.lower(), []).append(check)
+
+    def known(self, id: str) -> Person | None:
+        """Who is known by this id at this moment, with all that they may; None if nobody is any more.
+
+        It is for what the city goes on doing in somebody's name when they have left.
+        """
+        if id == LOCAL_OPERATOR.id:
+            return LOCAL_OPERATOR
+        if id == VISITOR.id:
+            return VISITOR if self._open is not None else None
+        return None if self.accounts is None else self.accounts.person_of(id)
 
     async def of(self, scope: Scope, headers: Headers) -> Person:
         """Who sends this request; the session stands in ``scope["state"]["signed"]``.
@@ -90,9 +102,16 @@ def from_here(scope: Scope, headers: Headers) -> bool:
     client, server = scope.get("client"), scope.get("server")
     if client is None or any(name in FORWARDED for name, _ in headers):
         return False
+    loopback = _is_loopback(client[0])
+    return bool(loopback) or (loopback is False and server is not None and client[0] == server[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool | None:
+    """None for what is no address. Asked several times of every request, of the same few."""
     with suppress(ValueError):
-        return ip_address(client[0]).is_loopback or (server is not None and client[0] == server[0])
-    return False
+        return ip_address(address).is_loopback
+    return None
 
 
 def _cookie(headers: Headers, name: str) -> str:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -198,12 +199,22 @@ def _write(asked: Asked, answer: Answer, echo: Mapping[str, str]) -> Response:
         # GeoJSON carries its context unless the client would rather have it beside (Prefer: body=json).
         inside = media == LD_JSON or (media == GEO_JSON and "body=json" not in _preferred(asked.request))
         if inside:
-            named = absolute(asked.context.document, str(asked.request.base_url))
+            named = absolute(asked.context.document, _base(asked.request.scope))
             for one in body if isinstance(body, list) else (body,):
                 one["@context"] = named
         else:
-            headers["Link"] = link_header(asked.context.link, str(asked.request.base_url))
+            pages = f", {headers['Link']}" if "Link" in headers else ""
+            headers["Link"] = _link(asked.context.link, _base(asked.request.scope)) + pages
     return Response(msgspec.json.encode(body), answer.status, headers, media_type=media)
+
+
+_link = lru_cache(maxsize=256)(link_header)
+
+
+def _base(scope: Scope) -> str:
+    """The city's own address, as the asker called it."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return f"{scope['scheme']}://{host.decode('latin-1')}"
 
 
 def _preferred(request: Request) -> tuple[str, ...]:
