@@ -3,11 +3,11 @@
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import Page
-from dothi.api.ngsild import context_doors, entities, retrieve
+from dothi.api.ngsild import context_doors, query, retrieve
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import ROOT, Doors
 
-_PARTS = (retrieve, entities, context_doors)
+_PARTS = (retrieve, query, context_doors)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:
