@@ -86,6 +86,10 @@ class Writer:
         """How far the entity with this id may be known, deleted or not; None if there never was one. Memory only."""
         return self.index.known_clearance(entity_id)
 
+    def highest_clearance(self) -> Clearance:
+        """The strictest that anything is or was held to."""
+        return self.index.highest_clearance
+
     @property
     def sealed(self) -> tuple[int, bytes]:
         """Number and hash of the audit log's newest row."""

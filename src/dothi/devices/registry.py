@@ -62,6 +62,10 @@ class Writes(Protocol):
         """How far an entity may be known, deleted or not; None if there never was one."""
         ...
 
+    def highest_clearance(self) -> Clearance:
+        """The strictest that anything is or was held to."""
+        ...
+
     async def run(
         self,
         person: Person,
@@ -391,7 +395,7 @@ class Registry:
         if reached is None:
             return lambda _: False
         most, clearance_of = reached.throughout, self._writer.clearance_of
-        if most is not None and most >= max(self._writer.index.highest_clearance, Clearance.INTERNAL):
+        if most is not None and most >= max(self._writer.highest_clearance(), Clearance.INTERNAL):
             return lambda _: True
 
         def sees(device: Device) -> bool:
