@@ -40,6 +40,8 @@ def read_join(query: Mapping[str, str], projection: Projection) -> Join | None:
         if projection.nested or "joinLevel" in query:
             raise bad_request("This asks for linked entities without join.", "Add join=inline or join=flat.")
         return None
+    if projection.depth > level:
+        raise bad_request("This asks for more of linked entities than joinLevel reaches.", "Give a larger joinLevel.")
     if how not in ("inline", "flat"):
         raise bad_request(f"There is no join {str(how)[:40]!r}.", "It is inline, flat or @none.")
     return Join("inline" if how == "inline" else "flat", level, frozenset(listed(query.get("containedBy"))))

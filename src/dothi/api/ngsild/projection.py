@@ -43,6 +43,12 @@ class Projection:
         """Whether it says anything of linked entities."""
         return any(one.inner is not None for one in (*(self.pick or ()), *self.omit))
 
+    @property
+    def depth(self) -> int:
+        """How many relationships away the entities are that it says anything of."""
+        inner = [one.inner for one in (*(self.pick or ()), *self.omit) if one.inner is not None]
+        return max((1 + Projection(one).depth for one in inner), default=0)
+
     def shows(self, name: str) -> bool:
         """Whether member ``name`` is shown."""
         picked = self.pick is None or any(one.name == name for one in self.pick)

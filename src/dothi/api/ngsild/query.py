@@ -165,7 +165,7 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
     else:
         shown = joined(asked.person, context, found.entities, asked.context, shape, join)
     headers = {"NGSILD-Results-Count": str(found.total)} if count else {}
-    if pages and (links := _links(asked.request.url.path, asked.query, query, found.more)):
+    if pages and (links := _links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):
         headers["Link"] = links
     body: Any = collected(shown) if shape.geojson else shown
     return Answer(body=body, headers=headers)
