@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import argon2
 import pytest
 from accounts_world import FROM, NOON, PASSWORD, World
 
@@ -77,6 +79,39 @@ def test_unknown_wrong_locked_disabled_and_unused_are_told_the_same(world: World
             (401, "wrong-sign-in", told[0].title, told[0].detail)
         }
         assert ("stranger", "session.open", "stranger", "refused") in world.acts()
+
+    asyncio.run(live())
+
+
+def test_unknown_wrong_locked_and_disabled_cost_the_same_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time tells nothing where the same is done: one comparison of the same cost, one transaction, one act."""
+    done: list[str] = []
+    compare, write = argon2.PasswordHasher.verify, world.writer.run
+
+    def compared(hasher: argon2.PasswordHasher, kept: str, password: str) -> bool:
+        done.append(kept.rpartition("p=1$")[0])
+        return compare(hasher, kept, password)
+
+    async def written(*given: Any, **named: Any) -> Any:
+        done.append(f"transaction with {len(given[3])} acts")
+        return await write(*given, **named)
+
+    async def live() -> None:
+        for login in ("wrong", "locked", "disabled"):
+            account = await world.admit(login)
+            if login == "disabled":
+                await world.accounts.disable(SYSTEM, account)
+        for _ in range(TRIES):
+            await refused(world, "locked", "not this one at all")
+        monkeypatch.setattr(argon2.PasswordHasher, "verify", compared)
+        monkeypatch.setattr(world.writer, "run", written)
+        costs = []
+        for login in ("nobody", "wrong", "locked", "disabled"):
+            done.clear()
+            await refused(world, login, "not this one at all")
+            costs.append(list(done))
+        assert len(costs[0]) == 2
+        assert costs[1:] == costs[:1] * 3
 
     asyncio.run(live())
 

@@ -17,8 +17,6 @@ from dothi.settings import Settings
 
 _TIMEOUT = 30.0
 _LONG = 90.0  # longer than the city lets any request take
-# The city is on this machine: a proxy set for the outside world must not come between.
-_open = build_opener(ProxyHandler({})).open
 
 
 class Client:
