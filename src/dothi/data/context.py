@@ -1,13 +1,15 @@
 """What the city is now: entities with their live values, by id, type, value and place. Every question says who asks."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from dothi.access.policy import Person, Reach, reach
+from dothi.access.policy import Clearance, Person, Reach, Thing, reach
 from dothi.data.batch import join_value
 from dothi.data.classified import Classified
 from dothi.data.compiling import compile_query
@@ -31,6 +33,8 @@ _COLUMNS = (
 )
 # Over the numbers of a page, which come first: then each entity is looked up by its key.
 _ENTITIES = f"SELECT {_COLUMNS} FROM {{numbers}} w CROSS JOIN entity e WHERE e.num = w.value"  # noqa: S608 - constants only
+_ENTITY = f"SELECT {_COLUMNS} FROM entity e WHERE e.id = ? AND e.deleted_at IS NULL"  # noqa: S608 - constants only
+_SHORT = 65_536  # characters of a document that is read without a thread
 _LIVE = (
     "SELECT s.entity, s.attribute, s.dataset, s.unit, l.observed_at, l.number, l.other, l.grade, l.reasons, l.origin, "
     "l.received_at FROM {numbers} w CROSS JOIN series s CROSS JOIN live l "
@@ -93,8 +97,28 @@ class Context:
 
     def get(self, asker: Person, urn: str) -> Entity | None:
         """The entity with this id; None if there is none or ``asker`` may not read it."""
-        page = self.query(asker, EntityQuery(ids=(urn,), limit=1))
-        return page.entities[0] if page.entities else None
+        with self._database.reader() as db:
+            return self._get(db, asker, urn, None)
+
+    async def fetch(self, asker: Person, urn: str) -> Entity | None:
+        """``get`` for the event loop: at once where that takes less time than to ask a thread, on one where it may not."""
+        if self._database.near:
+            with suppress(TimeoutError, _Long), self._database.reader(wait=0) as db:
+                return self._get(db, asker, urn, _SHORT)
+        return await asyncio.to_thread(self.get, asker, urn)
+
+    def _get(self, db: Connection, asker: Person, urn: str, longest: int | None) -> Entity | None:
+        reached = reach(asker, "entity.read")
+        row = None if reached is None else db.execute(_ENTITY, (urn,)).fetchone()
+        if reached is None or row is None:
+            return None
+        _, _, kind, clearance, ward, owner, _, _, _, _, ends, _, text = row
+        thing = Thing(Clearance(clearance), ward, owner, self._iri(db, kind))
+        if not reached.covers(thing) or (ends is not None and ends <= self._now()):
+            return None
+        if longest is not None and len(text) > longest:
+            raise _Long
+        return self._built(db, reached, [row], None)[0]
 
     def known(self, asker: Person, urns: Iterable[str]) -> set[str]:
         """Those of ``urns`` that are, or were before they were deleted, things that ``asker`` may read."""
@@ -179,17 +203,22 @@ class Context:
     def _build(
         self, db: Connection, reached: Reach, nums: Sequence[int], attributes: tuple[str, ...] | None
     ) -> list[Entity]:
-        """Entities with kept and live attributes joined, as far as they are reached."""
+        rows = db.execute(db.dialect.fill(_ENTITIES), (_json(nums),)).fetchall()
+        found = {row[0]: entity for row, entity in zip(rows, self._built(db, reached, rows, attributes), strict=True)}
+        return [found[num] for num in nums]
+
+    def _built(
+        self, db: Connection, reached: Reach, rows: Sequence[Sequence[Any]], attributes: tuple[str, ...] | None
+    ) -> list[Entity]:
+        """Entities of ``rows`` with kept and live attributes joined, as far as they are reached."""
         entities: dict[int, Entity] = {}
         documents: dict[int, Document] = {}
         hidden: dict[int, frozenset[str]] = {}
         hides = self._classified.hides(reached)
         moments = _Moments()
-        page = _json(nums)
+        page = _json([row[0] for row in rows])
         now, gone = self._now(), set[tuple[int, str, str | None]]()
-        for num, urn, type_id, clearance, ward, owner, created, modified, more, scopes, ends, due, text in db.execute(
-            db.dialect.fill(_ENTITIES), (page,)
-        ):
+        for num, urn, type_id, clearance, ward, owner, created, modified, more, scopes, ends, due, text in rows:
             document = read_document(text)
             if due is not None and due <= now:
                 gone |= {
@@ -254,7 +283,7 @@ class Context:
                 shell.get("y"),
             )
             _put(entities[num].attributes, iri, live)
-        return [entities[num] for num in nums]
+        return list(entities.values())
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
@@ -264,6 +293,10 @@ class Context:
         if iri is None:
             iri = self._iris[name_id] = db.execute("SELECT iri FROM name WHERE id = ?", (name_id,)).fetchone()[0]
         return iri
+
+
+class _Long(Exception):  # noqa: N818 - it is no error, and never leaves this file
+    """An entity whose document is too long to be read between two other requests."""
 
 
 class _Moments(dict[int, datetime]):

@@ -138,6 +138,8 @@ class Database(ABC):
     """
 
     dialect: Dialect
+    near = False
+    """Whether a short read takes less time than to ask a thread for it: the tables lie in a file of this machine."""
 
     def __init__(self, folder: Path, readers: int) -> None:
         self.folder = folder
@@ -167,13 +169,13 @@ class Database(ABC):
         """
 
     @contextmanager
-    def reader(self) -> Iterator[Connection]:
+    def reader(self, wait: float = _WAIT) -> Iterator[Connection]:
         """A pooled read-only connection, seeing one moment: all statements in the block read the same commit.
 
-        Raises TimeoutError if every reader is busy for half a minute, and what ``Connection`` raises.
+        Raises TimeoutError if every reader is busy for ``wait`` seconds, and what ``Connection`` raises.
         """
         try:
-            connection = self._pool.get(timeout=_WAIT)
+            connection = self._pool.get(timeout=wait)
         except queue.Empty:
             raise TimeoutError("every database reader is busy") from None
         try:

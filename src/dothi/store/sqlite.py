@@ -56,6 +56,7 @@ class SqliteDatabase(Database):
     """A tenant's database file ``path`` and the connections to it."""
 
     dialect = SQLITE
+    near = True
 
     def __init__(self, folder: Path, readers: int = READERS) -> None:
         super().__init__(folder, readers)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
@@ -59,17 +60,17 @@ def routes(broker: Broker) -> list[BaseRoute]:
     """``/ngsi-ld/v1/entities/{id}``."""
     context = broker.platform.context
 
-    def retrieve(asked: Asked) -> Answer:
+    async def retrieve(asked: Asked) -> Answer:
         urn = uri(asked.path["id"], "The id")
         shape = read_shape(asked)
         join = read_join(asked.query, shape.projection)
-        entity = context.get(asked.person, urn)
+        entity = await context.fetch(asked.person, urn)
         if entity is None or not _is_one_of(entity, asked):
             raise not_found("entity", urn)
         check_shown(entity, shape, asked)
         if join is None:
             return Answer(body=shaper(asked.context, shape)(entity))
-        shown = joined(asked.person, context, [entity], asked.context, shape, join)
+        shown = await run_in_threadpool(joined, asked.person, context, [entity], asked.context, shape, join)
         if len(shown) == 1:
             return Answer(body=shown[0])
         return Answer(body=collected(shown) if shape.geojson else shown)
