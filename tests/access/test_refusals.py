@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dothi.access.policy import STRANGER
-from dothi.access.refusals import WINDOW, WINDOW_OF_STRANGERS, Refusals
+from dothi.access.refusals import TAKEN, WINDOW, WINDOW_OF_STRANGERS, Refusals
 
 
 class Seconds:
@@ -33,6 +33,19 @@ def test_one_row_a_second_with_a_count() -> None:
     seconds.now += WINDOW
     assert [one.detail for one in refusals.take()] == [""]
     assert refusals.take(all=True) == []
+
+
+def test_what_was_done_is_a_row_for_each_thing() -> None:
+    refusals = Refusals(lambda: 5.0)
+    for thing in ("/devices.csv", "/people.csv", "/devices.csv"):
+        refusals.note("p-an", TAKEN, thing, "", source="203.0.113.9")
+    refusals.note("p-an", TAKEN, "/devices.csv", "not-allowed")
+    told = [(act.thing, act.result, act.detail, act.source) for act in refusals.take()]
+    assert told == [
+        ("/devices.csv", "done", "2 times", "203.0.113.9"),
+        ("/people.csv", "done", "", "203.0.113.9"),
+        ("/devices.csv", "refused: not-allowed", "", ""),
+    ]
 
 
 def test_strangers_leave_a_row_a_minute_that_names_a_few_of_their_addresses() -> None:

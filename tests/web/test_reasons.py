@@ -9,8 +9,9 @@ from test_people_pages import _administrator
 from visitor_world import newcomer
 
 from dothi.access.reasons import HEADER, LONGEST
+from dothi.access.refusals import TAKEN
 from dothi.store.audit import Row, walk
-from dothi.testing.city import RunningCity
+from dothi.testing.city import RunningCity, wait_until
 
 TEMPLATES = Path(__file__).parents[2] / "src" / "dothi" / "web" / "templates"
 
@@ -58,3 +59,19 @@ def test_a_program_tells_why(city: RunningCity, told: str, kept: str) -> None:
 @pytest.mark.parametrize("name", ["admit", "device", "discard", "keys", "person", "personal-subject", "retention"])
 def test_the_pages_of_grave_acts_ask_why(name: str) -> None:
     assert "{{ because() }}" in (TEMPLATES / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_whoever_takes_a_table_along_is_known_and_a_stranger_is_not_followed(city: RunningCity) -> None:
+    known = {"dothi_session": city.session("operator")}
+    assert httpx.get(f"{city.base_url}/devices.csv", cookies=known).status_code == 200
+    assert httpx.get(f"{city.base_url}/map/layers/air.csv", cookies=known).status_code == 200
+    assert httpx.get(f"{city.base_url}/devices", cookies=known).status_code == 200
+    assert httpx.get(f"{city.base_url}/audit.csv", cookies={"dothi_session": city.session("auditor")}).status_code == 200
+    assert httpx.get(f"{city.base_url}/map/layers/air.csv").status_code == 200
+    wait_until(lambda: acts(city, TAKEN, "/devices.csv"), "the table that was taken is written down")
+    (row,) = acts(city, TAKEN, "/devices.csv")
+    assert (row.result, row.source, row.person != "stranger") == ("done", "127.0.0.1", True)
+    assert len(acts(city, TAKEN, "/map/layers/air.csv")) == 1
+    assert acts(city, TAKEN, "/devices") + acts(city, TAKEN, "/audit.csv") == []
+    with city.platform.database.reader() as db:
+        assert not [one for one in walk(db) if one.action == TAKEN and one.person == "stranger"]

@@ -1,4 +1,4 @@
-"""Who was turned away: noted at every door, written down in batches, so that a flood of refusals cannot flood the log."""
+"""Who was turned away, and who took a table along: noted at every door, written down in batches that no flood can swell."""
 
 import threading
 import time
@@ -11,11 +11,14 @@ from dothi.store.audit import Act
 DOOR = "door.request"
 """The action of a request that was turned away before it was known what it wanted."""
 
+TAKEN = "table.export"
+"""The action of whoever is known here and was given a table to take along."""
+
 WINDOW, WINDOW_OF_STRANGERS = 1.0, 60.0  # seconds between two rows of one person and action
 _MOST = 500  # persons and actions apart; what comes beyond is counted as one
 _ADDRESSES = 5  # named in a row
 _LONGEST = 200  # letters of a thing
-_REST = ("many", DOOR)
+_REST = ("many", DOOR, "")
 
 
 @dataclass(slots=True)
@@ -33,19 +36,23 @@ class Refusals:
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[str, str], _Refused] = {}
-        self._silent_until: dict[tuple[str, str], float] = {}
+        self._waiting: dict[tuple[str, str, str], _Refused] = {}
+        self._silent_until: dict[tuple[str, str, str], float] = {}
 
     def note(self, person: str, action: str, thing: str, code: str, *, source: str = "", correlation: str = "") -> None:
-        """``person`` was refused ``action`` on ``thing`` for the reason ``code``; ``source`` is the address or door."""
+        """``person`` was refused ``action`` on ``thing`` for the reason ``code``; ``source`` is the address or door.
+
+        Without a ``code`` it was done: then each thing gets a row of its own.
+        """
         with self._lock:
-            key = (person, action)
+            key = (person, action, "" if code else thing[:_LONGEST])
             if key not in self._waiting and len(self._waiting) >= _MOST:
                 key = _REST
             one = self._waiting.setdefault(key, _Refused())
             one.count += 1
             one.thing, one.correlation = thing[:_LONGEST], correlation
-            one.codes[code] = None
+            if code:
+                one.codes[code] = None
             if len(one.sources) <= _ADDRESSES:
                 one.sources[source] = None
 
@@ -58,7 +65,7 @@ class Refusals:
             acts = []
             for key in ready:
                 self._silent_until[key] = now + (WINDOW_OF_STRANGERS if key[0] == STRANGER.id else WINDOW)
-                acts.append(_act(*key, self._waiting.pop(key)))
+                acts.append(_act(key[0], key[1], self._waiting.pop(key)))
         return acts
 
 
@@ -66,4 +73,5 @@ def _act(person: str, action: str, told: _Refused) -> Act:
     named = [one for one in told.sources if one][:_ADDRESSES]
     source = ", ".join(named) + (" …" if len(told.sources) > _ADDRESSES else "")
     detail = f"{told.count} times" if told.count > 1 else ""
-    return Act(person, action, told.thing, f"refused: {', '.join(told.codes)}", told.correlation, detail, source)
+    result = f"refused: {', '.join(told.codes)}" if told.codes else "done"
+    return Act(person, action, told.thing, result, told.correlation, detail, source)

@@ -19,6 +19,7 @@ from dothi.access.policy import STRANGER
 from dothi.access.problems import ErrorPage, problem_of, problem_response
 from dothi.access.proxies import Proxies
 from dothi.access.reasons import hear_header
+from dothi.access.refusals import TAKEN
 from dothi.access.routes import SAFE_METHODS
 from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM
@@ -30,7 +31,8 @@ TIME_LIMIT = 60.0
 Observe = Callable[[str, str, int, float], None]
 """Told of every finished request: method, route template, status, seconds."""
 Refused = Callable[[Scope, str, str], None]
-"""Told of every request that was refused for who asked: its scope, the action (empty if it came to none), and the reason."""
+"""Told of every request that was refused for who asked: its scope, the action (empty if it came to none), and the reason;
+and of every table that somebody who is known took along: the action ``TAKEN``, and no reason."""
 
 _log = structlog.get_logger("dothi.http")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -218,6 +220,7 @@ class _Visit:
             if self.deadline is not None:
                 self.deadline.reschedule(None)  # a stream may go on for as long as its reader stays
             headers = list(message.get("headers", ()))
+            self._note_taken(headers)
             given = {name for name, _ in headers}
             headers += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
             if b"cache-control" not in given and self._scope["state"]["person"] is not STRANGER:
@@ -244,6 +247,15 @@ class _Visit:
             return
         response = problem_response(Request(self._scope), problem, self._keeper.page)
         await response(self._scope, self._receive, self.send)
+
+    def _note_taken(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Tell of a file that somebody who is known here takes along."""
+        if self.status != 200 or self._keeper.refused is None or self._scope["state"]["person"] is STRANGER:
+            return
+        if getattr(self._scope.get("route"), "action", None) in _OWN_RECORD:
+            return
+        if any(name == b"content-disposition" and value.startswith(b"attachment") for name, value in headers):
+            self._keeper.refused(self._scope, TAKEN, "")
 
     def _too_slow(self) -> Problem:
         if not self._whole:
@@ -286,6 +298,8 @@ def allowed_hosts(host: str, names: str = "") -> frozenset[str] | None:
     return _LOCAL_NAMES | given | {f"[{host}]" if ":" in host else host.lower()}
 
 
+_OWN_RECORD = frozenset({"audit.export", "personal.read", "personal.breach", "personal.own", "sql.ask"})
+"""Actions whose doors write down themselves what was taken along."""
 _WATCHED = frozenset({b"host", b"origin", b"sec-fetch-site", b"content-length"})
 
 

@@ -23,6 +23,7 @@ DEEDS: dict[str, Text] = {
     "run.read": Text("Xem lượt chạy", "Look at runs"),
     "retention.read": Text("Xem thời hạn giữ", "Look at retention"),
     "audit.read": Text("Xem nhật ký kiểm toán", "Look at the audit log"),
+    "table.export": Text("Tải bảng, tệp về", "Take a table along"),
     "audit.break": Text(
         "Phát hiện nhật ký kiểm toán bị mất dòng đã ký", "Find that signed rows of the audit log are missing"
     ),
