@@ -36,6 +36,8 @@ from dothi.access.requests import Doorkeeper, address_of
 from dothi.access.tokens import Tokens
 from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
+from dothi.api.ngsild.broker import open_broker
+from dothi.api.ngsild.subscriptions.service import Subscriptions
 from dothi.api.routes import routes as api_routes
 from dothi.cities import load_city
 from dothi.cities.basemap import prepare_basemap
@@ -230,10 +232,13 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         platform.runs = Runs(platform)
         for process in (one for sector in sectors for one in sector.processes):
             platform.runs.register(process)
+        subscriptions = Subscriptions(open_broker(platform))
+        platform.subscriptions = subscriptions
         await journal.start()
         stack.push_async_callback(journal.stop)
         stack.push_async_callback(platform.tasks.stop)
         platform.tasks.start("device-keys", lambda _: device_keys.run())
+        subscriptions.start()
         _start_tasks(platform, cache)
         await platform.watch.look()
         _settle_memory()

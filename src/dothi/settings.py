@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     context_hosts: str = Field(
         "", description="Hosts, comma-separated, from which JSON-LD contexts may be fetched; empty fetches none."
     )
+    receivers: str = Field(
+        "",
+        description="Origins (scheme://host:port), comma-separated, in networks of the city's own that subscriptions may "
+        "notify; others only where their address is public.",
+    )
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

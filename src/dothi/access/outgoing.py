@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 _PORTS = {"http": 80, "https": 443}
+_DEFAULTS = _PORTS | {"mqtt": 1883, "mqtts": 8883}
 _NAT64 = ip_address("64:ff9b::").packed[:12]  # RFC 6052: an IPv4 address in the last four bytes
 
 
@@ -54,6 +55,14 @@ def check(url: str, named: Collection[str] = ()) -> Call:
         if not trusted and _literal(host) is not None:
             raise NotCalled("an address in figures is not asked of a proxy")
         return Call(url, {}, {}, proxied=True)
+    return _pinned(parts, host, port, address_of_name(host, port, trusted=trusted))
+
+
+def address_of_name(host: str, port: int, *, trusted: bool) -> str:
+    """The address to connect to for a name; anything but a public one only if ``trusted``. It asks for the name's addresses.
+
+    Raises NotCalled for a name that is not known, and for one that stands for an address that is not public.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as failure:
@@ -61,16 +70,21 @@ def check(url: str, named: Collection[str] = ()) -> Call:
     addresses = list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
     if not addresses or not (trusted or all(map(is_public, addresses))):
         raise NotCalled(f"{host} is not a public address")
-    return _pinned(parts, host, port, addresses[0])
+    return addresses[0]
 
 
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address, in one spelling (RFC 6454); empty if it has none."""
     try:
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 0)}" if parts.hostname else ""
+        return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULTS.get(parts.scheme, 0)}" if parts.hostname else ""
     except ValueError:
         return ""
+
+
+def is_inward(host: str) -> bool:
+    """True for a host that says itself that it lies in a network of the city's own; of a name only ``check`` can tell."""
+    return host == "localhost" or host.endswith(".localhost") or (_literal(host) is not None and not is_public(host))
 
 
 def is_public(address: str) -> bool:

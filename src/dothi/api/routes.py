@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute
 
 from dothi.api import docs, health, oauth
 from dothi.api.ngsild import routes as ngsild
-from dothi.api.ngsild.broker import open_broker
+from dothi.api.ngsild.subscriptions.service import broker_of
 from dothi.api.v1 import (
     account_keys,
     accounts,
@@ -25,7 +25,7 @@ from dothi.platform.platform import Platform
 
 def routes(platform: Platform) -> list[BaseRoute]:
     """The API's routes."""
-    doors = readings.routes(platform) + ngsild.routes(open_broker(platform))
+    doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
     doors += personal.router(platform).routes

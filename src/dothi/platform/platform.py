@@ -12,6 +12,7 @@ from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
 from dothi.platform.runs import Runs
 from dothi.platform.sector import Sector
+from dothi.platform.subscribing import Subscribing
 from dothi.platform.tasks import Supervisor
 from dothi.platform.watch import Watch
 from dothi.settings import Settings
@@ -109,6 +110,7 @@ class Platform:
     tasks: Supervisor = field(default_factory=Supervisor)
     forecasts: Forecasts = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform
+    subscriptions: Subscribing = field(init=False)
 
     @property
     def lake(self) -> "Lake":

@@ -6,8 +6,9 @@ from dothi.access.routes import Page
 from dothi.api.ngsild import context_doors, query, retrieve
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import ROOT, Doors
+from dothi.api.ngsild.subscriptions import doors as subscriptions
 
-_PARTS = (retrieve, query, context_doors)
+_PARTS = (subscriptions, retrieve, query, context_doors)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:

@@ -1,0 +1,214 @@
+"""What commits did, as subscriptions look at it: entity by entity, each edit with what was there before and after it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from dothi.data.batch import Changed, Trigger, unpack
+from dothi.data.document import Document, Instance, attribute_of
+from dothi.data.news import Changes
+from dothi.data.series import SeriesIndex
+from dothi.model.clock import from_micros
+from dothi.model.entity import Attribute, Entity
+
+UNKNOWN: Any = object()
+"""Stands for what an instance was after an edit where only the entity as it is now says that."""
+
+_WORDS = {
+    Trigger.ATTRIBUTE_CREATED: "attributeCreated",
+    Trigger.ATTRIBUTE_UPDATED: "attributeUpdated",
+    Trigger.ATTRIBUTE_DELETED: "attributeDeleted",
+}
+
+
+@dataclass(slots=True)
+class Edit:
+    """One attribute instance that was told of. ``trigger`` is the standard's word; ``before`` the instance as it was, None
+    if there was none (or nobody kept it); ``after`` is UNKNOWN where nothing else was told of it since, None if it was gone.
+    """
+
+    attribute: str
+    dataset: str | None
+    trigger: str
+    before: Instance | None = None
+    after: Any = UNKNOWN
+
+
+@dataclass(slots=True)
+class Event:
+    """What one commit did to one entity. ``deleted`` carries the document of an entity that was deleted, ``ended`` what it
+    was when it was deleted later.
+    """
+
+    num: int
+    urn: str
+    type: str
+    at: datetime
+    created: bool = False
+    updated: bool = False
+    deleted: Document | None = None
+    ended: Document | None = None
+    edits: list[Edit] = field(default_factory=list)
+
+
+class Moments(dict[int, datetime]):
+    """Moments of µs, each made once."""
+
+    def __missing__(self, micros: int) -> datetime:
+        moment = self[micros] = from_micros(micros)
+        return moment
+
+
+def events_of(rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], index: SeriesIndex) -> list[list[Event]]:
+    """The events of outbox rows (µs of the commit, what it changed), oldest first; ``later`` rows are not told of yet, but
+    say what was there before them.
+    """
+    last: dict[tuple[int, str, str | None], Edit] = {}
+    alive: dict[int, list[Event]] = {}
+    found = []
+    for at, changed in rows:
+        events: list[Event] = []
+        open_: dict[int, Event] = {}
+        moment = from_micros(at)
+        told: set[tuple[int, str, str | None]] = set()
+        for num, attribute, dataset, trigger, before in _edits(changed):
+            key = (num, attribute, dataset)
+            event = open_.get(num)
+            if (
+                event is None
+                or event.deleted is not None
+                or (attribute and key in told)
+                or trigger == Trigger.ENTITY_CREATED
+            ):
+                # The same instance once more: somebody else's write that shares the commit.
+                told -= {one for one in told if one[0] == num}
+                event = open_[num] = Event(num, index.urn(num), index.type_of(num), moment)
+                events.append(event)
+            _take(event, attribute, dataset, trigger, before, last)
+            if event.deleted is not None:
+                _end(alive, event)
+            told.add(key)
+        _observed(changed, index, moment, open_, events)
+        for event in events:
+            if event.deleted is None:
+                alive.setdefault(event.num, []).append(event)
+        found.append(events)
+    for changed in later:
+        for num, attribute, dataset, trigger, before in _edits(changed):
+            if num in alive:
+                event = Event(num, "", "", from_micros(0))
+                _take(event, attribute, dataset, trigger, before, last)
+                if event.deleted is not None:
+                    _end(alive, event)
+    return found
+
+
+def _end(alive: dict[int, list[Event]], event: Event) -> None:
+    for earlier in alive.pop(event.num, ()):
+        earlier.ended = event.deleted
+
+
+def events_of_changes(changes: Changes, index: SeriesIndex) -> list[Event]:
+    """The same of what the dispatcher merged: sent again after it was parked, its rows are gone."""
+    events: dict[str, Event] = {}
+    for one in changes.edits:
+        num = index.number_of(one.entity) or 0
+        event = events.setdefault(one.entity, Event(num, one.entity, index.type_of(num), changes.at))
+        _take(event, one.attribute, one.dataset, one.trigger, one.before, {})
+    _observed(Changed(), index, changes.at, {event.num: event for event in events.values()}, [])
+    return list(events.values())
+
+
+def _edits(changed: Changed) -> Iterable[tuple[int, str, str | None, Trigger, Any]]:
+    names = changed.names
+    for place, (num, name, dataset, trigger) in enumerate(unpack(changed.edits).reshape(-1, 4).tolist()):
+        yield num, names[name], names[dataset] or None, Trigger(trigger), changed.before.get(place)
+
+
+def _take(
+    event: Event,
+    attribute: str,
+    dataset: str | None,
+    trigger: Trigger,
+    before: Any,
+    last: dict[tuple[int, str, str | None], Edit],
+) -> None:
+    if not attribute:
+        event.created |= trigger == Trigger.ENTITY_CREATED
+        event.updated |= trigger == Trigger.ENTITY_UPDATED
+        if trigger == Trigger.ENTITY_DELETED:
+            event.deleted = before or {}
+            for iri, instances in event.deleted.items():
+                for one in instances:
+                    _ended(last, (event.num, iri, one.get("d")), one)
+        return
+    edit = Edit(attribute, dataset, _WORDS[trigger], before)
+    key = (event.num, attribute, dataset)
+    _ended(last, key, before)
+    if trigger == Trigger.ATTRIBUTE_DELETED:
+        edit.after = None
+    else:
+        last[key] = edit
+    event.edits.append(edit)
+
+
+def _ended(last: dict[tuple[int, str, str | None], Edit], key: tuple[int, str, str | None], before: Any) -> None:
+    """What an edit left is what the next one found."""
+    known = last.pop(key, None)
+    if known is not None and before is not None:
+        known.after = before
+
+
+def _observed(
+    changed: Changed, index: SeriesIndex, moment: datetime, open_: Mapping[int, Event], events: list[Event]
+) -> None:
+    """Readings of devices: what they changed is told as it is now, however often they came."""
+    known = dict(open_)
+    for series in unpack(changed.series).tolist():
+        num = index.owner_of(series)
+        attribute, dataset = index.attribute_of(series), index.dataset_of(series)
+        event = known.get(num)
+        if event is None:
+            event = known[num] = Event(num, index.urn(num), index.type_of(num), moment)
+            events.append(event)
+        elif any(one.attribute == attribute and one.dataset == dataset for one in event.edits):
+            continue
+        event.edits.append(Edit(attribute, dataset, "attributeUpdated"))
+
+
+def as_of(event: Event, now: Entity | None, moments: Moments) -> Entity | None:
+    """The entity as ``event`` left it: as it is ``now``, with what was changed since put back; None if nothing is known."""
+    if now is None:
+        return None
+    attributes = dict(now.attributes)
+    for edit in event.edits:
+        if edit.after is UNKNOWN or edit.after is None:
+            continue
+        instance = attribute_from(edit.after, moments)
+        if instance is not None:
+            put_instance(attributes, edit.attribute, instance)
+    return Entity(
+        now.id,
+        now.type,
+        attributes,
+        now.ward,
+        now.owner,
+        now.created_at,
+        now.modified_at,
+        now.more_types,
+        now.scopes,
+        now.expires_at,
+    )
+
+
+def attribute_from(kept: Instance, moments: Moments) -> Attribute | None:
+    """The attribute of a stored instance; None if its value is not kept with it."""
+    return attribute_of(kept, moments) if "v" in kept else None
+
+
+def put_instance(attributes: dict[str, list[Attribute]], iri: str, instance: Attribute) -> None:
+    """Let ``instance`` stand in the place of the one of its dataset; lists are made anew, never changed."""
+    kept: Sequence[Attribute] = attributes.get(iri, ())
+    others = [one for one in kept if one.dataset_id != instance.dataset_id]
+    attributes[iri] = sorted([*others, instance], key=lambda one: one.dataset_id or "")

@@ -1,0 +1,289 @@
+"""Subscriptions at work: who is to be told of a commit, by the clock, and what may still be told when it is sent."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from dothi.access.outgoing import origin_of
+from dothi.access.policy import Person, may, reach
+from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.contexts import TermMap, absolute
+from dothi.api.ngsild.representation import Shown
+from dothi.api.ngsild.subscriptions.about import compile_about
+from dothi.api.ngsild.subscriptions.document import Document, shown
+from dothi.api.ngsild.subscriptions.events import events_of, events_of_changes
+from dothi.api.ngsild.subscriptions.http import HttpSender
+from dothi.api.ngsild.subscriptions.kept import Kept, Subscribers, without_secrets
+from dothi.api.ngsild.subscriptions.matching import Draft, Matcher
+from dothi.api.ngsild.subscriptions.mqtt import MqttSender
+from dothi.api.ngsild.subscriptions.queues import Letter, Queues
+from dothi.api.ngsild.subscriptions.taking import Target
+from dothi.api.ngsild.subscriptions.telling import Hidden, message
+from dothi.data.batch import decode_changed
+from dothi.data.news import Changes
+from dothi.model.clock import SystemClock, from_micros
+from dothi.model.problem import Problem, not_found
+from dothi.platform.platform import Platform
+from dothi.platform.subscribing import SubscriptionState
+from dothi.platform.tasks import TaskState
+from dothi.store.audit import Act
+from dothi.store.connection import Connection
+
+HANDLER = "ngsild"
+MOST_AT_ONCE = 1_000  # entities of one interval
+_TICK = 0.25
+_LATER = 2_000
+
+
+class Subscriptions:
+    """The subscriptions of a running city. ``start`` it before anything is dispatched."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        platform = self.platform = broker.platform
+        contexts = self.contexts = broker.contexts
+        self.clock, settings = platform.clock, platform.settings
+        self.receivers = frozenset(origin_of(one.strip()) for one in settings.receivers.split(",") if one.strip())
+        self.anywhere = settings.open_doors == "ngsild"
+        machine = SystemClock()
+        self.subscribers = Subscribers(
+            platform.database, platform.writer, platform.clock, machine, contexts, platform.identity
+        )
+        self._http = HttpSender(self.receivers, anywhere=self.anywhere)
+        self._mqtt = MqttSender(self.receivers, anywhere=self.anywhere)
+        self.queues = Queues(platform.database, platform.writer, self.subscribers, self._send, self._allowed)
+        self.matcher = Matcher(platform, contexts, self.subscribers)
+
+    def start(self) -> None:
+        """Read what is kept, listen to commits and begin to send."""
+        self.subscribers.load()
+        self.queues.load()
+        self.changed()
+        self.platform.writer.keep_before = self.matcher.asks_about
+        self.platform.dispatcher.register(HANDLER, self.handle)
+        self.platform.tasks.start("subscriptions", self._run)
+
+    def changed(self) -> None:
+        """Look at the subscriptions anew: one was made, changed or deleted."""
+        self.matcher.sort()
+
+    def check(self, document: Document) -> None:
+        """Raises Problem 400, 504 for a subscription that could never be matched."""
+        compile_about(document, self.contexts)
+
+    # What commits changed
+
+    async def handle(self, changes: Changes) -> None:
+        """Keep what subscribers are to be told of ``changes``; it is durable when this returns."""
+        if not self.matcher.listens:
+            return
+        since = self.platform.dispatcher.states[HANDLER].seq
+        drafts = await asyncio.to_thread(self._matched, changes, since)
+        if drafts or self.subscribers.dirty:
+            await self._put(drafts)
+
+    def _matched(self, changes: Changes, since: int) -> list[Draft]:
+        index = self.platform.writer.index
+        if since < changes.seq:
+            with self.platform.database.reader() as db:
+                rows = db.execute(
+                    "SELECT seq, at, payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (since, 20_000 + _LATER)
+                ).fetchall()
+            told = [(at, decode_changed(payload)) for seq, at, payload in rows if seq <= changes.seq]
+            wanted = [self.matcher.candidates(events) for events in events_of(told, (), index)]
+            entities = self.matcher.read(wanted)
+            # What was committed meanwhile says what was there before it: it is read after the entities are.
+            with self.platform.database.reader() as db:
+                rows = db.execute(
+                    "SELECT payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (changes.seq, _LATER)
+                ).fetchall()
+            later = [decode_changed(payload) for (payload,) in rows]
+            if later:
+                wanted = [self.matcher.candidates(events) for events in events_of(told, later, index)]
+        else:
+            wanted = [self.matcher.candidates(events_of_changes(changes, index))]
+            entities = self.matcher.read(wanted)
+        drafts: list[Draft] = []
+        for events in wanted:
+            drafts += self.matcher.told(events, entities)
+        return drafts
+
+    async def _put(self, drafts: Sequence[Draft]) -> None:
+        at = self.clock.now()
+        letters = []
+        for kept, data, hidden in drafts:
+            letters.append((kept.id, kept.endpoint, msgspec.json.encode(hidden).decode(), self._message(kept, data, at)))
+        marked: list[str] = []
+
+        def also(db: Connection) -> None:
+            marked.extend(self.subscribers.save(db))
+
+        try:
+            await self.queues.put(letters, also)
+        except BaseException:
+            self.subscribers.dirty.update(marked)
+            raise
+
+    def _message(self, kept: Kept, data: list[Shown], at: datetime) -> bytes:
+        media = kept.notification["endpoint"].get("accept", "application/json")
+        context: TermMap = self.subscribers.context_of(kept)
+        return message(kept.id, self.matcher.about(kept), absolute(context.document, kept.told_in["base"]), media, data, at)
+
+    # By the clock
+
+    async def _run(self, _: TaskState) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.queues.run())
+                tasks.create_task(self._tick())
+        finally:
+            await self._http.close()
+            await self._mqtt.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            now = self.subscribers.now()
+            due = [kept for kept in self.matcher.by_clock if self._is_due(kept, now)]
+            if due:
+                await self._put(await asyncio.to_thread(self._by_the_clock, due, now))
+
+    def _is_due(self, kept: Kept, now: int) -> bool:
+        if kept.status(now) != "active":
+            return False
+        if kept.due_at is not None:
+            return kept.due_at <= now
+        wait = kept.document.get("throttling", 0) * 1e6
+        return bool(kept.pending) and now - self.matcher.told_at.get(kept.id, 0) >= wait
+
+    def _by_the_clock(self, due: Sequence[Kept], now: int) -> list[Draft]:
+        drafts: list[Draft] = []
+        for kept in due:
+            owner = self.matcher.owner(kept)
+            if owner is None:
+                continue
+            if kept.due_at is not None:
+                interval = round(kept.document["timeInterval"] * 1e6)
+                kept.due_at = max(kept.due_at + interval, now + interval // 2)
+                query = replace(self.matcher.about(kept).query, limit=MOST_AT_ONCE)
+            else:
+                urns, kept.pending = tuple(sorted(kept.pending)), set()
+                query = replace(self.matcher.about(kept).query, ids=urns, limit=len(urns))
+                self.matcher.told_at[kept.id] = now
+            self.subscribers.dirty.add(kept.id)
+            drafts += self.matcher.of_query(kept, owner, query)
+        return drafts
+
+    # For those who keep the city running
+
+    def states(self, asker: Person) -> list[SubscriptionState]:
+        """How they all are, for who may see the operation of the city, else one's own; the oldest first."""
+        everybody = may(asker, "operations.read")
+        counts, now = self.queues.counts(), self.subscribers.now()
+        return [
+            self._state(kept, counts.get(kept.id, (0, 0)), now)
+            for kept in self.subscribers.all()
+            if everybody or kept.owner == asker.id
+        ]
+
+    async def pause(self, asker: Person, id: str, *, correlation: str = "") -> None:
+        """Send nothing until ``resume``; what waits is kept. Raises Problem 403, 404."""
+        await self._turn(asker, id, correlation, active=False)
+
+    async def resume(self, asker: Person, id: str, *, correlation: str = "") -> None:
+        """Send again, what waited first. Raises Problem 403, 404, 409 if its owner may not have it any more."""
+        kept = self._named(asker, id)
+        if self.subscribers.why_held(kept):
+            raise Problem(
+                409, "owner-may-not", "Its owner may not be told any more.", "Give the owner the rights back, or delete it."
+            )
+        await self._turn(asker, id, correlation, active=True)
+
+    async def resend(self, asker: Person, id: str, *, correlation: str = "") -> int:
+        """Try the dead notifications of a subscription again; how many there are. Raises Problem 403, 404."""
+        kept = self._named(asker, id)
+        action = "subscription.write" if kept.owner == asker.id else "operations.write"
+        act = Act(asker.id, "subscription.resend", kept.id, correlation=correlation)
+        await self.platform.writer.run(asker, self.clock.now(), lambda _: None, [act], action=action)
+        return await self.queues.resend(kept)
+
+    async def _turn(self, asker: Person, id: str, correlation: str, *, active: bool) -> None:
+        kept = self._named(asker, id)
+        fresh = await self.subscribers.update(asker, kept, {**kept.document, "isActive": active}, correlation)
+        self.changed()
+        await (self.queues.go_on if active else self.queues.rest)(fresh)
+
+    def _named(self, asker: Person, id: str) -> Kept:
+        kept = self.subscribers.get(id)
+        if kept is None or not (self.subscribers.may_touch(asker, kept) or may(asker, "operations.read")):
+            raise not_found("subscription", id)
+        if not self.subscribers.may_touch(asker, kept):
+            raise Problem(403, "not-allowed", "You may not change this.", "Ask its owner, or an operator of the city.")
+        return kept
+
+    def _state(self, kept: Kept, counts: tuple[int, int], now: int) -> SubscriptionState:
+        doing, status = kept.doing, kept.status(now)
+        if status == "active" and (doing.last_failure or 0) > (doing.last_success or 0):
+            status = "failed"
+        shown_ = shown(kept.document, self.contexts.city)
+        about = [one["type"] for one in shown_.get("entities", ())] + shown_.get("watchedAttributes", [])
+        return SubscriptionState(
+            kept.id,
+            kept.document.get("subscriptionName", ""),
+            kept.owner,
+            tuple(about),
+            without_secrets(kept.endpoint),
+            status,
+            kept.held,
+            from_micros(kept.created_at),
+            doing.times_sent,
+            doing.times_failed,
+            None if doing.last_success is None else from_micros(doing.last_success),
+            None if doing.last_failure is None else from_micros(doing.last_failure),
+            doing.last_error,
+            *counts,
+        )
+
+    # At the moment of sending
+
+    async def _send(self, target: Target, body: bytes) -> None:
+        await (self._mqtt if target.uri.startswith("mqtt") else self._http).send(target, body)
+
+    def _allowed(self, letters: Sequence[Letter]) -> list[bytes | None]:
+        """What of each letter may be told at this moment: itself, what is left of it, or nothing."""
+        told = [msgspec.json.decode(letter.told, type=Hidden) for letter in letters]
+        things = self.matcher.things({urn for one in told for urn in one})
+        found: list[bytes | None] = []
+        for letter, of in zip(letters, told, strict=True):
+            kept = self.subscribers.get(letter.subscription)
+            owner = None if kept is None else self.matcher.owner(kept)
+            reached = None if owner is None else reach(owner, "entity.read")
+            if kept is None or owner is None or reached is None:
+                found.append(None)
+            elif all(self.matcher.may_still(reached, things.get(urn), hidden) for urn, hidden in of.items()):
+                found.append(letter.body)
+            else:
+                found.append(self._anew(kept, owner, tuple(of)))
+        return found
+
+    def _anew(self, kept: Kept, owner: Person, urns: tuple[str, ...]) -> bytes | None:
+        """What was to be told is not this receiver's to know as a whole any more: the same entities as they may see them."""
+        drafts = self.matcher.of_query(kept, owner, replace(self.matcher.about(kept).query, ids=urns, limit=len(urns)))
+        data = [one for _, shown, _ in drafts for one in shown]
+        return self._message(kept, data, self.clock.now()) if data else None
+
+
+def subscriptions_of(platform: Platform) -> Subscriptions:
+    """The subscriptions of a running city."""
+    found = platform.subscriptions
+    if not isinstance(found, Subscriptions):
+        raise TypeError("this platform has other subscriptions than the NGSI-LD door's")
+    return found
+
+
+def broker_of(platform: Platform) -> Broker:
+    """The broker of a running city."""
+    return subscriptions_of(platform).broker
