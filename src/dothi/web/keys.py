@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from dothi.access.grants import STRONG_ROLES, Granted
 from dothi.access.identity import signed_of
 from dothi.access.keys import LIFETIMES, MOST, Issued, Key, Kind
-from dothi.access.policy import Clearance
+from dothi.access.policy import STRANGER, Clearance
 from dothi.access.routes import page, person_of
 from dothi.model.clock import SystemClock
 from dothi.model.problem import Problem, bad_request, not_found
@@ -143,8 +143,10 @@ def key_routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _signed_in(request: Request) -> str:
-    """The account in whose session this request came: a key makes no keys. Raises Problem 403."""
+    """The account in whose session this request came: a key makes no keys. Raises Problem 401 for a stranger, 403."""
     signed = signed_of(request)
+    if person_of(request) == STRANGER:
+        raise Problem(401, "sign-in-needed", "This needs somebody who is signed in.", "Sign in and try again.")
     if signed is None:
         raise Problem(403, "session-needed", "Keys are made by people.", "Sign in with a browser; a key makes no keys.")
     return signed.account_id
