@@ -16,6 +16,7 @@ from dothi.data.compiling import compile_query
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document, subs_of
 from dothi.data.finding import Found, Looker, find
 from dothi.data.instances import without_expired
+from dothi.data.inventory import Inventory, count_types, take_inventory
 from dothi.data.question import MOST, EntityQuery
 from dothi.data.subjects import subjects
 from dothi.model.clock import Clock, SystemClock, from_micros, to_micros
@@ -186,6 +187,22 @@ class Context:
                 table.grades[iri][place] = _GRADES[grade]
                 table.reasons[iri][place] = reasons
             return table
+
+    def types(self, asker: Person) -> dict[str, int]:
+        """The types (IRIs) of the entities that ``asker`` may read, and how many there are of each."""
+        reached = reach(asker, "entity.read")
+        if reached is None:
+            return {}
+        with self._database.reader() as db:
+            return count_types(db, reached, self._now())
+
+    def inventory(self, asker: Person, kind: str | None = None) -> Inventory:
+        """What is told of the entities that ``asker`` may read, as far as they may know it; of type ``kind``, or of all."""
+        reached = reach(asker, "entity.read")
+        if reached is None:
+            return Inventory()
+        with self._database.reader() as db:
+            return take_inventory(db, reached, self._classified, self._now(), kind)
 
     def _find(self, db: Connection, reached: Reach, query: EntityQuery, count: bool) -> Found:
         question = compile_query(query, reached, self._classified, db)
