@@ -56,6 +56,23 @@ def test_an_erasure_cut_short_is_finished_by_the_next_sweep(
     world.close()
 
 
+def test_what_people_wrote_about_the_erased_is_emptied(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    try:
+        subject = world.do(world.personal.enrol(STEWARD))
+        told = "Ông Nguyễn Văn Bình đồng ý để thành phố gọi lại."
+        world.do(world.personal.consent(STEWARD, subject, "reply", told))
+        world.phone(subject)
+        world.do(world.personal.look(STEWARD, subject, "Gọi ông Bình hỏi địa điểm"))
+        world.do(world.personal.erase(STEWARD, subject, WHY))
+        with world.database.reader() as db:
+            tables = ("personal_subject", "personal_record", "personal_consent", "personal_look", "personal_request")
+            rows = [db.execute(f"SELECT * FROM {name}").fetchall() for name in tables]  # noqa: S608 - ours
+        assert subject in str(rows) and "Bình" not in str(rows)
+    finally:
+        world.close()
+
+
 def test_a_withdrawal_cut_short_is_finished_by_the_next_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
     subject = world.agreed()

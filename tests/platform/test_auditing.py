@@ -16,6 +16,7 @@ from dothi.model.problem import Problem
 from dothi.platform import auditing
 from dothi.platform.auditing import Auditing, Sought
 from dothi.store.audit import Act, Fault, Row, verify, walk
+from dothi.store.backup import backup, restore
 from dothi.store.checkpoints import beside, checkpoints
 from dothi.store.connection import Unavailable
 from dothi.store.database import Database, migrate
@@ -127,6 +128,22 @@ def test_a_log_that_lost_signed_rows_says_so_for_ever(tmp_path: Path) -> None:
         city.act(Act("an", "sql.ask", ""))
         asyncio.run(again.checkpoint())
         assert len(city.rows()) == 13, "it is told once"
+
+
+def test_an_older_backup_is_not_taken_for_the_whole_log(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with world(home) as city:
+        city.act(Act("p-an", "sql.ask", ""))
+        asyncio.run(city.auditing.checkpoint())
+        backup(city.database, tmp_path / "old.tar.gz")
+        city.act(*(Act("p-an", "sql.ask", "") for _ in range(3)))
+        asyncio.run(city.auditing.checkpoint())
+    restore(tmp_path / "old.tar.gz", home, "hanoi", overwrite=True)
+    with world(home) as city:
+        asyncio.run(city.auditing.checkpoint())
+        assert [(row.action, row.thing) for row in city.rows()][1:] == [("audit.break", "2-4")]
+        with city.database.reader() as reader:
+            assert verify(reader, beside(city.database.folder)).faults == (Fault("lost", 2, 4),)
 
 
 def test_a_clock_set_back_does_not_put_off_the_signing(tmp_path: Path) -> None:

@@ -292,7 +292,8 @@ class Personal(Subjects):
                 "UPDATE personal_record SET token = NULL, ended_at = coalesce(ended_at, ?) WHERE subject = ?", (now, subject)
             )
             db.execute(
-                "UPDATE personal_consent SET withdrawn_at = coalesce(withdrawn_at, ?) WHERE subject = ?", (now, subject)
+                "UPDATE personal_consent SET words = '', withdrawn_at = coalesce(withdrawn_at, ?) WHERE subject = ?",
+                (now, subject),
             )
             db.execute("UPDATE personal_look SET reason = '' WHERE subject = ?", (subject,))
             db.execute(
