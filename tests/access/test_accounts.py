@@ -348,6 +348,8 @@ def test_an_account_has_so_many_sessions_and_the_one_seen_longest_ago_makes_room
             world.clock.advance(timedelta(minutes=2))
             cookies.append(await world.accounts.open_session(account, strong=False, **FROM))
             assert await world.accounts.session_person(cookies[0]), "what is in use stays"
+        closed = [one for one in world.acts() if one[:2] == (account, "session.close")]
+        assert len(closed) == 4, "each in the log, that of the first link too"
         for _ in range(2):
             lasting = [await world.accounts.session_person(one) is not None for one in cookies]
             assert lasting == [True] + [False] * 3 + [True] * (MOST_SESSIONS - 1)

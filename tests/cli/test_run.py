@@ -1,5 +1,8 @@
 """``dothi run`` as a process: it says where it is, survives a kill, and stops when told."""
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -29,3 +32,17 @@ def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens
         said = city.log.read_text(encoding="utf-8")
         assert "Traceback" not in said
         assert said.count(FIRST) == 1, "once, not at every start"
+
+
+def test_a_city_takes_as_many_connections_as_the_system_lets_it() -> None:
+    asked = """
+import resource
+from dothi.cli.run import _allow_connections
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+_allow_connections()
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+    soft, hard = map(int, told.stdout.split())
+    assert soft == (min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536)

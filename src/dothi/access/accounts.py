@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -126,7 +126,7 @@ class Accounts(Admitting):
 
             act = Act(account.id, "session.open", account.id, "done", correlation, "with a second factor", address)
             try:
-                await self._run(SYSTEM, work, [act])
+                await self._run(SYSTEM, work, [act, *_made_room(account.id, ended, correlation)])
             except _NotSpent:
                 raise await self._refuse(account, address, correlation) from None
             self._begun(session, ended)
@@ -152,7 +152,8 @@ class Accounts(Admitting):
         how = "with a second factor" if strong else "with one factor"
         act = Act(account_id, "session.open", account_id, "done", correlation, how, address)
         ended = self._too_many(account_id)
-        await self._run(SYSTEM, lambda connection: self._begin(connection, session, ended), [act])
+        acts = [act, *_made_room(account_id, ended, correlation)]
+        await self._run(SYSTEM, lambda connection: self._begin(connection, session, ended), acts)
         self._begun(session, ended)
         return cookie
 
@@ -327,6 +328,11 @@ class Accounts(Admitting):
 
     def _mac(self, told: str) -> str:
         return hmac.new(self.secret, b"second factor:" + told.encode(), sha256).hexdigest()
+
+
+def _made_room(account_id: str, ended: Sequence[str], correlation: str) -> list[Act]:
+    detail = f"{len(ended)} seen the longest ago"
+    return [Act(account_id, "session.close", account_id, "done", correlation, detail)] if ended else []
 
 
 class _NotSpent(Exception):  # noqa: N818 - not an error: a code that opens nothing

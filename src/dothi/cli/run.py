@@ -1,6 +1,7 @@
 """``dothi run``: the city until somebody stops it."""
 
 import asyncio
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 _LOOK_EVERY = 0.2
+_ENOUGH_FILES = 65_536
 
 
 def run() -> None:
@@ -33,8 +35,17 @@ def serve_city(settings: Settings) -> None:
     from dothi.platform.logs import configure
 
     configure(settings.log_level)
+    _allow_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings))
+
+
+def _allow_connections() -> None:
+    """Each connection is an open file: take what the system would give, where it gives little (1,024) unasked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _run(settings: Settings) -> None:
