@@ -45,6 +45,7 @@ from dothi.cities.pack import read_pack
 from dothi.cities.units import read_country
 from dothi.data.context import Context
 from dothi.data.dispatch import Dispatcher
+from dothi.data.evolution import Evolution
 from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
@@ -168,6 +169,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
         writer = Writer(database, locate=partial(_ward_code, city), sealed_only=SealedOnly(types.values()))
         stack.callback(writer.close)
+        writer.on_edit(Evolution(writer.index).note)
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types.values(), writer)
         stack.push_async_callback(questions.close)
         if isinstance(clock, ReplayClock):

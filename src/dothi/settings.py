@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         description="Origins (scheme://host:port), comma-separated, in networks of the city's own that subscriptions may "
         "notify; others only where their address is public.",
     )
+    temporal_page: int = Field(
+        10_000, ge=10, le=1_000_000, description="Instances in one answer of NGSI-LD's temporal doors; more come in pages."
+    )
     sectors: str = Field("", description="Comma-separated sectors to run; empty runs all that are installed.")
     disk_floor: float = Field(0.05, ge=0, lt=1, description="Share of free disk at which the city stops accepting.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

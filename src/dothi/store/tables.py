@@ -387,3 +387,17 @@ jsonld_context = sa.Table(
     sa.Column("body", TEXT, nullable=False),
     sa.Column("created_at", BIG, nullable=False),
 )
+
+# What readings cannot hold of how entities changed (``data/evolution.py``): ``kind`` is one of its ``Kind``. Ids and names
+# stand as they are: a row is whole without any other. The dataset "" is the default instance, the attribute "" the entity.
+evolution = sa.Table(
+    "evolution",
+    METADATA,
+    sa.Column("entity", TEXT, primary_key=True),
+    sa.Column("attribute", TEXT, primary_key=True),
+    sa.Column("dataset", TEXT, primary_key=True),
+    sa.Column("at", BIG, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("body", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)

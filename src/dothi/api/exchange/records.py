@@ -55,6 +55,8 @@ RECORDS = (
     Record(tables.retention, ("dataset",)),
     Record(tables.saved_query, ("id",), ("display",), given=("id",)),
     Record(tables.jsonld_context, ("id",), ("body",)),
+    # What an entity was may be all that it is, hidden attributes too.
+    Record(tables.evolution, ("entity", "attribute", "dataset", "at", "kind"), ("body",), clearance=Clearance.RESTRICTED),
     # What went into a run may be all that the city itself reads.
     Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs"), clearance=Clearance.RESTRICTED),
     Record(tables.audit_checkpoint, ("seq",), clearance=Clearance.RESTRICTED),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dothi.api.ngsild.context_store import ContextStore
 from dothi.api.ngsild.contexts import Contexts
+from dothi.data.evolving import Evolutions
 from dothi.model.schema import EntityType
 from dothi.platform.platform import Platform
 
@@ -15,13 +16,15 @@ class Broker:
 
     platform: Platform
     contexts: Contexts
+    evolutions: Evolutions
 
 
 def open_broker(platform: Platform) -> Broker:
     """The broker of a running city. Raises Problem for a map of contexts that cannot be read."""
     settings = platform.settings
     store = ContextStore(platform.database, platform.writer, platform.clock, settings.contexts, settings.context_hosts)
-    return Broker(platform, Contexts(store, city_names(platform.types)))
+    evolutions = Evolutions(platform.database, list(platform.types.values()))
+    return Broker(platform, Contexts(store, city_names(platform.types)), evolutions)
 
 
 def city_names(types: Mapping[str, EntityType]) -> dict[str, str]:

@@ -165,13 +165,13 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
     else:
         shown = joined(asked.person, context, found.entities, asked.context, shape, join)
     headers = {"NGSILD-Results-Count": str(found.total)} if count else {}
-    if pages and (links := _links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):
+    if pages and (links := page_links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):
         headers["Link"] = links
     body: Any = collected(shown) if shape.geojson else shown
     return Answer(body=body, headers=headers)
 
 
-def _links(path: str, params: Mapping[str, str], query: EntityQuery, more: bool) -> str:
+def page_links(path: str, params: Mapping[str, str], query: EntityQuery, more: bool) -> str:
     """The Link header that leads to the pages before and after (clause 6.3.10)."""
     if query.limit == 0:
         return ""

@@ -1,0 +1,241 @@
+"""How entities changed over time, as NGSI-LD asks for it: who is meant, their readings, and what is kept beside those."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dothi.access.policy import Person, Reach, reach
+from dothi.data.classified import OF_ENTITY, Classified
+from dothi.data.document import read_document
+from dothi.data.evolution import Mark, marks_of
+from dothi.data.evolved import BEGINNING, Column, Evolved, Row, Window, put_kept, put_readings, standing
+from dothi.data.past import Past, Wanted, schema
+from dothi.data.past import marks_of as sealing_of
+from dothi.data.predicate import And, OfType, Or, Predicate
+from dothi.data.question import EntityQuery
+from dothi.data.subjects import SeriesOf, Subject, marks, pieces, series_of
+from dothi.data.trail import EVER, STANDS, TIMES, head_before, span_of
+from dothi.model.clock import from_micros
+from dothi.model.problem import Problem
+from dothi.model.schema import EntityType
+from dothi.store.connection import Connection
+from dothi.store.database import Database
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_INSTANCES = 2_000_000
+"""Instances that one question may look at."""
+
+_FEW = 24  # series that are walked one by one; of more, everything in the stretch is read
+_CHUNK = 200  # entities looked at together
+_COLUMNS = ("number", "other", "grade", "reasons", "origin", "received_at")
+_WALK = f"""
+WITH RECURSIVE {TIMES}
+SELECT r.observed_at, r.number, r.other, r.grade, r.reasons, r.origin, r.received_at
+FROM times JOIN reading r ON r.observed_at = times.at AND r.series_id = ?
+WHERE {STANDS}
+"""  # noqa: S608 - constants only
+_ENTITIES = (
+    "SELECT e.num, e.id, n.iri, e.more_types, e.scopes, e.ward, e.clearance, e.owner, e.created_at, e.modified_at, "
+    "e.deleted_at, e.doc FROM entity e JOIN name n ON n.id = e.type WHERE "
+)
+_OF_TYPES = (
+    "(e.type IN (SELECT id FROM name WHERE iri IN ({0})) OR e.num IN (SELECT f.entity FROM further_type f "
+    "JOIN name m ON m.id = f.type WHERE m.iri IN ({0})))"
+)
+
+
+class Evolutions:
+    """Answers what was, to whoever may know it (``history.read``); entities that were deleted have a past too."""
+
+    def __init__(self, database: Database, types: Sequence[EntityType]) -> None:
+        self._database, self._past, self._classified = database, Past(database), Classified(types)
+
+    def of(
+        self,
+        person: Person,
+        urn: str,
+        window: Window,
+        attributes: Sequence[str] | None = None,
+        *,
+        action: str = "history.read",
+    ) -> Evolved | None:
+        """One entity over time; None if there never was one, or none to which ``person`` may do ``action``.
+
+        ``attributes`` None is all. Raises Problem 403 for more instances than MOST_INSTANCES.
+        """
+        return next(self.find(person, EntityQuery(ids=(urn,)), window, attributes, action=action), None)
+
+    def find(
+        self,
+        person: Person,
+        query: EntityQuery,
+        window: Window,
+        attributes: Sequence[str] | None = None,
+        *,
+        action: str = "history.read",
+    ) -> Iterator[Evolved]:
+        """The entities that ``query`` may mean by ids and types, in the order in which they were first made, over time.
+
+        Its other conditions are the caller's. Raises Problem 403 for more instances than MOST_INSTANCES.
+        """
+        reached = reach(person, action)
+        if reached is None:
+            return
+        with self._database.reader() as db:
+            wanted = self._entities(db, reached, query)
+            looked_at = 0
+            for start in range(0, len(wanted), _CHUNK):
+                rows = self._rows(db, reached, wanted[start : start + _CHUNK])
+                self._fill(db, rows, window, attributes, looked_at)
+                for row in rows:
+                    looked_at += row.evolved.size
+                    yield row.evolved
+
+    def columns(
+        self, person: Person, query: EntityQuery, window: Window, attributes: Sequence[str] | None = None
+    ) -> Iterator[tuple[Evolved, list[Column]]]:
+        """``find`` for questions that go by observation and want figures: readings as columns. Raises as it."""
+        reached = reach(person, "history.read")
+        if reached is None:
+            return
+        with self._database.reader() as db:
+            wanted, looked_at = self._entities(db, reached, query), 0
+            for start in range(0, len(wanted), _CHUNK):
+                rows = {row.evolved.num: row for row in self._rows(db, reached, wanted[start : start + _CHUNK])}
+                series = series_of(db, [_subject(row) for row in rows.values()], attributes, all_datasets=True)
+                found: dict[int, list[Column]] = {}
+                for one, frame in self._readings(db, series, window):
+                    looked_at += len(frame)
+                    _bear(looked_at)
+                    if len(frame):
+                        now = standing(rows[one.num], one)
+                        kind = now["k"] if now is not None and "k" in now else "Property"
+                        found.setdefault(one.num, []).append(Column(one.attribute, one.dataset, kind, frame))
+                for num, row in rows.items():
+                    yield row.evolved, found.get(num, [])
+
+    def _entities(self, db: Connection, reached: Reach, query: EntityQuery) -> list[int]:
+        condition, values = reached.where(**OF_ENTITY)
+        text = f"SELECT e.num FROM entity e WHERE {condition}"  # noqa: S608 - placeholders only
+        types = set(query.types) or (None if query.which is None else _types(query.which))
+        if types is not None:
+            among = sorted(types)
+            text += f" AND {_OF_TYPES.format(marks(among) or 'NULL')}"
+            values += [*among, *among]
+        if not query.ids:
+            return [num for (num,) in db.execute(f"{text} ORDER BY e.num", values)]
+        found = []
+        for some in pieces(query.ids):
+            found += [num for (num,) in db.execute(f"{text} AND e.id IN ({marks(some)})", [*values, *some])]
+        return sorted(found)
+
+    def _rows(self, db: Connection, reached: Reach, nums: Sequence[int]) -> list[Row]:
+        hides = self._classified.hides(reached)
+        rows = []
+        for some in pieces(nums):
+            query = f"{_ENTITIES}e.num IN ({marks(some)}) ORDER BY e.num"
+            for num, urn, kind, more, scopes, ward, clearance, owner, created, modified, deleted, text in db.execute(
+                query, some
+            ):
+                hidden = hides(kind, clearance, ward, owner) if hides else frozenset()
+                told = tuple(msgspec.json.decode(more)) if more else ()
+                ended = None if deleted is None else from_micros(deleted)
+                evolved = Evolved(num, urn, kind, told, from_micros(created), from_micros(modified), ended)
+                document = {iri: one for iri, one in read_document(text).items() if iri not in hidden}
+                listed = msgspec.json.decode(scopes) if scopes else []
+                rows.append(Row(evolved, document, listed, hidden, (ward, clearance, owner)))
+        return rows
+
+    def _fill(
+        self, db: Connection, rows: list[Row], window: Window, attributes: Sequence[str] | None, looked_at: int
+    ) -> None:
+        by_num = {row.evolved.num: row for row in rows}
+        kept: dict[str, dict[tuple[str, str | None], list[Mark]]] = {}
+        for mark in marks_of(db, [row.evolved.id for row in rows], attributes):
+            kept.setdefault(mark.entity, {}).setdefault((mark.attribute, mark.dataset), []).append(mark)
+        chosen = [_subject(row) for row in rows]
+        series = series_of(db, chosen, attributes, all_datasets=True)
+        for one, readings in self._readings(db, series, window):
+            row = by_num[one.num]
+            looked_at += len(readings)
+            if looked_at > MOST_INSTANCES:
+                raise Problem(
+                    403,
+                    "too-complex",
+                    "This asks for too much of the past at once.",
+                    "Ask for a shorter time or fewer things.",
+                )
+            put_readings(row, one, readings, kept.get(row.evolved.id, {}).get((one.attribute, one.dataset), ()), window)
+        for row in rows:
+            put_kept(row, kept.get(row.evolved.id, {}), window, None if attributes is None else frozenset(attributes))
+            for instances in row.evolved.instances.values():
+                instances.sort(key=lambda one: (one.attribute.dataset_id or "", one.at))
+
+    def _readings(self, db: Connection, series: list[SeriesOf], window: Window) -> "Iterator[tuple[SeriesOf, pl.DataFrame]]":
+        """The readings of each series in the window, or all of them where it does not go by observation; oldest first."""
+        if window.by == "deletedAt" or not series:
+            return
+        first, last = (window.first, window.last) if window.by == "observedAt" else (BEGINNING, EVER)
+        if len(series) <= _FEW:
+            for one in series:
+                yield one, self._walk(db, one.id, first, last)
+            return
+        import polars as pl
+
+        numbers = {one.id: one for one in series}
+        wanted = Wanted(
+            first, last, EVER, None, tuple(numbers), tuple(self._database.lake.types_of(tuple(numbers))), _COLUMNS
+        )
+        frames, size = [], 0
+        for frame in self._past.pieces(wanted):
+            frames.append(frame.filter(pl.col("series").is_in(list(numbers))))
+            size += len(frames[-1])
+            _bear(size)
+        if frames:
+            whole = pl.concat(frames).sort("series", "observed_at")
+            for part in whole.partition_by("series"):
+                yield numbers[part["series"][0]], part.select("observed_at", *_COLUMNS)
+
+    def _walk(self, db: Connection, series: int, first: int, last: int) -> "pl.DataFrame":
+        import polars as pl
+
+        border = sealing_of(db).recent_from
+        frames = []
+        if last > border:
+            span = span_of(head_before(db, series, last), series, max(first, border), last)
+            rows = db.execute(_WALK, (*span, series, EVER, EVER)).fetchall()
+            kinds = {name: schema()[name] for name in ("observed_at", *_COLUMNS)}
+            frames.append(pl.DataFrame(rows, schema=kinds, orient="row"))
+        for frame in self._past.backwards(db, series, first, last):
+            frames.append(frame.select("observed_at", *_COLUMNS))
+            _bear(sum(map(len, frames)))
+        return pl.concat(frames).sort("observed_at")
+
+
+def _bear(size: int) -> None:
+    if size > MOST_INSTANCES:
+        raise Problem(
+            403, "too-complex", "This asks for too much of the past at once.", "Ask for a shorter time or fewer things."
+        )
+
+
+def _types(predicate: Predicate) -> set[str] | None:
+    """Types of which one is needed to meet ``predicate``; None if it can be met by any."""
+    match predicate:
+        case OfType(kind):
+            return {kind}
+        case And(parts):
+            known = [found for one in parts if (found := _types(one)) is not None]
+            return min(known, key=len) if known else None
+        case Or(parts):
+            all_of = [_types(one) for one in parts]
+            return None if any(found is None for found in all_of) else {kind for found in all_of for kind in found or ()}
+    return None
+
+
+def _subject(row: Row) -> Subject:
+    one = row.evolved
+    return Subject(one.num, one.id, one.type, row.place[0], None, row.hidden)
