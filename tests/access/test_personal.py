@@ -240,6 +240,16 @@ def test_nothing_of_a_refused_seal_stays(small: World) -> None:
         assert keys.execute("SELECT count(*) FROM key").fetchone()[0] == 0
 
 
+def test_what_json_would_lose_is_not_sealed(small: World) -> None:
+    subject = small.agreed()
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (float("inf"), [1.0, {"a": (float("nan"),)}], "\ud800", object(), deep):
+        assert refused(lambda value=value: small.phone(subject, value)) == 400  # type: ignore[misc]
+    assert small.do(small.personal.look(STEWARD, subject, WHY)) == []
+
+
 def test_the_audit_log_knows_ids_only(small: World) -> None:
     subject = small.agreed()
     small.phone(subject)

@@ -1,6 +1,7 @@
 """Personal data of a city: sealed under a key of its own, opened only with a reason, forgotten by destroying the key."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -229,7 +230,7 @@ class Personal(Subjects):
         correlation: str,
     ) -> Sealed:
         try:
-            size = len(msgspec.json.encode(value))
+            size = len(msgspec.json.encode(_finite(value)))
         except (TypeError, ValueError, RecursionError) as error:
             raise bad_request("This value cannot be kept.", "Send what JSON can carry: text, numbers, lists.") from error
         if size > MOST_BYTES:
@@ -321,6 +322,15 @@ class Personal(Subjects):
 
         act = Act(person.id, "personal.look", subject, correlation=correlation, detail=", ".join(told), why=why)
         await self._writer.run(person, now, work, [act], action=action_of("personal.look", own))
+
+
+def _finite(value: Any) -> Any:
+    """``value`` itself. Raises ValueError if it holds a number without an end, which JSON would keep as nothing at all."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number without an end")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        _finite(inner)
+    return value
 
 
 def _free(basis: str) -> None:
