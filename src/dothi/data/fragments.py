@@ -79,7 +79,7 @@ def _merge(done: Turned, change: EntityChange, at: int) -> None:
 
 
 def _append(done: Turned, change: EntityChange, at: int) -> None:
-    """Clause 5.6.3, with overwriting."""
+    """Clauses 5.6.3 and 5.6.9, with overwriting: null takes away (5.5.8)."""
     _append_with(done, change, at, overwrite=True)
 
 
@@ -92,6 +92,9 @@ def _append_with(done: Turned, change: EntityChange, at: int, *, overwrite: bool
     entity = change.entity
     for iri, instances in entity.attributes.items():
         for attribute in instances:
+            if overwrite and is_null(attribute):
+                take(done, iri, attribute.dataset_id)
+                continue
             demand_whole(attribute)
             before = find(done.document.get(iri, ()), attribute.dataset_id)
             if overwrite or not is_there(before):

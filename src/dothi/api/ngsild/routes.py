@@ -3,12 +3,12 @@
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import Page
-from dothi.api.ngsild import context_doors, discovery, query, retrieve
+from dothi.api.ngsild import attributes, batch, context_doors, discovery, provision, purge, query, retrieve
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import ROOT, Doors
 from dothi.api.ngsild.subscriptions import doors as subscriptions
 
-_PARTS = (subscriptions, retrieve, query, discovery, context_doors)
+_PARTS = (subscriptions, retrieve, query, discovery, provision, attributes, batch, purge, context_doors)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:

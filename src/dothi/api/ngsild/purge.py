@@ -1,0 +1,85 @@
+"""Purging entities: deleting all that a query selects, or some of their attributes (ETSI GS CIM 009, clause 5.6.21)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
+
+from dothi.access.policy import Person
+from dothi.api.ngsild.asking import MOST, QUERY_PARAMETERS, read_query
+from dothi.api.ngsild.batch import result
+from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.door import Answer, Asked, door
+from dothi.api.ngsild.negotiation import listed
+from dothi.data.batch import EntityChange, EntityKind, Outcome
+from dothi.data.context import Context
+from dothi.data.instances import SCOPE
+from dothi.data.predicate import paths
+from dothi.data.question import EntityQuery
+from dothi.model.entity import Attribute, Entity
+from dothi.model.problem import bad_request
+
+_AT_ONCE = 1_000  # entities in one call of the writer
+_PARAMETERS = (
+    QUERY_PARAMETERS - {"limit", "offset", "count", "join", "joinLevel", "orderBy", "orderFrom", "collation", "pick"}
+) | {"keep", "drop"}
+
+
+def routes(broker: Broker) -> list[BaseRoute]:
+    """``DELETE /entities``."""
+    return [door(broker, "entities", purge, action="entity.write", method="DELETE", params=frozenset(_PARAMETERS))]
+
+
+async def purge(asked: Asked) -> Answer:
+    """Delete the entities that a query selects, or attributes of them (clause 5.6.21)."""
+    query = _query(asked)
+    kind, attributes = _what(asked)
+    platform = asked.broker.platform
+    outcomes: list[Outcome] = []
+    urns = await run_in_threadpool(_selected, platform.context, asked.person, query)
+    for some in _pieces(urns):
+        changes = [EntityChange(kind, Entity(urn, "", attributes)) for urn in some]
+        made = await platform.writer.edit(asked.person, changes, at=platform.clock.now(), correlation=asked.correlation)
+        outcomes += [one for one in made if one.problem is None or one.problem.status != 404]  # gone by itself meanwhile
+    if all(one.problem is None for one in outcomes):
+        return Answer(204)
+    return Answer(207, result(outcomes), named=False)
+
+
+def _query(asked: Asked) -> EntityQuery:
+    """What is selected. Raises Problem 400 for a query that is too wide or that leads to linked entities."""
+    params = asked.query
+    if any("{" in params.get(name, "") for name in ("attrs", "keep", "drop")):
+        raise bad_request("Linked entities cannot be purged along.", "Name attributes of the entities themselves.")
+    query = read_query(params, asked.context)
+    if any(path.hops for path in paths(query.where)):
+        raise bad_request("A purge does not ask linked entities.", "Ask for attributes of the entities themselves.")
+    return replace(query, limit=MOST, offset=0, attributes=())
+
+
+def _what(asked: Asked) -> tuple[EntityKind, dict[str, list[Attribute]]]:
+    """What is done to each: deleted, or rid of these attributes, or of all others."""
+    keep, drop = listed(asked.query.get("keep")), listed(asked.query.get("drop"))
+    if keep and drop:
+        raise bad_request("keep and drop exclude each other.", "Leave one of them out.")
+    if not keep and not drop:
+        return "delete", {}
+    names = {SCOPE if name == "scope" else asked.context.expand(name) for name in keep or drop}
+    return ("keep" if keep else "drop"), {iri: [] for iri in sorted(names)}
+
+
+def _selected(context: Context, person: Person, query: EntityQuery) -> list[str]:
+    """The ids of all that ``query`` selects and that ``person`` may know."""
+    found: list[str] = []
+    while True:
+        page = context.query(person, query)
+        found += [one.id for one in page.entities]
+        if len(page.entities) < query.limit:
+            return found
+        query = replace(query, offset=query.offset + query.limit)
+
+
+def _pieces(urns: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(urns), _AT_ONCE):
+        yield urns[start : start + _AT_ONCE]
