@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
+import pytest
 
 SCRIPT = """
 import structlog
@@ -27,3 +29,12 @@ def test_a_failure_is_one_short_line_without_the_values_it_had_in_hand() -> None
     assert (raised["exc_type"], raised["exc_value"]) == ("OSError", "no space left")
     assert [frame["name"] for frame in raised["frames"]] == ["<module>", "sign_in"]
     assert b"mat-khau" not in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT + 'print("went on")'], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert done.stdout == b"went on\n"

@@ -14,6 +14,7 @@ from visitor_world import PASSWORD, Visitor, newcomer
 from dothi.access.demo import DEMO_ROLES
 from dothi.access.grants import Granted
 from dothi.access.sessions import COOKIE
+from dothi.store.connection import Unavailable
 from dothi.testing.city import RunningCity, running_city
 from dothi.testing.people import insider
 from dothi.web.visitors import local_path
@@ -201,6 +202,20 @@ def test_a_new_password_ends_the_other_sessions(city: RunningCity) -> None:
         assert elsewhere.get("/account").status_code == 200
         assert _place(visitor.send_form("/account", "/account/sessions/end")) == "/account?done=ended"
         assert _place(elsewhere.get("/account")).startswith("/sign-in")
+
+
+def test_who_leaves_a_desk_leaves_it_also_while_nothing_can_be_written(
+    city: RunningCity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise Unavailable("disk is full")
+
+    with Visitor(city, city.session("leader")) as visitor:
+        token = visitor.get("/account").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+        monkeypatch.setattr(city.platform.accounts, "end_sessions", full)
+        answer = visitor.post("/sign-out", data={"csrf_token": token})
+        assert _place(answer) == "/sign-in?done=out"
+        assert f"{COOKIE}=;" in answer.headers["set-cookie"]
 
 
 def test_people_begin_at_a_page_of_theirs(city: RunningCity) -> None:

@@ -1,5 +1,6 @@
 """Coming in and going out: by password and second step, passkey, one-time link, or as one of the demo people."""
 
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -16,6 +17,7 @@ from dothi.access.sessions import Signed, cookie_header
 from dothi.model.problem import Problem, not_found
 from dothi.platform.auditing import reads_all
 from dothi.platform.platform import Platform
+from dothi.store.connection import Unavailable
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.web.visitors import NO_STORE, json_of, json_response, local_path, site_of
@@ -116,10 +118,11 @@ class SignIn:
         return went
 
     async def leave(self, request: Request) -> Response:
-        """Sign out: the session ends here and on the server."""
+        """Sign out: the session ends here and on the server; here at least, if the server cannot write it down."""
         signed = signed_of(request)
         if signed is not None:
-            await self.accounts.sign_out(signed, correlation=request.state.correlation)
+            with suppress(Unavailable):
+                await self.accounts.sign_out(signed, correlation=request.state.correlation)
         response = RedirectResponse("/sign-in?done=out", 303, headers=NO_STORE)
         _set_cookie(request, response, "")
         return response
