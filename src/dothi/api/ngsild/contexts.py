@@ -117,6 +117,7 @@ class Contexts:
         self._inline: dict[str, TermMap] = {}
         self._weight = 0
         self.core = TermMap(Definitions(), CORE_URL, CORE_URL)
+        self.own = frozenset(names.values())
         self.city_document = {"@context": [dict(names), CORE_URL]}
         self.city = TermMap(Definitions(terms=dict(names)), CITY_PATH, CITY_PATH)
 

@@ -1,7 +1,7 @@
 """How an NGSI-LD door comes to be: what every operation of the standard has in common is done here, once."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from dothi.api.ngsild.contexts import RELATION, TermMap, absolute, link_header
 from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, Body, check_parameters, media_type, read_json, sent_type
 from dothi.api.ngsild.not_here import not_here
 from dothi.api.ngsild.problems import invalid_request, ngsild_problem
+from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request
 
 ROOT = "/ngsi-ld/v1/"
@@ -49,6 +50,17 @@ class Asked:
     sent: str = JSON
     broker: Broker = field(kw_only=True)
 
+    def words_for(self, entities: Iterable[Entity]) -> TermMap:
+        """The context whose names an answer about ``entities`` has: the one asked with.
+
+        Who named none is answered in the core context's, as the standard wants it, unless something of the city's own is
+        among them: its short names are explained by the city's context alone.
+        """
+        contexts = self.broker.contexts
+        if self.context is contexts.city and not any(_is_own(one, contexts.own) for one in entities):
+            return contexts.core
+        return self.context
+
     async def words_of(self, member: Any) -> tuple[TermMap, Any]:
         """The context of one member of a list that was sent, and the member without it.
 
@@ -61,14 +73,19 @@ class Asked:
 class Answer:
     """What a door answers; ``body`` is plain JSON values (times may be aware datetimes), or None for none.
 
-    ``named`` says that the body holds names that its @context explains: the context goes into JSON-LD and GeoJSON, and
-    beside JSON as a Link (clause 6.3.5).
+    ``named`` says that the body holds names that a @context explains (``context``, or else the one asked with): it goes into
+    JSON-LD and GeoJSON, and beside JSON as a Link (clause 6.3.5).
     """
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     named: bool = True
+    context: TermMap | None = None
+
+
+def _is_own(entity: Entity, own: frozenset[str]) -> bool:
+    return entity.type in own or not own.isdisjoint(entity.attributes) or not own.isdisjoint(entity.more_types)
 
 
 Handle = Callable[[Asked], Answer | Awaitable[Answer]]
@@ -197,14 +214,15 @@ def _write(asked: Asked, answer: Answer, echo: Mapping[str, str]) -> Response:
     media = asked.media
     if answer.named:
         # GeoJSON carries its context unless the client would rather have it beside (Prefer: body=json).
+        context = answer.context or asked.context
         inside = media == LD_JSON or (media == GEO_JSON and "body=json" not in _preferred(asked.request))
         if inside:
-            named = absolute(asked.context.document, _base(asked.request.scope))
+            named = absolute(context.document, _base(asked.request.scope))
             for one in body if isinstance(body, list) else (body,):
                 one["@context"] = named
         else:
             pages = f", {headers['Link']}" if "Link" in headers else ""
-            headers["Link"] = _link(asked.context.link, _base(asked.request.scope)) + pages
+            headers["Link"] = _link(context.link, _base(asked.request.scope)) + pages
     return Response(msgspec.json.encode(body), answer.status, headers, media_type=media)
 
 

@@ -159,16 +159,17 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
     if attributes is not None and shape.geojson:
         attributes = (*attributes, shape.geometry)
     found = context.query(asked.person, replace(query, attributes=attributes), count=count)
+    terms = asked.words_for(found.entities)
     if join is None:
-        show = shaper(asked.context, shape)
+        show = shaper(terms, shape)
         shown = [show(one) for one in found.entities]
     else:
-        shown = joined(asked.person, context, found.entities, asked.context, shape, join)
+        shown = joined(asked.person, context, found.entities, terms, shape, join)
     headers = {"NGSILD-Results-Count": str(found.total)} if count else {}
     if pages and (links := page_links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):
         headers["Link"] = links
     body: Any = collected(shown) if shape.geojson else shown
-    return Answer(body=body, headers=headers)
+    return Answer(body=body, headers=headers, context=terms)
 
 
 def page_links(path: str, params: Mapping[str, str], query: EntityQuery, more: bool) -> str:

@@ -9,23 +9,19 @@ from functools import lru_cache
 from typing import Any
 
 from dothi.api.encoding import GRADES, ORIGINS, reasons_of
-from dothi.api.ngsild.bundled import CORE_URL as CORE_CONTEXT
 from dothi.api.ngsild.checks import is_geometry
 from dothi.api.ngsild.contexts import TermMap
 from dothi.api.ngsild.languages import served
 from dothi.api.ngsild.projection import Projection
-from dothi.api.ngsild.reading import VALUE_KEYS as VALUE_KEYS
-from dothi.api.ngsild.reading import is_instances
+from dothi.api.ngsild.reading import VALUE_KEYS, is_instances
 from dothi.api.ngsild.shape import Shape
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
 
-__all__ = ["CORE_CONTEXT", "VALUE_KEYS", "Shown", "collected", "instance_shaper", "shaper"]
-
 Shown = dict[str, Any]
 _TERM = "urn:dothi:term:"
 _GRADE, _ORIGIN, _REASONS = _TERM + "grade", _TERM + "origin", _TERM + "reasons"
-_BARE_KEYS = {"Property": "value", "GeoProperty": "value"}
+_EXACT = 2.0**53  # beyond it floats are no longer every whole number
 
 
 @lru_cache(maxsize=512)
@@ -90,7 +86,7 @@ def _full(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
         return one_of(instances[0]) if len(instances) == 1 else [one_of(one, alone=False) for one in instances]
 
     def one_of(one: Attribute, *, alone: bool = True) -> Any:
-        kind, value = one.kind, one.value
+        kind, value = one.kind, _number(one)
         key = VALUE_KEYS[kind]
         language = None
         if kind == "LanguageProperty" and languages and isinstance(value, dict):
@@ -135,6 +131,14 @@ def _full(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
     return instances_of
 
 
+def _number(one: Attribute) -> Any:
+    """The value; a reading's, which is kept as a float, without the fraction that it has not."""
+    value = one.value
+    if type(value) is float and one.observed_at is not None and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
+
+
 def _plain(kind: str, value: Any) -> bool:
     """Whether a value alone says in concise form what kind of attribute it is of."""
     if kind == "GeoProperty":
@@ -154,7 +158,7 @@ def _simple(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
         return {"dataset": {one.dataset_id or "@none": value_of(one) for one in instances}}
 
     def value_of(one: Attribute) -> Any:
-        kind, value = one.kind, one.value
+        kind, value = one.kind, _number(one)
         if kind == "LanguageProperty":
             found = served(value, languages) if languages and isinstance(value, dict) else None
             return {"languageMap": value} if found is None else found[1]

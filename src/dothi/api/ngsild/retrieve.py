@@ -68,12 +68,13 @@ def routes(broker: Broker) -> list[BaseRoute]:
         if entity is None or not _is_one_of(entity, asked):
             raise not_found("entity", urn)
         check_shown(entity, shape, asked)
+        terms = asked.words_for((entity,))
         if join is None:
-            return Answer(body=shaper(asked.context, shape)(entity))
-        shown = await run_in_threadpool(joined, asked.person, context, [entity], asked.context, shape, join)
+            return Answer(body=shaper(terms, shape)(entity), context=terms)
+        shown = await run_in_threadpool(joined, asked.person, context, [entity], terms, shape, join)
         if len(shown) == 1:
-            return Answer(body=shown[0])
-        return Answer(body=collected(shown) if shape.geojson else shown)
+            return Answer(body=shown[0], context=terms)
+        return Answer(body=collected(shown) if shape.geojson else shown, context=terms)
 
     return [
         door(
