@@ -56,6 +56,7 @@ def opened(folder: Path, contexts: dict[str, str], *, brokers: bool = False) -> 
         "DOTHI_OPEN_DOORS": "ngsild",
         "DOTHI_CONTEXTS": str(listed),
         "DOTHI_CONTEXT_HOSTS": _HOST,
+        "DOTHI_TEMPORAL_PAGE": "30",  # it looks at pages of entities with 40 instances
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")} | ours
     with ExitStack() as stack:
