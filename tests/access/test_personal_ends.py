@@ -1,13 +1,15 @@
 """What was ended stays ended: after a kill between two steps, and after an older backup is put back."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from personal_world import AUDITOR, STEWARD, WHY, WORDS, World
+from personal_world import AUDITOR, NOW, STEWARD, WHY, WORDS, World
 
 from dothi.access.personal import reading
 from dothi.access.personal.keys import FILE
+from dothi.access.personal.service import Personal
 from dothi.model.problem import Problem
 from dothi.store.backup import backup, restore
 
@@ -54,6 +56,31 @@ def test_an_erasure_cut_short_is_finished_by_the_next_sweep(
     with pytest.raises(Problem, match="no longer be read"):
         world.do(world.personal.consent(STEWARD, subject, "reply", WORDS))
     world.close()
+
+
+def test_a_clock_set_years_ahead_destroys_nothing_for_a_day(tmp_path: Path) -> None:
+    world, seconds = World(tmp_path), [1_000.0]
+    try:
+        personal = Personal(world.database, world.writer, world.clock, tmp_path, lambda: seconds[0])
+        assert world.do(personal.believes()), "the first look knows of none before"
+        kept = world.phone(world.agreed())
+        world.clock.set(NOW + timedelta(days=3_650))
+        assert not world.do(personal.believes())
+        world.do(personal.sweep(expire=False))
+        seconds[0] += 3_600
+        assert not world.do(personal.believes())
+        world.clock.set(NOW + timedelta(hours=1))
+        assert world.do(personal.believes()), "the clock was put right"
+        assert kept.record in personal.keys.find([kept.record])
+        world.clock.set(NOW + timedelta(days=40))
+        assert not world.do(personal.believes()), "a city that stood still waits a day"
+        seconds[0] += 86_400
+        assert world.do(personal.believes())
+        world.do(personal.sweep())
+        assert personal.keys.find([kept.record]) == {}
+        personal.keys.close()
+    finally:
+        world.close()
 
 
 def test_what_people_wrote_about_the_erased_is_emptied(tmp_path: Path) -> None:

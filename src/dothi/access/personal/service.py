@@ -3,12 +3,14 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from dothi.access.personal import reading, sealing
 from dothi.access.personal.breach import Affected, affected, due
@@ -22,12 +24,17 @@ from dothi.model.problem import Problem, bad_request
 from dothi.store.audit import Act
 from dothi.store.connection import Connection, Database
 
+_log = structlog.get_logger("dothi.personal")
 SWEEP_EVERY = 600.0  # seconds between two looks for what has run out
+MOST_AHEAD = timedelta(days=2)  # of the last look: a clock further ahead was set, or the city stood still
+DOUBTED_FOR = 86_400.0  # seconds until such a clock is believed
 MOST_BYTES = 65_536  # of one value as JSON
 MOST_OWN = 100  # records that a subject may come to have by own hand
 _RECORD = (
     "INSERT INTO personal_record (id, subject, purpose, kind, token, created_by, created_at, until) VALUES (?,?,?,?,?,?,?,?)"
 )
+_LOOKED = "personal_looked"  # when it was last looked for what has run out (µs UTC)
+_LOOK = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _END = "UPDATE personal_record SET ended = ? WHERE ended = '' AND "
 _COUNT = "SELECT count(*) FROM personal_record WHERE subject = ? AND ended = ''"
 _GONE = "UPDATE personal_record SET token = NULL, ended_at = ? WHERE id = ?"
@@ -38,9 +45,11 @@ _UNFINISHED = "SELECT id FROM personal_record WHERE token IS NOT NULL AND ended 
 class Personal(Subjects):
     """The values as well: sealed, looked at, corrected, ended. The keys lie in the folder ``home``."""
 
-    def __init__(self, database: Database, writer: Writes, clock: Clock, home: Path) -> None:
+    def __init__(
+        self, database: Database, writer: Writes, clock: Clock, home: Path, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(database, writer, clock)
-        self.keys = Keys(home)
+        self.keys, self._seconds, self._doubted = Keys(home), seconds, -1.0
 
     async def withdraw(self, person: Person, subject: str, purpose: str, *, correlation: str = "") -> int:
         """Take a consent back: what was kept by it is destroyed at once. Returns how many records."""
@@ -179,16 +188,37 @@ class Personal(Subjects):
         await self._writer.run(person, self._clock.now(), lambda _: None, [act], action="personal.breach")
         return rows, told_by
 
-    async def sweep(self) -> int:
-        """Destroy what has run out, finish what a stop cut short, and forget again what an older backup brought back.
+    async def believes(self) -> bool:
+        """False while the clock is so far ahead of the last look that what it takes to be over had better not be destroyed.
+
+        Nothing brings a destroyed key back, and a clock is set wrong more easily than a law is broken by a day.
+        """
+        now = self._clock.now()
+        last = await self.read(lambda db: db.execute("SELECT value FROM meta WHERE key = ?", (_LOOKED,)).fetchone())
+        before = now if last is None else from_micros(int(last[0]))
+        if now - before > MOST_AHEAD:
+            if self._doubted < 0:
+                self._doubted = self._seconds()
+                _log.error("the clock is far ahead of the last look for what has run out", clock=str(now), last=str(before))
+            if self._seconds() - self._doubted < DOUBTED_FOR:
+                return False
+        self._doubted = -1.0
+        if last is None or abs(now - before) > timedelta(hours=1):
+            await self._writer.run(SYSTEM, now, lambda db: db.execute(_LOOK, (_LOOKED, str(to_micros(now)))))
+        return True
+
+    async def sweep(self, *, expire: bool = True) -> int:
+        """Destroy what has run out (with ``expire``), finish what a stop cut short, and forget again what an older backup
+        brought back.
 
         Returns how many records ran out.
         """
         now = self._clock.now()
+        over_at = to_micros(now) if expire else 0
         notes = await asyncio.to_thread(self.keys.notes)
 
         def due(db: Connection) -> tuple[bool, list[str]]:
-            over = db.execute("SELECT 1 FROM personal_record WHERE ended = '' AND until <= ? LIMIT 1", (to_micros(now),))
+            over = db.execute("SELECT 1 FROM personal_record WHERE ended = '' AND until <= ? LIMIT 1", (over_at,))
             states = db.execute("SELECT id, state FROM personal_subject WHERE state <> 'erased'").fetchall()
             return over.fetchone() is not None, [one for one, state in states if state == "erasing" or (one, "") in notes]
 
@@ -200,10 +230,10 @@ class Personal(Subjects):
             for subject, purpose, at in again:
                 db.execute(_TAKEN_BACK, (at, subject, purpose))
                 db.execute(f"{_END} subject = ? AND purpose = ?", ("withdrawn", subject, purpose))
-            return db.execute(f"{_END} until <= ?", ("expired", to_micros(now))).rowcount
+            return db.execute(f"{_END} until <= ?", ("expired", over_at)).rowcount
 
         (over, unfinished), again = await self.read(due), await self.read(withdrawn)
-        await asyncio.to_thread(self.keys.destroy_ended, to_micros(now))
+        await asyncio.to_thread(self.keys.destroy_ended, over_at)
         for subject in unfinished:
             await self._forget(SYSTEM, subject, "")
         acts = [Act(SYSTEM.id, "personal.expire", "personal")]
@@ -215,7 +245,7 @@ class Personal(Subjects):
         """Begin with the ``purposes`` of sectors, then sweep for as long as the city runs."""
         await self.begin_with(purposes)
         while True:
-            await self.sweep()
+            await self.sweep(expire=await self.believes())
             await asyncio.sleep(SWEEP_EVERY)
 
     async def _sealed(
