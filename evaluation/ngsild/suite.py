@@ -21,6 +21,8 @@ _NOT_NEEDED = ("robotframework-robocop",)  # the suite's own linter
 _PATIENCE = 60.0
 _MQTT_PORTS = (1883, 8085)  # written into the suite's tests
 _CONTEXTS = "resources/jsonld-contexts"
+# Seven fixtures still name the suite's own context by where it lay before.
+_FORMER = "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/ngsildTestSuiteV1.8-compound.jsonld"
 
 
 def prepare_robot(checkout: Path) -> Path:
@@ -95,7 +97,8 @@ def contexts_of(checkout: Path) -> dict[str, str]:
     variables = (checkout / "resources" / "variables.py").read_text(encoding="utf-8")
     line = next(one for one in variables.splitlines() if one.startswith("ngsild_test_suite_context"))
     base = line.split("'")[1].rpartition("/")[0]
-    return {f"{base}/{path.name}": str(path) for path in sorted((checkout / _CONTEXTS).glob("*.jsonld"))}
+    found = {f"{base}/{path.name}": str(path) for path in sorted((checkout / _CONTEXTS).glob("*.jsonld"))}
+    return found | {_FORMER: str(checkout / _CONTEXTS / line.split("'")[1].rpartition("/")[2])}
 
 
 def _broker(folder: Path, port: int) -> str:
