@@ -65,14 +65,14 @@ ACTIONS: dict[str, bool] = {
 }
 
 _PUBLIC = frozenset(action for action, public in ACTIONS.items() if public)
-_LOOK = _PUBLIC | {"operations.read", "run.read"}
+_LOOK = _PUBLIC | {"operations.read", "run.read", "retention.read"}
 _ASK = _LOOK | {"sql.ask", "sql.save"}
 
 ROLES: dict[str, Role] = {
     "administrator": Role(
         Text("Quản trị hệ thống", "Administrator"),
         _LOOK
-        | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.read", "retention.write"}
+        | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.write"}
         | {"people.read", "people.write"},
         3,
     ),
@@ -92,7 +92,7 @@ ROLES: dict[str, Role] = {
     "steward": Role(
         Text("Cán bộ quản trị dữ liệu", "Data steward"),
         _ASK
-        | {"device.read", "quarantine.read", "quarantine.write", "retention.read", "retention.write"}
+        | {"device.read", "quarantine.read", "quarantine.write", "retention.write"}
         | {"entity.write", "history.write", "subscription.read", "subscription.write", "context.write", "city.export"}
         | {"personal.read", "personal.write", "personal.look", "personal.erase"},
         3,
@@ -108,7 +108,16 @@ ROLES: dict[str, Role] = {
     ),
     "security_officer": Role(
         Text("Cán bộ an toàn thông tin", "Security officer"),
-        _PUBLIC | {"personal.read", "personal.breach", "operations.read", "metrics.read", "people.read", "audit.read"},
+        _PUBLIC
+        | {
+            "personal.read",
+            "personal.breach",
+            "operations.read",
+            "retention.read",
+            "metrics.read",
+            "people.read",
+            "audit.read",
+        },
         2,
     ),
     "device": Role(Text("Thiết bị, hệ thống gửi dữ liệu", "Device or system that sends"), frozenset({"reading.write"}), 2),
