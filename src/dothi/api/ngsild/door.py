@@ -305,6 +305,10 @@ def _nothing(request: Request) -> Response:
     parts = _parts(request.scope["path"])
     missing = not_here(parts[2]) if len(parts) > 2 else None
     if missing is not None:
+        try:
+            media_type(request.headers.get("accept", ""), False)
+        except Problem as problem:
+            missing = problem
         return ngsild_problem(request, missing, echo)
     allowed = request.scope.get("allowed")
     if not allowed:
