@@ -46,6 +46,7 @@ from dothi.cities.units import read_country
 from dothi.data.context import Context
 from dothi.data.dispatch import Dispatcher
 from dothi.data.evolution import Evolution
+from dothi.data.expiry import Expiry
 from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
@@ -302,6 +303,7 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("dispatch", lambda _: platform.dispatcher.run())
     tasks.start("sealing", sealing(platform))
     tasks.start("stored", lambda _: platform.stored.run())
+    tasks.start("expiry", lambda _: Expiry(platform.database, platform.writer, platform.clock).run())
     tasks.start("personal", lambda _: platform.personal.run(purposes_of(platform.sectors)))
     tasks.start("audit", platform.auditing.run)
     tasks.start("runs", platform.runs.run)
