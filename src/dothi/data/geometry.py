@@ -97,24 +97,15 @@ def geometry_of(value: Any) -> BaseGeometry | None:
     return found if all(map(math.isfinite, found.bounds)) else None
 
 
-def reference(kind: str, coordinates: Any) -> BaseGeometry:
-    """The geometry a query measures from: a GeoJSON geometry's type and coordinates.
-
-    Raises Problem 400 for what is none, is empty or lies nowhere on the earth.
-    """
-    found = geometry_of({"type": kind, "coordinates": coordinates}) if kind in _KINDS else None
+def reference(value: Mapping[str, Any]) -> BaseGeometry:
+    """The geometry a query measures from, of GeoJSON. Raises Problem 400 for what is none or lies nowhere on the earth."""
+    found = geometry_of(value)
     if found is None or found.is_empty:
-        raise bad_request(
-            "The geometry of this geo-query cannot be read.",
-            f"geometry is one of {', '.join(sorted(_KINDS))}; coordinates are those of GeoJSON, longitude before latitude.",
-        )
+        raise bad_request("The geometry of this geo-query cannot be read.", "Give type and coordinates as GeoJSON does.")
     west, south, east, north = found.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise bad_request("These coordinates are not on Earth.", "Longitude first (−180 to 180), then latitude (−90 to 90).")
     return found
-
-
-_KINDS = frozenset({"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"})
 
 
 def ground_distance(one: BaseGeometry, other: BaseGeometry) -> float:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 from shapely.geometry.base import BaseGeometry
 
+from dothi.api.ngsild import checks
 from dothi.api.ngsild.contexts import TermMap
 from dothi.data.geometry import GeoQuery, Relation, reference
 from dothi.model.entity import LOCATION
@@ -57,4 +58,4 @@ def read_geometry(kind: str, coordinates: Any) -> BaseGeometry:
             coordinates = None
     if not isinstance(coordinates, list):
         raise bad_request("coordinates cannot be read.", "Write them as JSON: [105.85,21.03].")
-    return reference(kind, coordinates)
+    return reference(checks.geometry({"type": kind, "coordinates": coordinates}))
