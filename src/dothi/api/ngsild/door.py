@@ -21,6 +21,7 @@ from dothi.api.ngsild.contexts import RELATION, TermMap, absolute, link_header
 from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, Body, check_parameters, media_type, read_json, sent_type
 from dothi.api.ngsild.not_here import not_here
 from dothi.api.ngsild.problems import invalid_request, ngsild_problem
+from dothi.api.ngsild.versions import preferred_version, told_in
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request
 
@@ -74,7 +75,8 @@ class Answer:
     """What a door answers; ``body`` is plain JSON values (times may be aware datetimes), or None for none.
 
     ``named`` says that the body holds names that a @context explains (``context``, or else the one asked with): it goes into
-    JSON-LD and GeoJSON, and beside JSON as a Link (clause 6.3.5).
+    JSON-LD and GeoJSON, and beside JSON as a Link (clause 6.3.5). ``entities`` says that it is one entity or several, which
+    a client of an earlier version may want told in its way.
     """
 
     status: int = 200
@@ -82,6 +84,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     named: bool = True
     context: TermMap | None = None
+    entities: bool = False
 
 
 def _is_own(entity: Entity, own: frozenset[str]) -> bool:
@@ -211,11 +214,17 @@ def _write(asked: Asked, answer: Answer, echo: Mapping[str, str]) -> Response:
     body = answer.body
     if body is None:
         return Response(status_code=answer.status, headers=headers)
-    media = asked.media
+    media, status = asked.media, answer.status
+    prefer = asked.request.headers.get("prefer", "")
+    version = preferred_version(prefer) if prefer else None
+    if version is not None:
+        headers["Preference-Applied"] = f"ngsi-ld={version[0]}.{version[1]}"
+        if status == 200 and answer.entities and told_in(body, version):
+            status = 203
     if answer.named:
         # GeoJSON carries its context unless the client would rather have it beside (Prefer: body=json).
         context = answer.context or asked.context
-        inside = media == LD_JSON or (media == GEO_JSON and "body=json" not in _preferred(asked.request))
+        inside = media == LD_JSON or (media == GEO_JSON and "body=json" not in _parts_of(prefer))
         if inside:
             named = absolute(context.document, _base(asked.request.scope))
             for one in body if isinstance(body, list) else (body,):
@@ -223,7 +232,7 @@ def _write(asked: Asked, answer: Answer, echo: Mapping[str, str]) -> Response:
         else:
             pages = f", {headers['Link']}" if "Link" in headers else ""
             headers["Link"] = _link(context.link, _base(asked.request.scope)) + pages
-    return Response(msgspec.json.encode(body), answer.status, headers, media_type=media)
+    return Response(msgspec.json.encode(body), status, headers, media_type=media)
 
 
 _link = lru_cache(maxsize=256)(link_header)
@@ -235,8 +244,8 @@ def _base(scope: Scope) -> str:
     return f"{scope['scheme']}://{host.decode('latin-1')}"
 
 
-def _preferred(request: Request) -> tuple[str, ...]:
-    return tuple(part.strip() for part in request.headers.get("prefer", "").split(","))
+def _parts_of(prefer: str) -> list[str]:
+    return [part.strip() for part in prefer.split(",")]
 
 
 class Doors(BaseRoute):
@@ -265,7 +274,8 @@ class Doors(BaseRoute):
         if scope["type"] != "http" or not scope["path"].startswith(ROOT):
             return Match.NONE, {}
         raw = scope.get("raw_path")
-        parts = _parts(raw.decode("latin-1") if raw else scope["path"])
+        # An id that is missing between two slashes is an empty one, which its door refuses in words.
+        parts = (raw.decode("latin-1") if raw else scope["path"]).strip("/").split("/")
         node = self._tree
         values = []
         for part in parts:
@@ -307,8 +317,8 @@ def _nothing(request: Request) -> Response:
     if missing is not None:
         try:
             media_type(request.headers.get("accept", ""), False)
-        except Problem as problem:
-            missing = problem
+        except Problem as unfit:
+            missing = unfit
         return ngsild_problem(request, missing, echo)
     allowed = request.scope.get("allowed")
     if not allowed:

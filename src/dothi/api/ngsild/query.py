@@ -169,7 +169,7 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
     if pages and (links := page_links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):
         headers["Link"] = links
     body: Any = collected(shown) if shape.geojson else shown
-    return Answer(body=body, headers=headers, context=terms)
+    return Answer(body=body, headers=headers, context=terms, entities=True)
 
 
 def page_links(path: str, params: Mapping[str, str], query: EntityQuery, more: bool) -> str:

@@ -70,11 +70,11 @@ def routes(broker: Broker) -> list[BaseRoute]:
         check_shown(entity, shape, asked)
         terms = asked.words_for((entity,))
         if join is None:
-            return Answer(body=shaper(terms, shape)(entity), context=terms)
+            return Answer(body=shaper(terms, shape)(entity), context=terms, entities=True)
         shown = await run_in_threadpool(joined, asked.person, context, [entity], terms, shape, join)
         if len(shown) == 1:
-            return Answer(body=shown[0], context=terms)
-        return Answer(body=collected(shown) if shape.geojson else shown, context=terms)
+            return Answer(body=shown[0], context=terms, entities=True)
+        return Answer(body=collected(shown) if shape.geojson else shown, context=terms, entities=True)
 
     return [
         door(
