@@ -16,7 +16,7 @@ _SINCE = {
 _KEYS = {VALUE_KEYS[kind]: kind for kind in _SINCE}
 _VALUES = frozenset(VALUE_KEYS.values())
 _NO_ATTRIBUTES = frozenset({"id", "type", "scope", "@context", "createdAt", "modifiedAt", "expiresAt"})
-_PREFERRED = re.compile(r"(?:^|,)\s*ngsi-ld\s*=\s*\"?([0-9])\.([0-9]{1,2})\"?\s*(?:[,;]|$)")
+_PREFERRED = re.compile(r"(?:^|,)\s*ngsi-ld\s*=\s*\"?([0-9])\.([0-9]{1,2})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 
 
 def preferred_version(prefer: str) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from dothi.api.ngsild.asking import read_query_body
 from dothi.api.ngsild.contexts import Contexts
 from dothi.api.ngsild.languages import wanted
-from dothi.api.ngsild.linked import Join
+from dothi.api.ngsild.linked import DEEPEST_JOIN, Join
 from dothi.api.ngsild.projection import CORE_MEMBERS, WHOLE, Projection, read_projection
 from dothi.api.ngsild.shape import Format, Shape
 from dothi.api.ngsild.subscriptions.document import FORMATS, USUAL_TRIGGERS, Document
@@ -63,6 +63,7 @@ def compile_about(document: Document, contexts: Contexts) -> About:
     asked: dict[str, Any] = {name: document[name] for name in ("entities", "geoQ", "scopeQ") if name in document}
     if "q" in document:
         asked["q"] = unquote(document["q"])  # clients write it as it would stand in an address
+        asked |= {"join": "flat", "joinLevel": DEEPEST_JOIN}  # q may ask about what it leads to, joined or not
     query = read_query_body(asked, terms_of(contexts, document["qContext"]) if "q" in document else contexts.core)
     notification = document["notification"]
     triggers = set(document.get("notificationTrigger", USUAL_TRIGGERS))

@@ -17,7 +17,7 @@ from dothi.access.outgoing import NotCalled, check, origin_of
 from dothi.api.ngsild.subscriptions.taking import NotTaken, Target
 
 MOST_CONNECTIONS = 8  # to one origin at the same time
-_IDLE = 30.0  # seconds a connection is kept for the next notification
+_IDLE = 1.0  # seconds a connection is kept for the next one: receivers hang up early, some without a word
 _HEAD = "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dothi\r\nAccept: */*\r\nContent-Type: {media}\r\n{more}"
 
 

@@ -1,5 +1,6 @@
 """What a notification says (ETSI GS CIM 009 v1.8.1, clauses 5.3.1 and 5.8.6), as far as its receiver may know it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,16 +42,16 @@ def shown_entity(
     if about.only_changed and edits:
         touched = {edit.attribute for edit in edits}
         attributes = {iri: instances for iri, instances in attributes.items() if iri in touched}
-    for edit in edits:
-        if edit.trigger == "attributeDeleted":
-            put_instance(attributes, edit.attribute, _nothing(edit, moments))
+    gone = _gone(about, edits, attributes)
+    for edit in gone:
+        put_instance(attributes, edit.attribute, _nothing(edit, moments))
     told = replace_attributes(entity, attributes)
     person, city = reader
     if about.join is None:
         found = [shaper(context, about.shape)(told)]
     else:
         found = joined(person, city, [told], context, about.shape, about.join)
-    _decorate(about, context, found[0], edits, at, moments)
+    _decorate(about, context, found[0], [*(one for one in edits if one.trigger != "attributeDeleted"), *gone], at, moments)
     return found
 
 
@@ -69,7 +70,7 @@ def shown_deleted(about: About, context: TermMap, former: Former, event: Event, 
             for iri, instances in document.items()
             for one in instances
         ]
-    gone = [edit for edit in gone if edit.attribute not in former.hidden]
+    gone = _gone(about, [edit for edit in gone if edit.attribute not in former.hidden], {})
     for edit in gone:
         put_instance(attributes, edit.attribute, _nothing(edit, moments))
     told = replace_attributes(former.entity, attributes)
@@ -125,6 +126,16 @@ def led_to(data: Iterable[Shown]) -> set[str]:
         elif isinstance(one, list):
             stack.extend(one)
     return found
+
+
+def _gone(about: About, edits: Sequence[Edit], left: Mapping[str, object]) -> list[Edit]:
+    """The deleted instances to show: one for several where nothing is ``left``, unless what each was is told."""
+    gone = [edit for edit in edits if edit.trigger == "attributeDeleted"]
+    if about.show_changes:
+        return gone
+    several = {name for name, count in Counter(edit.attribute for edit in gone).items() if count > 1 and name not in left}
+    whole = {edit.attribute: replace(edit, dataset=None) for edit in reversed(gone) if edit.attribute in several}
+    return [edit for edit in gone if edit.attribute not in whole] + list(whole.values())
 
 
 def _nothing(edit: Edit, moments: Moments) -> Attribute:
