@@ -29,6 +29,7 @@ ROOT = "/ngsi-ld/v1/"
 COMMON = frozenset({"local"})
 """Parameters every operation takes: this city itself is all it answers with."""
 
+_LONGEST = 1000  # characters of a header that are looked at
 _LENGTHS = frozenset({"POST", "PATCH", "PUT"})
 
 
@@ -120,12 +121,12 @@ def door(
     run = handle if inspect.iscoroutinefunction(handle) else _on_thread(handle)
 
     async def served(request: Request) -> Response:
-        tenant = request.headers.get("ngsild-tenant")
-        echo = {} if tenant is None else {"NGSILD-Tenant": tenant}
+        headers = _headers(request.scope)
+        echo = _echo(headers)
         try:
-            asked = await _understand(broker, request, tenant, known, body, geojson)
+            asked = await _understand(broker, request, headers, known, body, geojson)
             answer = await run(asked)
-            return _write(asked, answer, echo)
+            return _write(asked, answer, headers.get("prefer", ""), echo)
         except Problem as problem:
             return ngsild_problem(request, problem, echo)
 
@@ -149,15 +150,24 @@ def _on_thread(handle: Handle) -> Callable[[Asked], Awaitable[Answer]]:
     return run
 
 
+def _headers(scope: Scope) -> dict[str, str]:
+    """Every header by its name in lower case, decoded once: a door looks at half a dozen."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _echo(headers: Mapping[str, str]) -> dict[str, str]:
+    tenant = headers.get("ngsild-tenant")
+    return {} if tenant is None else {"NGSILD-Tenant": tenant}
+
+
 async def _understand(
-    broker: Broker, request: Request, tenant: str | None, known: frozenset[str], body: Body, geojson: bool
+    broker: Broker, request: Request, headers: Mapping[str, str], known: frozenset[str], body: Body, geojson: bool
 ) -> Asked:
-    headers = request.headers
-    sent = JSON
+    sent, tenant = JSON, headers.get("ngsild-tenant")
     if body != "none":
         if request.method in _LENGTHS and "content-length" not in headers:
             raise Problem(411, "length-required", "The Content-Length header is missing.")
-        sent = sent_type(headers.get("content-type", ""), body)
+        sent = sent_type(headers.get("content-type", "")[:_LONGEST], body)
     if tenant is not None and tenant != broker.platform.tenant:
         raise Problem(
             404, "unknown-tenant", f"There is no tenant {tenant[:80]!r} here.", f"This is {broker.platform.tenant!r}."
@@ -165,7 +175,7 @@ async def _understand(
     query: Mapping[str, str] = request.query_params if request.scope["query_string"] else {}
     if query:
         check_parameters(query, known)
-    media = media_type(headers.get("accept", ""), geojson)
+    media = media_type(headers.get("accept", "")[:_LONGEST], geojson)
     found: Any = None
     context: TermMap | None = None
     if body != "none":
@@ -209,13 +219,12 @@ async def _words(broker: Broker, body: Any, sent: str, link: str | None, beside:
     return beside or await broker.contexts.resolve_link(link), body
 
 
-def _write(asked: Asked, answer: Answer, echo: Mapping[str, str]) -> Response:
+def _write(asked: Asked, answer: Answer, prefer: str, echo: Mapping[str, str]) -> Response:
     headers = {**answer.headers, **echo}
     body = answer.body
     if body is None:
         return Response(status_code=answer.status, headers=headers)
     media, status = asked.media, answer.status
-    prefer = asked.request.headers.get("prefer", "")
     version = preferred_version(prefer) if prefer else None
     if version is not None:
         headers["Preference-Applied"] = f"ngsi-ld={version[0]}.{version[1]}"
@@ -310,13 +319,13 @@ def _parts(path: str) -> list[str]:
 
 
 def _nothing(request: Request) -> Response:
-    tenant = request.headers.get("ngsild-tenant")
-    echo = {} if tenant is None else {"NGSILD-Tenant": tenant}
+    headers = _headers(request.scope)
+    echo = _echo(headers)
     parts = _parts(request.scope["path"])
     missing = not_here(parts[2]) if len(parts) > 2 else None
     if missing is not None:
         try:
-            media_type(request.headers.get("accept", ""), False)
+            media_type(headers.get("accept", "")[:_LONGEST], False)
         except Problem as unfit:
             missing = unfit
         return ngsild_problem(request, missing, echo)

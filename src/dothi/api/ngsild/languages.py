@@ -10,15 +10,15 @@ from dothi.model.problem import bad_request
 _RANGE = re.compile(
     r"(\*|[A-Za-z]{1,8}(?:-(?:[A-Za-z0-9]{1,8}|\*))*|@none)(?:\s*;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
 )
-_MOST = 32
+_MOST, _LONGEST = 32, 1000
 
 
 @lru_cache(maxsize=256)
 def wanted(lang: str) -> tuple[str, ...]:
     """The language ranges of a ``lang`` parameter, the dearest first, in lower case. Raises Problem 400."""
-    parts = [part.strip() for part in lang.split(",")]
+    parts = [part.strip() for part in lang.split(",", _MOST)]
     found = [_RANGE.fullmatch(part) for part in parts[:_MOST]]
-    if len(parts) > _MOST or not all(found):
+    if len(parts) > _MOST or len(lang) > _LONGEST or not all(found):
         raise bad_request(f"lang {lang[:80]!r} names no languages.", "Write it like vi,en;q=0.8,*;q=0.1.")
     ranges = [(float(one[2] or 1), one[1].lower()) for one in found if one]
     return tuple(name for weight, name in sorted(ranges, key=lambda one: -one[0]) if weight > 0)

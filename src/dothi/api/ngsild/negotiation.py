@@ -30,7 +30,7 @@ def media_type(accept: str, geojson: bool) -> str:
     has it. Raises Problem 406.
     """
     offered = (JSON, LD_JSON, GEO_JSON) if geojson else (JSON, LD_JSON)
-    ranges = dict(_range(entry) for entry in accept[:2000].lower().split(",") if entry.strip())
+    ranges = dict(_range(entry) for entry in accept.lower().split(",") if entry.strip())
     if not ranges:
         return JSON
     weights = [next((ranges[name] for name in (media, "application/*", "*/*") if name in ranges), 0.0) for media in offered]

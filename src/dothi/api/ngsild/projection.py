@@ -71,6 +71,8 @@ def read_projection(attrs: str | None, pick: str | None, omit: str | None, conte
     if attrs is not None:
         named = tuple(Member(name, None) for name in ("id", "type", "scope", "createdAt", "modifiedAt", "expiresAt"))
         return Projection(named + _members(attrs, context, core=False))
+    if pick is None and omit is None:
+        return WHOLE
     picked = None if pick is None else _members(pick, context)
     omitted = () if omit is None else _members(omit, context)
     twice = {one.name for one in picked or () if one.inner is None} & {one.name for one in omitted if one.inner is None}

@@ -12,7 +12,7 @@ from dothi.api.encoding import GRADES, ORIGINS, reasons_of
 from dothi.api.ngsild.checks import is_geometry
 from dothi.api.ngsild.contexts import TermMap
 from dothi.api.ngsild.languages import served
-from dothi.api.ngsild.projection import Projection
+from dothi.api.ngsild.projection import WHOLE, Projection
 from dothi.api.ngsild.reading import VALUE_KEYS, is_instances
 from dothi.api.ngsild.shape import Shape
 from dothi.model.entity import Attribute, Entity
@@ -24,9 +24,13 @@ _GRADE, _ORIGIN, _REASONS = _TERM + "grade", _TERM + "origin", _TERM + "reasons"
 _EXACT = 2.0**53  # beyond it floats are no longer every whole number
 
 
-@lru_cache(maxsize=512)
 def shaper(context: TermMap, shape: Shape) -> Callable[[Entity], Shown]:
     """A function that shows an entity in ``shape`` and in the names of ``context``."""
+    usual = shape.projection is WHOLE and shape.datasets is None and not shape.languages
+    return _usual(context, shape) if usual else _shaper(context, shape)
+
+
+def _shaper(context: TermMap, shape: Shape) -> Callable[[Entity], Shown]:
     members = _members(context, shape, shape.projection)
     if not shape.geojson:
         return members
@@ -38,6 +42,10 @@ def shaper(context: TermMap, shape: Shape) -> Callable[[Entity], Shown]:
         return {"id": entity.id, "type": "Feature", "geometry": geometry_of(entity), "properties": properties}
 
     return feature
+
+
+# Few, because each keeps its context alive; the shapes that vary without end are put together anew.
+_usual = lru_cache(maxsize=64)(_shaper)
 
 
 def collected(features: list[Shown]) -> Shown:
