@@ -21,7 +21,7 @@ RELATION = "http://www.w3.org/ns/json-ld#context"
 _MOST_MAPS = 512
 _MOST_WEIGHT = 400_000  # terms in all kept tables together
 _REMEMBERED = 20_000  # names that one table remembers beyond its own
-_UNFIT = re.compile(r"[\x00-\x20\x7f<>\"'=;(){}|^`\\,]")  # clause 4.6.2; what a query language needs for itself
+_UNFIT = re.compile(r"[\x00-\x20\x7f<>\"'=;(){}|^%`\\,]")  # clause 4.6.2; what a query language needs for itself
 _PREFIXES = frozenset({"ngsi-ld", "geojson"})
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:"[^"]*"|[^\s";,]+))?)*)')
 

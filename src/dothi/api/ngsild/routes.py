@@ -3,12 +3,37 @@
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import Page
-from dothi.api.ngsild import attributes, batch, context_doors, discovery, provision, purge, query, retrieve
+from dothi.api.ngsild import (
+    attributes,
+    batch,
+    context_doors,
+    discovery,
+    identity,
+    provision,
+    purge,
+    query,
+    retrieve,
+    temporal,
+    temporal_provision,
+)
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import ROOT, Doors
 from dothi.api.ngsild.subscriptions import doors as subscriptions
 
-_PARTS = (subscriptions, retrieve, query, discovery, provision, attributes, batch, purge, context_doors)
+_PARTS = (
+    subscriptions,
+    retrieve,
+    query,
+    discovery,
+    provision,
+    attributes,
+    batch,
+    purge,
+    temporal,
+    temporal_provision,
+    context_doors,
+    identity,
+)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:
