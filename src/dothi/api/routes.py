@@ -19,6 +19,7 @@ from dothi.api.v1 import (
     readings,
     runs,
     sql,
+    subscriptions,
 )
 from dothi.platform.platform import Platform
 
@@ -28,6 +29,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
-    doors += personal.router(platform).routes
+    for part in (personal, subscriptions):
+        doors += part.router(platform).routes
     doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

@@ -23,6 +23,7 @@ from dothi.web.quarantine import QuarantinePages
 from dothi.web.runs import RunPages
 from dothi.web.sources import SourcePages
 from dothi.web.sql import SqlPages
+from dothi.web.subscriptions import SubscriptionPages
 from dothi.web.wall import Wall
 from dothi.web.ward import WardPages
 from dothi.web.ward_list import Wards
@@ -32,7 +33,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the web floor, each with the action it performs."""
     ground, panels, wall = MapData(platform), Panels(platform), Wall(platform)
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
-    files, audit = LayerFiles(platform), AuditPages(platform)
+    files, audit, subscriptions = LayerFiles(platform), AuditPages(platform), SubscriptionPages(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
@@ -87,6 +88,9 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/data.csv", data.table, action="operations.read"),
         page("/data/retention", data.form, action="retention.write"),
         page("/data/retention", data.change, action="retention.write", methods=("POST",)),
+        page("/data/subscriptions", subscriptions.index, action="operations.read"),
+        page("/data/subscriptions", subscriptions.decide, action="operations.write", methods=("POST",)),
+        page("/data/subscriptions.csv", subscriptions.table, action="operations.read"),
         page("/data/sql", sql.page, action="sql.ask", methods=("GET", "POST")),
         page("/data/sql/file", sql.file, action="sql.ask", methods=("GET", "POST")),
         page("/data/sql/saved", sql.save, action="sql.save", methods=("POST",)),

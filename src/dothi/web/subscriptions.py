@@ -1,0 +1,117 @@
+"""The page of subscriptions: who is told what, whether it arrives, what waits, and the ways out when it does not."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from dothi.access.routes import person_of
+from dothi.model.problem import bad_request
+from dothi.platform.platform import Platform
+from dothi.platform.subscribing import SubscriptionState
+from dothi.ui.language import language_of, translator
+from dothi.ui.page import render
+from dothi.ui.tables import csv_response
+
+_GRAVE = {"failed": 0, "paused": 1, "active": 2, "expired": 3}
+
+
+class SubscriptionPages:
+    """Serves ``/data/subscriptions``, its table, and what is decided there."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def index(self, request: Request) -> Response:
+        """All subscriptions, those in trouble first."""
+        language = language_of(request)
+        return render(
+            request,
+            self.platform,
+            "dothi.web:subscriptions.html",
+            rows=self._states(request),
+            owner=self._owner,
+            state_words=partial(_state_words, language=language),
+            held_words=partial(_held_words, language=language),
+            notice=_notice(request.query_params.get("done", ""), language),
+        )
+
+    def table(self, request: Request) -> Response:
+        """The same as CSV."""
+        head = ("id", "owner", "about", "endpoint", "status", "held", "sent", "failed", "lastSuccess", "lastFailure")
+        rows = (
+            (
+                one.id,
+                one.owner,
+                " ".join(one.about),
+                one.endpoint,
+                one.status,
+                one.held,
+                one.times_sent,
+                one.times_failed,
+                one.last_success and one.last_success.isoformat(),
+                one.last_failure and one.last_failure.isoformat(),
+                one.last_error,
+                one.waiting,
+                one.dead,
+            )
+            for one in self._states(request)
+        )
+        return csv_response("subscriptions", (*head, "lastError", "waiting", "dead"), rows)
+
+    async def decide(self, request: Request) -> Response:
+        """Pause or resume a subscription, or send its dead letters again. Raises Problem 400, 403, 404, 409."""
+        form = await request.form()
+        person, id_, act = person_of(request), str(form.get("id", "")), form.get("act")
+        desk, correlation = self.platform.subscriptions, request.state.correlation
+        if act == "resend":
+            count = await desk.resend(person, id_, correlation=correlation)
+            return RedirectResponse(f"/data/subscriptions?done=resent:{count}", 303)
+        if act == "pause":
+            await desk.pause(person, id_, correlation=correlation)
+        elif act == "resume":
+            await desk.resume(person, id_, correlation=correlation)
+        else:
+            raise bad_request("That is nothing one can do here.", "Choose pause, resume or resend.")
+        return RedirectResponse(f"/data/subscriptions?done={act}", 303)
+
+    def _states(self, request: Request) -> list[SubscriptionState]:
+        found = self.platform.subscriptions.states(person_of(request))
+        return sorted(found, key=lambda one: (_GRAVE.get(one.status, 0), -one.dead, one.created_at))
+
+    def _owner(self, account_id: str) -> str:
+        """What the owner of a subscription is called."""
+        account = self.platform.accounts.account(account_id)
+        return account_id if account is None else account.name
+
+
+def _state_words(status: str, language: str) -> str:
+    _ = translator(language)
+    words = {
+        "active": _("gửi được"),
+        "failed": _("không gửi được"),
+        "paused": _("tạm dừng"),
+        "expired": _("đã hết hạn"),
+    }
+    return words.get(status, status)
+
+
+def _held_words(held: str, language: str) -> str:
+    """Why the city paused it by itself."""
+    _ = translator(language)
+    words = {
+        "owner-gone": _("Dừng vì tài khoản của người đăng ký không còn hoạt động."),
+        "owner-lost-rights": _("Dừng vì người đăng ký không còn quyền nhận tin."),
+    }
+    return words.get(held, "")
+
+
+def _notice(done: str, language: str) -> str:
+    _ = translator(language)
+    what, _colon, count = done.partition(":")
+    if what == "resent" and count.isdecimal():
+        return _("Đang gửi lại {count} thông báo.").format(count=count[:9])
+    return {
+        "pause": _("Đã tạm dừng. Thông báo mới không gửi; thông báo đang chờ được giữ lại."),
+        "resume": _("Đã gửi tiếp, thông báo đang chờ trước."),
+    }.get(what, "")

@@ -1,0 +1,54 @@
+"""The page of subscriptions: what does not arrive is seen, with the ways out, and only by who may."""
+
+import re
+from html import unescape
+
+import httpx
+
+from dothi.testing.city import RunningCity, wait_until
+
+PAGE = "/data/subscriptions"
+
+
+def _form(client: httpx.Client, act: str, id_: str) -> dict[str, str]:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(PAGE).text)
+    assert found is not None
+    return {"csrf_token": unescape(found[1]), "act": act, "id": id_, "because": "thử"}
+
+
+def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: RunningCity, client: httpx.Client) -> None:
+    assert "Chưa có đăng ký nào" in client.get(PAGE).text
+    told = {
+        "type": "Subscription",
+        "subscriptionName": "Bảng <b>tin</b>",
+        "entities": [{"type": "Building"}],
+        "notification": {"endpoint": {"uri": "mqtt://nobody:secret@receiver.invalid/tin"}},
+    }
+    made = httpx.post(f"{city.base_url}/ngsi-ld/v1/subscriptions", json=told, headers=city.operator, trust_env=False)
+    assert made.status_code == 201, made.text
+    id_ = made.headers["location"].rsplit("/", 1)[-1]
+    shown = client.get(PAGE).text
+    assert "Bảng &lt;b&gt;tin&lt;/b&gt;" in shown
+    assert "nobody@receiver.invalid" in shown
+    assert "secret" not in shown
+    entity = {"id": "urn:ngsi-ld:Building:page", "type": "Building", "level": 1}
+    sent = httpx.post(f"{city.base_url}/ngsi-ld/v1/entities", json=entity, headers=city.operator, trust_env=False)
+    assert sent.status_code == 201, sent.text
+    wait_until(lambda: "không gửi được" in client.get(PAGE).text, "the failure is shown")
+    answer = client.post(PAGE, data=_form(client, "pause", id_))
+    assert answer.headers["location"] == f"{PAGE}?done=pause"
+    shown = client.get(f"{PAGE}?done=pause").text
+    assert "Đã tạm dừng" in shown
+    assert "tạm dừng</span>" in shown
+    assert "Subscriptions" in client.get(PAGE, headers={"accept-language": "en"}).text
+    assert client.get(f"{PAGE}.csv").text.splitlines()[1].split(",")[0] == id_
+    assert client.post(PAGE, data=_form(client, "resume", id_)).headers["location"] == f"{PAGE}?done=resume"
+    answer = client.post(PAGE, data=_form(client, "resend", id_))
+    assert answer.headers["location"] == f"{PAGE}?done=resent:0"
+    assert client.post(PAGE, data=_form(client, "other", id_)).status_code == 400
+    assert client.post(PAGE, data=_form(client, "pause", "urn:no")).status_code == 404
+    rows = httpx.get(f"{city.base_url}/api/v1/subscriptions", headers=city.operator, trust_env=False).json()
+    assert [(one["id"], one["waiting"], one["dead"]) for one in rows["items"]] == [(id_, 1, 0)]
+    log = httpx.delete(f"{city.base_url}/ngsi-ld/v1/subscriptions/{id_}", headers=city.operator, trust_env=False)
+    assert log.status_code == 204
+    assert "Chưa có đăng ký nào" in client.get(PAGE).text
