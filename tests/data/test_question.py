@@ -1,6 +1,7 @@
 """What SQL finds and what ``holds`` says of each entity are the same: any condition, any asker, both homes."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -252,6 +253,27 @@ def test_sql_finds_what_holds_of_what_the_asker_may_know(full: City, asker: Pers
     assert page.more == (len(wanted) > query.offset + query.limit)
     if count:
         assert page.total == len(wanted)
+
+
+@settings(max_examples=20)
+@given(asker=_ASKERS, kind=st.none() | st.sampled_from([*KINDS, "urn:none"]))
+def test_an_inventory_counts_what_the_asker_may_know(full: City, asker: Person, kind: str | None) -> None:
+    every = full.context.query(asker, EntityQuery(limit=1000)).entities
+    things = [one for one in every if kind is None or kind in (one.type, *one.more_types)]
+    found = full.context.inventory(asker, kind)
+    types = Counter(each for one in things for each in (one.type, *one.more_types))
+    assert found.types == types
+    if kind is None:
+        assert full.context.types(asker) == types
+    for iri in {iri for one in things for iri in one.attributes} | found.attributes.keys():
+        having = [one for one in things if iri in one.attributes]
+        instances = [each for one in having for each in one.attributes[iri]]
+        told = found.attributes[iri]
+        assert (told.count, told.kinds) == (len(instances), {each.kind for each in instances})
+        assert told.types == {each for one in having for each in (one.type, *one.more_types)}
+        for each in types:
+            kinds = {inst.kind for one in having if each in (one.type, *one.more_types) for inst in one.attributes[iri]}
+            assert found.told[each].get(iri, set()) == kinds
 
 
 def test_what_is_past_its_time_is_not_found(full: City) -> None:
