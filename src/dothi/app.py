@@ -43,25 +43,15 @@ from dothi.cities import load_city
 from dothi.cities.basemap import prepare_basemap
 from dothi.cities.pack import read_pack
 from dothi.cities.units import read_country
-from dothi.data.context import Context
-from dothi.data.dispatch import Dispatcher
-from dothi.data.evolution import Evolution
-from dothi.data.expiry import Expiry
-from dothi.data.history import History
 from dothi.data.ingest import Ingest
 from dothi.data.quarantine import Quarantine
-from dothi.data.retention import Retention
-from dothi.data.sealed_only import SealedOnly
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
-from dothi.data.stored import Bookkeeper
 from dothi.data.writer import Writer
 from dothi.devices.door import DeviceDoor
 from dothi.devices.registry import Registry
-from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
-from dothi.platform.auditing import Auditing
 from dothi.platform.callers import Caller, Lines
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
@@ -69,9 +59,9 @@ from dothi.platform.forecasts import Forecasts
 from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of, within
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
+from dothi.platform.record import open_record, start_record, ward_codes
 from dothi.platform.runs import Runs
 from dothi.platform.scoring import Scoring
-from dothi.platform.sealing import sealing
 from dothi.platform.sector import Feed, Period, Sector, purposes_of
 from dothi.platform.server import Server
 from dothi.platform.tasks import TaskState
@@ -168,9 +158,8 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         refuse_unfinished(database)
         clock, replay = _clock(settings, period, database)
         types = {one.iri: one for sector in sectors for one in sector.entity_types}
-        writer = Writer(database, locate=partial(_ward_code, city), sealed_only=SealedOnly(types.values()))
-        stack.callback(writer.close)
-        writer.on_edit(Evolution(writer.index).note)
+        record = open_record(stack, database, city, clock, types, settings.home)
+        writer = record.writer
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types.values(), writer)
         stack.push_async_callback(questions.close)
         if isinstance(clock, ReplayClock):
@@ -185,7 +174,6 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         identity.accept("bearer", tokens.of_bearer)
         personal = Personal(database, writer, SystemClock(), settings.home)
         stack.callback(personal.keys.close)
-        dispatcher = Dispatcher(database, writer, clock)
         journal = open_journal(settings, tenant)
         devices = Registry(database, city, clock, types, writer)
         device_keys = DeviceKeys(database, writer, SystemClock())
@@ -193,8 +181,6 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         devices.decided = journal.expel
         journal.guard(device_door.admits)
         quarantine = Quarantine(database, journal, writer, clock)
-        auditing = Auditing(database, writer, settings.home, SystemClock())
-        stack.push_async_callback(auditing.close)
         ingest = Ingest(journal, devices, writer, quarantine, types, clock, database)
         platform = Platform(
             settings=settings,
@@ -205,19 +191,19 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             database=database,
             journal=journal,
             writer=writer,
-            context=Context(database, types.values(), clock),
-            history=History(database, types.values()),
-            retention=Retention(database, writer, clock, types),
-            stored=Bookkeeper(database, writer, clock),
+            context=record.context,
+            history=record.history,
+            retention=record.retention,
+            stored=record.stored,
             personal=personal,
             devices=devices,
             device_door=device_door,
             quarantine=quarantine,
-            auditing=auditing,
+            auditing=record.auditing,
             questions=questions,
             saved_queries=SavedQueries(database, writer, clock),
             ingest=ingest,
-            dispatcher=dispatcher,
+            dispatcher=record.dispatcher,
             sectors=sectors,
             replay=replay,
             simulated=replay is None and any(sector.simulates for sector in sectors),
@@ -265,7 +251,7 @@ async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
             raise Problem(404, "no-city", f"There is no city in {settings.home} yet.", "Start one with: dothi run")
         migrate(database)
         clock, _replay = _clock(settings, period, database)
-        writer = Writer(database, locate=partial(_ward_code, city))
+        writer = Writer(database, locate=ward_codes(city))
         stack.callback(writer.close)
         types = [one for sector in sectors for one in sector.entity_types]
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types, writer)
@@ -279,11 +265,6 @@ def _clock(settings: Settings, period: Period | None, database: Database) -> tup
     start, earlier = replay_start(database, period)
     clock = ReplayClock(start, settings.replay_speed, period.end, earlier=earlier)
     return clock, ReplayInfo(period.start, period.end, settings.replay_speed)
-
-
-def _ward_code(city: City, longitude: float, latitude: float) -> str | None:
-    ward = city.locate(longitude, latitude)
-    return ward.code if ward else None
 
 
 def _start_tasks(platform: Platform, cache: Path) -> None:
@@ -300,12 +281,8 @@ def _start_tasks(platform: Platform, cache: Path) -> None:
     tasks.start("accounts", partial(_sweep_accounts, platform.accounts))
     tasks.start("keys", lambda _: platform.keys.run())
     tasks.start("devices", lambda _: platform.devices.run())
-    tasks.start("dispatch", lambda _: platform.dispatcher.run())
-    tasks.start("sealing", sealing(platform))
-    tasks.start("stored", lambda _: platform.stored.run())
-    tasks.start("expiry", lambda _: Expiry(platform.database, platform.writer, platform.clock).run())
+    start_record(tasks, platform)
     tasks.start("personal", lambda _: platform.personal.run(purposes_of(platform.sectors)))
-    tasks.start("audit", platform.auditing.run)
     tasks.start("runs", platform.runs.run)
     scoring = Scoring(platform)
     tasks.start("forecast-scores", scoring.run)
