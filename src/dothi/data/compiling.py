@@ -44,7 +44,7 @@ _SHOWN = (
     "AND l.hidden = 0"
 )
 _DATASET = "coalesce((SELECT d.id FROM name d WHERE d.iri = {instance_dataset}), 0)"
-# Arrays and objects offer several values, or values of their own kind: Python looks into them.
+# Live arrays and objects, and kept objects, offer several values, or values of their own kind: Python looks into them.
 _LIVE_INSIDE = "substr(l.other, 1, 1) IN ('[', '{')"
 _WIDE = 2_000
 """A box that may hold more places than this is no beginning: entities are looked at in order, until the page is full."""
@@ -279,6 +279,8 @@ class _Compiler:
             return Said(self._exists(Path(attribute)).may, _NEVER)
         live = _joined([_test(self._live, op if op != "!=" else "==", one) for one in values], _OR)
         kept = _joined([_test(self._kept, op if op != "!=" else "==", one) for one in values], _OR)
+        if op == "==":
+            kept = _joined([kept, *map(self._among, values)], _OR)
         if op == "!=":  # values of another kind are unequal too: only of the same kind SQL is sure
             exists = self._exists(Path(attribute)).may
             one = values[0]
@@ -288,8 +290,9 @@ class _Compiler:
         sure = self._standing(attribute, live, kept)
         if op != "==" and isinstance(values[0], str):
             sure = _NEVER  # what a Relationship leads to has no order
-        inside = Sql(_LIVE_INSIDE), Sql(self._dialect.instance_inside)
-        return Said(self._standing(attribute, _joined([live, inside[0]], _OR), _joined([kept, inside[1]], _OR)), sure)
+        may_live = _joined([live, Sql(_LIVE_INSIDE)], _OR)
+        may_kept = _joined([kept, Sql(self._dialect.instance_is_object)], _OR)
+        return Said(self._standing(attribute, may_live, may_kept), sure)
 
     def _standing(self, attribute: str, live: Sql, kept: Sql) -> Sql:
         """Either the live value meets it, or a kept one that no live value stands in front of.
@@ -313,6 +316,18 @@ class _Compiler:
             shown = Sql(f"EXISTS (SELECT 1 {_SHOWN})", [path.attribute])
             return _joined([Sql(self._dialect.holds, [_json(path.attribute)]), shown], _OR)
         return _joined([Sql(self._dialect.holds, [_json(path.attribute)]), *named], _AND)
+
+    def _among(self, value: Scalar | Between) -> Sql:
+        """One element of a kept array equals ``value``."""
+        test = _test(self._element, "==", value)
+        return Sql(f"EXISTS (SELECT 1 FROM {self._dialect.elements} WHERE {test.text})", test.values)  # noqa: S608 - constants
+
+    def _element(self, op: str, value: Scalar) -> Sql:
+        if isinstance(value, bool):
+            return Sql(self._dialect.element_is_bool.replace("{op}", op), ["true" if value else "false"])
+        if isinstance(value, str):
+            return Sql(self._dialect.element_is_text.replace("{op}", op), [value])
+        return Sql(f"({self._dialect.element_is_number.replace('{op}', op)})", [value])
 
     def _live(self, op: str, value: Scalar) -> Sql:
         if isinstance(value, bool):

@@ -22,7 +22,12 @@ class Dialect:
     instance_is_bool: str
     instance_is_text: str
     instance_is_number: str
-    instance_inside: str  # an array or an object
+    instance_is_object: str
+    # Elements ``x`` of an instance's array, as a source that is empty for anything else; and comparisons with one.
+    elements: str
+    element_is_bool: str
+    element_is_text: str
+    element_is_number: str
     # The same for the live value l.other, which is JSON text.
     live_is_text: str
     # Boxes of ``place p`` that may touch the box (west, south, east, north): a neighbour too many, never one too few.
@@ -53,7 +58,11 @@ SQLITE = Dialect(
     instance_is_bool="json_type(i.value, '$.v') IN ('true', 'false') AND json_type(i.value, '$.v') {op} ?",
     instance_is_text="json_type(i.value, '$.v') = 'text' AND json_extract(i.value, '$.v') {op} ?",
     instance_is_number="json_type(i.value, '$.v') IN ('integer', 'real') AND json_extract(i.value, '$.v') {op} ?",
-    instance_inside="json_type(i.value, '$.v') IN ('array', 'object')",
+    instance_is_object="json_type(i.value, '$.v') = 'object'",
+    elements="json_each(CASE json_type(i.value, '$.v') WHEN 'array' THEN i.value ELSE '{}' END, '$.v') x",
+    element_is_bool="x.type IN ('true', 'false') AND x.type {op} ?",
+    element_is_text="x.type = 'text' AND x.atom {op} ?",
+    element_is_number="x.type IN ('integer', 'real') AND x.atom {op} ?",
     live_is_text="json_type(l.other) = 'text' AND json_extract(l.other, '$') {op} ?",
     # The R*Tree keeps 32-bit floats, rounded outwards.
     touches="p.east >= ? AND p.north >= ? AND p.west <= ? AND p.south <= ?",
@@ -77,7 +86,11 @@ POSTGRES = Dialect(
     instance_is_text="json_typeof(i.value -> 'v') = 'string' AND (i.value ->> 'v') COLLATE \"C\" {op} ?",
     # PostgreSQL may look at the parts of an AND in any order, at those of a CASE not.
     instance_is_number="CASE json_typeof(i.value -> 'v') WHEN 'number' THEN CAST(i.value ->> 'v' AS float8) {op} ? END",
-    instance_inside="json_typeof(i.value -> 'v') IN ('array', 'object')",
+    instance_is_object="json_typeof(i.value -> 'v') = 'object'",
+    elements="json_array_elements(CASE json_typeof(i.value -> 'v') WHEN 'array' THEN i.value -> 'v' END) x(value)",
+    element_is_bool="json_typeof(x.value) = 'boolean' AND (x.value #>> '{}') {op} ?",
+    element_is_text="json_typeof(x.value) = 'string' AND (x.value #>> '{}') COLLATE \"C\" {op} ?",
+    element_is_number="CASE json_typeof(x.value) WHEN 'number' THEN CAST(x.value #>> '{}' AS float8) {op} ? END",
     live_is_text=f"CASE WHEN l.other LIKE '\"%' THEN ({_OTHER} #>> '{{}}') COLLATE \"C\" {{op}} ? END",
     touches="p.box && ST_MakeEnvelope(?, ?, ?, ?, 4326)",
     save_place=(
