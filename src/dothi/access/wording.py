@@ -34,6 +34,7 @@ DEEDS: dict[str, Text] = {
     "entity.merge": Text("Sửa thực thể", "Change an entity"),
     "entity.replace": Text("Thay thực thể", "Replace an entity"),
     "entity.upsert": Text("Tạo hoặc sửa thực thể", "Create or change an entity"),
+    "tenant.create": Text("Tạo miền dữ liệu riêng", "Create a tenant"),
     "entity.delete": Text("Xóa thực thể", "Delete an entity"),
     "reading.write": Text("Ghi số đo", "Write readings"),
     "history.write": Text("Sửa diễn biến theo thời gian", "Change what happened over time"),

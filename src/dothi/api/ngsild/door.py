@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -25,7 +25,21 @@ from dothi.api.ngsild.versions import preferred_version, told_in
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request
 
+if TYPE_CHECKING:
+    from dothi.api.ngsild.tenants import Tenants
+
 ROOT = "/ngsi-ld/v1/"
+# What makes a tenant that is not there yet (clause 5.5.10).
+_CREATES = frozenset(
+    {
+        "entities",
+        "entityOperations/create",
+        "entityOperations/upsert",
+        "temporal/entities",
+        "subscriptions",
+        "jsonldContexts",
+    }
+)
 COMMON = frozenset({"local"})
 """Parameters every operation takes: this city itself is all it answers with."""
 
@@ -163,15 +177,11 @@ def _echo(headers: Mapping[str, str]) -> dict[str, str]:
 async def _understand(
     broker: Broker, request: Request, headers: Mapping[str, str], known: frozenset[str], body: Body, geojson: bool
 ) -> Asked:
-    sent, tenant = JSON, headers.get("ngsild-tenant")
+    sent = JSON
     if body != "none":
         if request.method in _LENGTHS and "content-length" not in headers:
             raise Problem(411, "length-required", "The Content-Length header is missing.")
         sent = sent_type(headers.get("content-type", "")[:_LONGEST], body)
-    if tenant is not None and tenant != broker.platform.tenant:
-        raise Problem(
-            404, "unknown-tenant", f"There is no tenant {tenant[:80]!r} here.", f"This is {broker.platform.tenant!r}."
-        )
     query: Mapping[str, str] = request.query_params if request.scope["query_string"] else {}
     if query:
         check_parameters(query, known)
@@ -266,8 +276,8 @@ class Doors(BaseRoute):
 
     path = ""
 
-    def __init__(self, routes: Sequence[Page]) -> None:
-        self.routes = list(routes)
+    def __init__(self, routes: Sequence[Page], tenants: "Tenants | None" = None) -> None:
+        self.routes, self._tenants = list(routes), tenants
         self._tree: dict[str, Any] = {}
         for route in self.routes:
             node = self._tree
@@ -305,9 +315,25 @@ class Doors(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what ``matches`` found."""
         request = Request(scope, receive, send)
-        endpoint = scope["endpoint"]
-        response = _nothing(request) if endpoint is None else await endpoint(request)
+        tenant = next((value for name, value in scope["headers"] if name == b"ngsild-tenant"), None)
+        if tenant is not None and self._tenants is not None and tenant.decode("latin-1") != self._tenants.default:
+            response = await self._elsewhere(request, tenant.decode("latin-1"), self._tenants)
+        else:
+            endpoint = scope["endpoint"]
+            response = _nothing(request) if endpoint is None else await endpoint(request)
         await response(scope, receive, send)
+
+    async def _elsewhere(self, request: Request, tenant: str, tenants: "Tenants") -> Response:
+        """What the same door of another tenant answers (clauses 5.5.10 and 6.3.14)."""
+        scope, state = request.scope, request.state
+        creates = scope["method"] == "POST" and scope["path"].removeprefix(ROOT).strip("/") in _CREATES
+        try:
+            _match, found = (await tenants.doors(tenant, state.person, creates=creates)).matches(scope)
+        except Problem as problem:
+            return ngsild_problem(request, problem, {"NGSILD-Tenant": tenant[:80]})
+        state.person = tenants.abroad(state.person)
+        scope.update(found)
+        return _nothing(request) if found["endpoint"] is None else await found["endpoint"](request)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """No address is made from these: the standard says what they are. Raises NoMatchFound."""

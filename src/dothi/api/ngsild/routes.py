@@ -19,6 +19,7 @@ from dothi.api.ngsild import (
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import ROOT, Doors
 from dothi.api.ngsild.subscriptions import doors as subscriptions
+from dothi.api.ngsild.tenants import Tenants
 
 _PARTS = (
     subscriptions,
@@ -38,6 +39,12 @@ _PARTS = (
 
 def routes(broker: Broker) -> list[BaseRoute]:
     """What stands under ``/ngsi-ld/v1`` as one route with all its doors, and what the standard does not place there."""
-    found = [route for part in _PARTS for route in part.routes(broker)]
+    found = _pages(broker)
     below = [one for one in found if isinstance(one, Page) and one.path.startswith(ROOT)]
-    return [Doors(below), *(one for one in found if one not in below)]
+    tenants = Tenants(broker.platform, lambda other: Doors([one for one in _pages(other) if isinstance(one, Page)]))
+    broker.platform.tasks.start("tenants", tenants.run)
+    return [Doors(below, tenants), *(one for one in found if one not in below)]
+
+
+def _pages(broker: Broker) -> list[BaseRoute]:
+    return [route for part in _PARTS for route in part.routes(broker)]
