@@ -23,6 +23,12 @@ _PUT = (
     "INSERT INTO evolution (entity, attribute, dataset, at, kind, body) VALUES (?,?,?,?,?,?) "
     "ON CONFLICT (entity, attribute, dataset, at, kind) DO UPDATE SET body = excluded.body"
 )
+# What a reading had beside it was noted when it was superseded first: later its entity's document is of another one.
+_KEEP = (
+    "INSERT INTO evolution (entity, attribute, dataset, at, kind, body) VALUES (?,?,?,?,?,?) "
+    "ON CONFLICT (entity, attribute, dataset, at, kind) DO NOTHING"
+)
+_MEND = "UPDATE evolution SET body = ? WHERE entity = ? AND attribute = ? AND dataset = ? AND at = ? AND kind = ?"
 _BESIDE = frozenset("kuxyecm")  # of an observed instance, what its reading does not hold
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -77,7 +83,12 @@ class Evolution:
                 if step.after is None:
                     gone = {"k": step.before["k"]}
                     marks.append(Mark(urn, step.attribute, step.dataset, edit.at, Kind.GONE, gone))
-        put(db, marks)
+                elif _is_belated(step.before, step.after):
+                    _note_belated(db, _beside(urn, step.attribute, step.after), plain=_is_plain(step.after))
+        beside = [mark.row for mark in marks if mark.kind is Kind.BESIDE]
+        if beside:
+            db.executemany(_KEEP, beside)
+        put(db, [mark for mark in marks if mark.kind is not Kind.BESIDE])
 
 
 def put(db: Connection, marks: Iterable[Mark]) -> None:
@@ -117,14 +128,38 @@ def forget(db: Connection, urn: str, attribute: str | None = None, datasets: Ite
 
 
 def _superseded(urn: str, attribute: str, before: Instance, after: Instance | None) -> list[Mark]:
-    dataset = before.get("d")
     if "t" not in before:
-        return [Mark(urn, attribute, dataset, before["m"], Kind.TOLD, before)]
-    plain = "x" not in before and "y" not in before and (after is not None or before["k"] == "Property")
-    if plain and (after is None or after["k"] == before["k"]):
+        return [Mark(urn, attribute, before.get("d"), before["m"], Kind.TOLD, before)]
+    if after is not None and after.get("t") == before["t"]:
+        return []  # the same reading, told anew
+    alike = before["k"] == ("Property" if after is None else after["k"])
+    belated = after is not None and _is_belated(before, after) and not _is_plain(after)
+    if _is_plain(before) and alike and not belated:
         return []
-    beside = {key: said for key, said in before.items() if key in _BESIDE}
-    return [Mark(urn, attribute, dataset, before["t"], Kind.BESIDE, beside)]
+    return [_beside(urn, attribute, before)]
+
+
+def _is_belated(before: Instance, after: Instance) -> bool:
+    """An older observation was told after a newer one."""
+    return "t" in before and "t" in after and after["t"] < before["t"]
+
+
+def _note_belated(db: Connection, mark: Mark, *, plain: bool) -> None:
+    """What stands beside an entity is of its newest reading: an older one that is told later needs a row of its own."""
+    if plain:
+        *key, body = mark.row
+        db.execute(_MEND, (body, *key))
+    else:
+        put(db, [mark])
+
+
+def _is_plain(one: Instance) -> bool:
+    return "x" not in one and "y" not in one
+
+
+def _beside(urn: str, attribute: str, one: Instance) -> Mark:
+    body = {key: said for key, said in one.items() if key in _BESIDE}
+    return Mark(urn, attribute, one.get("d"), one["t"], Kind.BESIDE, body)
 
 
 def _left(urn: str, document: Instance | Document | None) -> list[Mark]:

@@ -115,7 +115,7 @@ def put_readings(row: Row, one: SeriesOf, frame: "pl.DataFrame", kept: Sequence[
     now = standing(row, one)
     kinds = _kinds(one.attribute, now, kept)
     newest = readings[-1].at
-    told = row.evolved.instances.setdefault(one.attribute, [])
+    told: list[Told] = []
     for reading in readings:
         heard = reading.received_at
         shell = beside.get(reading.at) or (now if now is not None and reading.at == newest and "v" not in now else {})
@@ -138,6 +138,8 @@ def put_readings(row: Row, one: SeriesOf, frame: "pl.DataFrame", kept: Sequence[
             object_type=shell.get("y"),
         )
         told.append(Told(at, attribute, None, reading.at))
+    if told:
+        row.evolved.instances.setdefault(one.attribute, []).extend(told)
 
 
 def standing(row: Row, one: SeriesOf) -> dict[str, Any] | None:

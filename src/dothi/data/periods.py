@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dothi.model.clock import from_micros, to_micros
-from dothi.model.problem import Problem, bad_request
+from dothi.model.problem import bad_request
 
 METHODS = ("totalCount", "distinctCount", "sum", "avg", "min", "max", "stddev", "sumsq")
 """The figures there are; ``stddev`` is that of the whole, not of a sample."""
-MOST_PERIODS = 100_000
 
 _DURATION = re.compile(
     r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
@@ -36,12 +35,10 @@ class Period(NamedTuple):
     micros: int = 0
 
     def starts(self, anchor: int, last: int) -> list[int]:
-        """Where periods begin, from ``anchor`` until one holds ``last``. Raises Problem 403 for more than MOST_PERIODS."""
+        """Where periods of months begin, from ``anchor`` until one holds ``last``."""
         found, first = [anchor], from_micros(anchor)
         while (following := self._after(first, len(found))) <= last:
             found.append(following)
-            if len(found) > MOST_PERIODS:
-                raise Problem(403, "too-complex", "There are too many periods in this time.", "Ask for longer periods.")
         return found
 
     def end(self, anchor: int, start: int, place: int) -> int:

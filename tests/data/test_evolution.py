@@ -1,0 +1,327 @@
+"""How entities changed: whatever was told, observed and deleted is found again, and nothing else."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from city_world import NOW, City
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dothi.access.policy import STRANGER, SYSTEM, WHOLE_CITY, Clearance, Grant, Person
+from dothi.data.batch import EntityChange, ReadingRow
+from dothi.data.evolution import Evolution, Kind, Mark, forget, put
+from dothi.data.evolved import Evolved, Window
+from dothi.data.evolving import Evolutions
+from dothi.data.instances import SCOPE
+from dothi.data.predicate import OfType
+from dothi.data.question import EntityQuery
+from dothi.model.clock import to_micros
+from dothi.model.entity import Attribute, Entity
+from dothi.model.reading import Origin
+from dothi.model.schema import AttributeType, EntityType
+from dothi.model.text import Text
+from dothi.testing.homes import clear_city
+
+URN, TYPE = "urn:ngsi-ld:Thing:hanoi:1", "https://example.org/Thing"
+SPEED, OWNER = "https://example.org/speed", "https://example.org/owner"
+SINCE = "https://example.org/since"
+KINDS = {SPEED: "Property", OWNER: "Relationship"}
+
+
+def moment(minute: int) -> datetime:
+    return NOW + timedelta(minutes=minute)
+
+
+def micros(minute: int) -> int:
+    return to_micros(moment(minute))
+
+
+class Town(City):
+    """A city whose changes are kept; its clock stands where ``now`` (minutes) says."""
+
+    def open(self) -> None:
+        super().open()
+        self.writer.on_edit(Evolution(self.writer.index).note)
+        self.past = Evolutions(self.database, self.types)
+        self.now = 0
+
+    def change(self, kind: Any, entity: Entity, **more: Any) -> None:
+        self.now += 1
+        self.write(entities=[EntityChange(kind, entity, **more)], now=moment(self.now))
+
+    def found(self, window: Window | None = None, person: Person = SYSTEM) -> Evolved | None:
+        return self.past.of(person, URN, window or Window())
+
+    def seen(self, window: Window | None = None) -> dict[str, list[Any]]:
+        """(minute asked by, value, kind of attribute, whether deleted, sub-attributes), by attribute."""
+        found = self.found(window)
+        assert found is not None
+        return {
+            iri: [
+                (
+                    (one.at - to_micros(NOW)) / 60e6,
+                    one.attribute.value,
+                    one.attribute.kind,
+                    one.deleted_at is not None,
+                    sorted(one.attribute.sub),
+                )
+                for one in told
+            ]
+            for iri, told in found.instances.items()
+        }
+
+
+@pytest.fixture
+def town(tmp_path: Path, homes: object) -> Any:
+    made = Town(tmp_path, stations=0)
+    yield made
+    made.close()
+
+
+def thing(**attributes: Any) -> Entity:
+    return Entity(URN, TYPE, {f"https://example.org/{name}": [one] for name, one in attributes.items()})
+
+
+def test_what_is_told_anew_leaves_what_was(town: Town) -> None:
+    town.change("create", thing(speed=Attribute("Property", 1)))
+    town.change("merge", thing(speed=Attribute("Property", 2)))
+    town.change("merge", thing(speed=Attribute("Property", 3, moment(-10))))
+    assert town.seen()[SPEED] == [
+        (-10, 3.0, "Property", False, []),
+        (1, 1, "Property", False, []),
+        (2, 2, "Property", False, []),
+    ]
+    assert town.seen(Window(micros(-20), micros(0), bounded=True)) == {SPEED: [(-10, 3.0, "Property", False, [])]}
+    by_change = Window(micros(2), micros(3), "modifiedAt", bounded=True)
+    assert town.seen(by_change) == {SPEED: [(2, 2, "Property", False, [])]}
+
+
+def test_a_deleted_attribute_says_when_it_went_and_stays_what_it_was(town: Town) -> None:
+    town.change("create", thing(owner=Attribute("Relationship", "urn:a", moment(-5))))
+    town.change("delete_attribute", Entity(URN, "", {OWNER: []}))
+    assert town.seen() == {OWNER: [(-5, "urn:a", "Relationship", False, [])]}
+    gone = town.seen(Window(by="deletedAt"))
+    assert gone == {OWNER: [(2, "urn:ngsi-ld:null", "Relationship", True, [])]}
+
+
+def test_a_deleted_entity_keeps_its_past(town: Town) -> None:
+    town.change("create", thing(speed=Attribute("Property", 1), owner=Attribute("Relationship", "urn:a", moment(-5))))
+    town.change("delete", Entity(URN, ""))
+    found = town.found()
+    assert found is not None
+    assert found.deleted_at == moment(2)
+    assert town.seen() == {
+        SPEED: [(1, 1, "Property", False, [])],
+        OWNER: [(-5, "urn:a", "Relationship", False, [])],
+    }
+
+
+def test_what_stood_beside_a_reading_stays_with_it(town: Town) -> None:
+    def told(value: float, minute: int, *subs: str) -> Entity:
+        sub = {f"https://example.org/{name}": [Attribute("Property", True)] for name in subs}
+        return thing(speed=Attribute("Property", value, moment(minute), sub=sub))
+
+    town.change("create", told(1, -30, "since"))
+    town.change("merge", told(2, -20))
+    town.change("merge", told(3, -25, "since"))  # told later, observed earlier
+    assert [one[-1] for one in town.seen()[SPEED]] == [[SINCE], [SINCE], []]
+    town.change("merge", told(4, -10, "since"))
+    assert [one[-1] for one in town.seen()[SPEED]] == [[SINCE], [SINCE], [], [SINCE]]
+
+
+def test_scopes_stand_until_others_do(town: Town) -> None:
+    town.change("create", Entity(URN, TYPE, {}, scopes=("/A",)))
+    assert town.seen()[SCOPE] == [(1, ["/A"], "Property", False, [])]
+    town.change("append", Entity(URN, "", {}, scopes=("/B",)))
+    town.change("append", Entity(URN, "", {}, scopes=("/B",)))
+    assert [one[:2] for one in town.seen()[SCOPE]] == [(1, ["/A"]), (2, ["/B"])]
+    later = Window(micros(5), micros(9), bounded=True)
+    assert [one[:2] for one in town.seen(later)[SCOPE]] == [(2, ["/B"])], "what stands when the time begins is there"
+    assert SCOPE not in town.seen(Window(last=micros(0), bounded=True))
+
+
+def test_rows_are_put_and_forgotten(town: Town) -> None:
+    town.change("create", thing(speed=Attribute("Property", 1)))
+    mark = Mark(URN, SPEED, "urn:d", micros(-3), Kind.GONE, {"k": "Property", "t": micros(-3)})
+
+    def keep(db: Any) -> None:
+        put(db, [mark, mark])
+
+    asyncio.run(town.writer.run(SYSTEM, NOW, keep))
+    assert (-3, "urn:ngsi-ld:null", "Property", True, []) in town.seen()[SPEED]
+    asyncio.run(town.writer.run(SYSTEM, NOW, lambda db: forget(db, URN, SPEED, [None])))
+    assert len(town.seen()[SPEED]) == 2
+    asyncio.run(town.writer.run(SYSTEM, NOW, lambda db: forget(db, URN, SPEED, ["urn:d"])))
+    assert town.seen()[SPEED] == [(1, 1, "Property", False, [])]
+
+
+@dataclass
+class Oracle:
+    """The same by brute force: every instance there ever was, in one list each."""
+
+    observed: dict[tuple[str, str | None, int], tuple[Any, bool]] = field(default_factory=dict)
+    told: list[tuple[str, str | None, int, Any]] = field(default_factory=list)
+    gone: list[tuple[str, str | None, int]] = field(default_factory=list)
+    now: dict[tuple[str, str | None], bool] = field(default_factory=dict)  # what stands: whether it was observed
+    minute: int = 0
+
+    def tell(self, iri: str, dataset: str | None, value: Any, observed: int | None, sub: bool) -> None:
+        if observed is not None:
+            self.observed[iri, dataset, observed] = (value, sub)
+        else:
+            self.told.append((iri, dataset, self.minute, value))
+        self.now[iri, dataset] = observed is not None
+
+    def drop(self, iri: str, dataset: str | None) -> None:
+        if self.now.pop((iri, dataset), None) is not None:
+            self.gone.append((iri, dataset, self.minute))
+
+    def seen(self, window: tuple[int, int] | None, by: str) -> list[Any]:
+        def within(minute: int) -> bool:
+            return window is None or window[0] <= minute < window[1]
+
+        if by == "deletedAt":
+            return sorted(
+                (iri, dataset or "", at, "urn:ngsi-ld:null", False) for iri, dataset, at in self.gone if within(at)
+            )
+        found = []
+        if by == "observedAt":
+            found += [
+                (iri, dataset or "", at, value, sub)
+                for (iri, dataset, at), (value, sub) in self.observed.items()
+                if within(at)
+            ]
+        if by == "modifiedAt" or window is None:
+            found += [(iri, dataset or "", at, value, False) for iri, dataset, at, value in self.told if within(at)]
+        return found
+
+
+DATASETS = st.sampled_from([None, "urn:d:1"])
+MINUTES = st.integers(-8, 8)
+VALUES = st.integers(0, 3)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("tell"), st.just(SPEED), DATASETS, VALUES, st.none() | MINUTES, st.just(False)),
+        st.tuples(st.just("tell"), st.just(OWNER), DATASETS, VALUES, st.none() | MINUTES, st.booleans()),
+        st.tuples(st.just("read"), st.just(SPEED), st.none(), VALUES, MINUTES, st.just(False)),
+        st.tuples(st.just("drop"), st.sampled_from([SPEED, OWNER]), DATASETS),
+        st.tuples(st.just("end")),
+    ),
+    max_size=12,
+)
+BY = st.sampled_from(["observedAt", "modifiedAt", "deletedAt"])
+
+
+@settings(max_examples=40)
+@given(
+    steps=STEPS,
+    window=st.none() | st.tuples(MINUTES, MINUTES),
+    by=st.sampled_from(["observedAt", "modifiedAt", "deletedAt"]),
+)
+def test_nothing_that_was_is_lost_or_made_up(homes_of_module: object, steps: list[Any], window: Any, by: Any) -> None:
+    clear_city()
+    with TemporaryDirectory() as folder:
+        town, oracle = Town(Path(folder), stations=0), Oracle()
+        try:
+            town.change("create", Entity(URN, TYPE))
+            for what, *step in steps:
+                oracle.minute = town.now + 1
+                alive = town.writer.index.num(URN) is not None
+                if what == "end":
+                    if alive:
+                        town.change("delete", Entity(URN, ""))
+                        oracle.now.clear()
+                    continue
+                iri, dataset, *rest = step
+                if what == "drop":
+                    if (iri, dataset) in oracle.now:
+                        town.change("delete_attribute", Entity(URN, "", {iri: []}), dataset_id=dataset)
+                        oracle.drop(iri, dataset)
+                    continue
+                number, observed, sub = rest
+                value = float(number) if iri == SPEED else f"urn:{number}"
+                if what == "read":
+                    if alive and oracle.now.get((iri, dataset)):
+                        reading = ReadingRow(
+                            URN, iri, moment(observed), value, Origin.MEASURED, received_at=moment(oracle.minute)
+                        )
+                        town.now += 1
+                        town.write(reading, now=moment(town.now))
+                        oracle.observed[iri, dataset, observed] = (value, False)
+                    continue
+                beside = {SINCE: [Attribute("Property", True)]} if sub and observed is not None else {}
+                at = None if observed is None else moment(observed)
+                told = Attribute(KINDS[iri], value, at, dataset_id=dataset, sub=beside)
+                town.change("add", Entity(URN, TYPE, {iri: [told]}))
+                oracle.tell(iri, dataset, value, observed, bool(beside))
+            asked = Window(by=by) if window is None else Window(micros(window[0]), micros(window[1]), by, bounded=True)
+            found = town.found(asked)
+            assert found is not None
+            seen = [
+                (
+                    iri,
+                    one.attribute.dataset_id or "",
+                    (one.at - to_micros(NOW)) // 60_000_000,
+                    one.attribute.value,
+                    bool(one.attribute.sub),
+                )
+                for iri, told in found.instances.items()
+                for one in told
+                if by != "modifiedAt" or one.kind is not None
+            ]
+            assert sorted(seen, key=str) == sorted(oracle.seen(window, by), key=str)
+            for iri, many in found.instances.items():
+                assert {one.attribute.kind for one in many} == {KINDS[iri]}
+        finally:
+            town.close()
+
+
+SECRET = EntityType(
+    "Thing", TYPE, Text("x", "x"), (AttributeType("owner", OWNER, Text("x", "x"), clearance=Clearance.RESTRICTED),)
+)
+
+
+def test_the_past_is_as_far_known_as_the_present(tmp_path: Path) -> None:
+    town = Town(tmp_path, stations=0, types=[SECRET])
+    try:
+        told = thing(owner=Attribute("Relationship", "urn:a"), speed=Attribute("Property", 1, moment(-3)))
+        town.change("create", told, clearance=Clearance.PUBLIC)
+        town.change("merge", thing(owner=Attribute("Relationship", "urn:b"), speed=Attribute("Property", 2, moment(-2))))
+        town.change("delete_attribute", Entity(URN, "", {OWNER: []}))
+        stranger = town.found(person=STRANGER)
+        assert stranger is not None
+        assert set(stranger.instances) == {SPEED}
+        gone = town.found(Window(by="deletedAt"), STRANGER)
+        assert gone is not None and not gone.instances
+        officer = Person("o", (Grant("steward", WHOLE_CITY, Clearance.RESTRICTED),))
+        assert set((town.found(person=officer) or stranger).instances) == {SPEED, OWNER}
+        town.change("merge", thing(), clearance=Clearance.INTERNAL)
+        assert town.found(person=STRANGER) is None
+        assert list(town.past.columns(STRANGER, EntityQuery(ids=(URN,)), Window())) == []
+    finally:
+        town.close()
+
+
+def test_who_is_meant(town: Town) -> None:
+    for number, kinds in enumerate([(TYPE,), ("urn:other", TYPE), ("urn:other",)]):
+        told = Attribute("Property", number, moment(-number))
+        town.change("create", Entity(f"urn:t:{number}", kinds[0], {SPEED: [told]}, more_types=kinds[1:]))
+    town.change("delete", Entity("urn:t:0", ""))
+
+    def ids(query: EntityQuery) -> list[str]:
+        return [one.id for one in town.past.find(SYSTEM, query, Window())]
+
+    assert ids(EntityQuery(which=OfType(TYPE))) == ["urn:t:0", "urn:t:1"]
+    assert ids(EntityQuery(type="urn:other")) == ["urn:t:1", "urn:t:2"]
+    assert ids(EntityQuery(ids=("urn:t:2", "urn:t:0", "urn:nobody"))) == ["urn:t:0", "urn:t:2"]
+    columns = {one.id: found for one, found in town.past.columns(SYSTEM, EntityQuery(), Window())}
+    assert {urn: [one.frame["number"].to_list() for one in found] for urn, found in columns.items()} == {
+        "urn:t:0": [[0.0]],
+        "urn:t:1": [[1.0]],
+        "urn:t:2": [[2.0]],
+    }
