@@ -19,6 +19,7 @@ class Receiver:
         self.paths: list[str] = []
         self.answers: list[int] = []  # the next answers; 200 when there are none
         self.attempts = 0
+        self.says_length = True  # else an answer ends with its connection, as in HTTP/1.0
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self.start()
@@ -42,7 +43,10 @@ class Receiver:
                     receiver.headers.append({name.lower(): value for name, value in self.headers.items()})
                     receiver.bodies.append(json.loads(body))
                 self.send_response(status)
-                self.send_header("content-length", "0")
+                if receiver.says_length:
+                    self.send_header("content-length", "0")
+                else:
+                    self.close_connection = True
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:

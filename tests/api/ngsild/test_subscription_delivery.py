@@ -94,6 +94,18 @@ def test_a_receiver_that_closes_each_connection_is_told_all_the_same(world: Worl
     assert [one["level"]["value"] for one in world.receiver.wait(1)] == [1]
 
 
+def test_an_answer_without_a_length_is_an_answer(world: World) -> None:
+    world.receiver.says_length = False
+    id_ = world.subscribe()
+    urn = world.urn()
+    for level in range(3):
+        world.change("upsert", urn, level=level)
+    assert [one["level"]["value"] for one in world.receiver.wait(3)] == [0, 1, 2]
+    world.receiver.says_length = True
+    wait_until(lambda: world.retrieve(id_)["notification"].get("status") == "ok", "it is known to have arrived")
+    assert "timesFailed" not in world.retrieve(id_)["notification"]
+
+
 def test_one_who_lost_their_rights_is_told_nothing_more_and_it_is_seen_why(world: World) -> None:
     platform = world.city.platform
     accounts = platform.accounts

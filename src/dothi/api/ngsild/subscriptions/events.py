@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dothi.data.batch import Changed, Trigger, unpack
+from dothi.data.batch import Changed, Trigger, pack, unpack
 from dothi.data.document import Document, Instance, attribute_of
 from dothi.data.news import Changes
 from dothi.data.series import SeriesIndex
@@ -116,8 +116,10 @@ def events_of_changes(changes: Changes, index: SeriesIndex) -> list[Event]:
         num = index.number_of(one.entity) or 0
         event = events.setdefault(one.entity, Event(num, one.entity, index.type_of(num), changes.at))
         _take(event, one.attribute, one.dataset, one.trigger, one.before, {})
-    _observed(Changed(), index, changes.at, {event.num: event for event in events.values()}, [])
-    return list(events.values())
+    observed: list[Event] = []
+    known = {event.num: event for event in events.values()}
+    _observed(Changed(series=pack(changes.series)), index, changes.at, known, observed)
+    return [*events.values(), *observed]
 
 
 def _edits(changed: Changed) -> Iterable[tuple[int, str, str | None, Trigger, Any]]:
@@ -177,13 +179,16 @@ def _observed(
         event.edits.append(Edit(attribute, dataset, "attributeUpdated"))
 
 
-def as_of(event: Event, now: Entity | None, moments: Moments) -> Entity | None:
-    """The entity as ``event`` left it: as it is ``now``, with what was changed since put back; None if nothing is known."""
+def as_of(event: Event, now: Entity | None, unknown: frozenset[str], moments: Moments) -> Entity | None:
+    """The entity as ``event`` left it: as it is ``now``, with what was changed since put back; None if nothing is known.
+
+    Attributes that are ``unknown`` (IRIs) to whoever asks stay out of it.
+    """
     if now is None:
         return None
     attributes = dict(now.attributes)
     for edit in event.edits:
-        if edit.after is UNKNOWN or edit.after is None:
+        if edit.after is UNKNOWN or edit.after is None or edit.attribute in unknown:
             continue
         instance = attribute_from(edit.after, moments)
         if instance is not None:

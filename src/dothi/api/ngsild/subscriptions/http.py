@@ -18,6 +18,7 @@ from dothi.api.ngsild.subscriptions.taking import NotTaken, Target
 
 MOST_CONNECTIONS = 8  # to one origin at the same time
 _IDLE = 1.0  # seconds a connection is kept for the next one: receivers hang up early, some without a word
+_MOST_ANSWER = 262_144  # bytes; nobody reads them
 _HEAD = "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dothi\r\nAccept: */*\r\nContent-Type: {media}\r\n{more}"
 
 
@@ -33,8 +34,7 @@ class HttpSender:
     async def send(self, target: Target, body: bytes) -> None:
         """Post ``body``. Raises NotTaken unless a status of 2xx comes back in time."""
         try:
-            async with asyncio.timeout(target.timeout):
-                status = await self._post(target, body)
+            status = await self._post(target, body)
         except TimeoutError:
             raise NotTaken(f"no answer within {target.timeout:g} s") from None
         except NotCalled as why:
@@ -56,7 +56,7 @@ class HttpSender:
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = _Pool()
-        async with pool.turn:
+        async with pool.turn, asyncio.timeout(target.timeout):
             while True:
                 connection = pool.idle()
                 fresh = connection is None
@@ -123,27 +123,32 @@ class _Pool:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, with one request on it at a time; bodies of answers are passed over."""
+    """One connection, with one request on it at a time; bodies of answers are passed over.
+
+    ``reusable`` is True when an answer came to its end and the receiver listens on: one without a length ends with the
+    connection.
+    """
 
     def __init__(self) -> None:
         self.host = ""
-        self.reusable = True
+        self.reusable = False
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[int] | None = None
+        self._read = 0
 
     async def ask(self, head: bytes, body: bytes) -> int:
         """The status that answers a request."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection was closed")
-        self._answer = asyncio.get_running_loop().create_future()
+        self._answer, self._read, self.reusable = asyncio.get_running_loop().create_future(), 0, False
         self._transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
         try:
             return await self._answer
         finally:
-            if not self._answer.done() or self._answer.cancelled():
-                self.close()  # its answer would be taken for the next one's
             self._answer = None
+            if not self.reusable:
+                self.close()  # what is still to come would be taken for the next one's answer
 
     def close(self) -> None:
         self.reusable = False
@@ -158,20 +163,25 @@ class _Connection(asyncio.Protocol):
         self._fail(ConnectionResetError("the connection was closed"))
 
     def data_received(self, data: bytes) -> None:
+        self._read += len(data)
+        if self._read > _MOST_ANSWER:
+            self.close()
+            self._fail(ConnectionAbortedError("the answer has no end"))
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self.close()
             self._fail(error)
 
-    def on_message_complete(self) -> None:
-        status, stays = self._parser.get_status_code(), self._parser.should_keep_alive()
-        if 100 <= status < 200:
-            return
-        if not stays:
-            self.close()
-        if self._answer is not None and not self._answer.done():
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200 and self._answer is not None and not self._answer.done():
             self._answer.set_result(status)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_status_code() >= 200:
+            self.reusable = self._parser.should_keep_alive()
 
     def _fail(self, error: Exception) -> None:
         if self._answer is not None and not self._answer.done():

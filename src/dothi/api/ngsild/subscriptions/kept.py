@@ -52,7 +52,8 @@ class Doing:
 @dataclass(slots=True, eq=False)
 class Kept:
     """One subscription and how it is doing; moments in µs UTC. ``held`` says why the city paused it: empty, "owner-gone" or
-    "owner-lost-rights". ``pending`` are entities that changed while it was throttled, ``due_at`` when its interval is over.
+    "owner-lost-rights". ``pending`` are entities that changed while it was throttled, ``leaving`` those of them that are
+    being told but not durably yet, ``due_at`` when its interval is over.
     """
 
     num: int
@@ -65,6 +66,7 @@ class Kept:
     modified_at: int
     held: str = ""
     pending: set[str] = field(default_factory=set)
+    leaving: set[str] = field(default_factory=set)
     due_at: int | None = None
     doing: Doing = field(default_factory=Doing)
     # Made of the document once, when it is first needed.
@@ -102,10 +104,10 @@ class Kept:
 
     def row(self) -> tuple[object, ...]:
         """What changes of it while it works, for ``_STATE``."""
-        doing = self.doing
+        doing, waiting = self.doing, self.pending | self.leaving
         return (
             self.held,
-            msgspec.json.encode(sorted(self.pending)).decode() if self.pending else "",
+            msgspec.json.encode(sorted(waiting)).decode() if waiting else "",
             self.due_at,
             doing.times_sent,
             doing.times_failed,
@@ -130,7 +132,7 @@ class Subscribers:
         self._contexts, self._identity = contexts, identity
         self._lock = threading.Lock()
         self._all: dict[str, Kept] = {}
-        self.dirty: set[str] = set()
+        self._dirty: set[str] = set()
 
     def load(self) -> None:
         """Read them all. Call it once, before the city works."""
@@ -149,8 +151,8 @@ class Subscribers:
                 modified,
                 held,
                 set(msgspec.json.decode(pending)) if pending else set(),
-                due,
-                Doing(*doing),
+                due_at=due,
+                doing=Doing(*doing),
             )
 
     def __len__(self) -> int:
@@ -193,7 +195,7 @@ class Subscribers:
     def hold(self, kept: Kept, why: str) -> None:
         """Pause it, visibly, because its owner may not have it any more."""
         kept.held = why
-        self.dirty.add(kept.id)
+        self.mark(kept.id)
 
     def context_of(self, kept: Kept) -> TermMap:
         """The @context of what it sends (``jsonldContext``, else the one it was told in). Raises Problem 504."""
@@ -282,11 +284,28 @@ class Subscribers:
         with self._lock:
             self._all.pop(kept.id, None)
 
+    def cannot(self, kept: Kept, problem: Problem) -> None:
+        """Note that something could not be told, and why: nothing is passed over in silence."""
+        kept.doing.times_failed += 1
+        kept.doing.last_failure, kept.doing.last_error = self.machine_now(), str(problem)
+        self.mark(kept.id)
+
     def save(self, db: Connection) -> list[str]:
         """Write down how those that worked are doing; returns their ids, to be marked again should the commit fail."""
-        some, self.dirty = sorted(self.dirty), set()
-        db.executemany(_STATE, [kept.row() for id_ in some if (kept := self._all.get(id_)) is not None])
-        return some
+        with self._lock:
+            some, self._dirty = self._dirty, set()
+        db.executemany(_STATE, [kept.row() for id_ in sorted(some) if (kept := self._all.get(id_)) is not None])
+        return sorted(some)
+
+    def mark(self, *ids: str) -> None:
+        """Write down soon how these are doing. Safe on any thread."""
+        with self._lock:
+            self._dirty.update(ids)
+
+    @property
+    def marked(self) -> bool:
+        """Whether there is anything to write down."""
+        return bool(self._dirty)
 
     def now(self) -> int:
         """The city's present moment (µs UTC)."""

@@ -10,7 +10,7 @@ from dothi.api.ngsild.representation import Shown
 from dothi.api.ngsild.subscriptions.about import About, compile_about
 from dothi.api.ngsild.subscriptions.events import Event, Moments, as_of, attribute_from
 from dothi.api.ngsild.subscriptions.kept import Kept, Subscribers
-from dothi.api.ngsild.subscriptions.telling import Former, Hidden, led_to, shown_deleted, shown_entity
+from dothi.api.ngsild.subscriptions.telling import Hidden, led_to, shown_deleted, shown_entity
 from dothi.data.classified import Classified
 from dothi.data.context import EntityQuery
 from dothi.data.document import Document
@@ -129,45 +129,61 @@ class Matcher:
     def told(self, events: Wanted, entities: Mapping[tuple[Person, str], Entity]) -> list[Draft]:
         """What is to be told of one commit."""
         found: dict[str, list[Draft]] = {}
-        now = self._subscribers.now()
-        moments = Moments()
+        now, moments = self._subscribers.now(), Moments()
         for event, subscriptions in events:
             for kept in subscriptions:
-                about = self.about(kept)
-                if kept.status(now) != "active" or (edits := about.concerns(event)) is None:
+                try:
+                    draft = self._draft(kept, event, entities, now, moments)
+                except Problem as problem:  # of this one alone: others are told all the same
+                    self._subscribers.cannot(kept, problem)
                     continue
-                owner = self.owner(kept)
-                if owner is None:
-                    continue
-                if event.deleted is not None:
-                    former = self._former(owner, event, event.deleted, moments)
-                    if former is None or not holds(about.query, former.entity, self._finder(owner)):
-                        continue
-                    shown = [shown_deleted(about, self._subscribers.context_of(kept), former, event, edits)]
-                else:
-                    entity = self._present(owner, event, entities, moments)
-                    if entity is None or not holds(about.query, entity, self._finder(owner)):
-                        continue
-                    if self._throttled(kept, event.urn, now):
-                        continue
-                    edits = [one for one in edits if one.trigger == "attributeDeleted" or one.attribute in entity.attributes]
-                    context = self._subscribers.context_of(kept)
-                    shown = shown_entity(about, context, (owner, self._platform.context), entity, edits, event.at)
-                hidden = self.hidden(owner, {event.urn} | (led_to(shown) if about.join else set()))
-                found.setdefault(kept.id, []).append((kept, shown, hidden))
+                if draft is not None:
+                    found.setdefault(kept.id, []).append(draft)
         drafts: list[Draft] = []
         for told in found.values():
             drafts += told if len(told) <= FEW else together(told)
         return drafts
 
+    def _draft(
+        self, kept: Kept, event: Event, entities: Mapping[tuple[Person, str], Entity], now: int, moments: Moments
+    ) -> Draft | None:
+        """What a subscription is told of an event; None if nothing. Raises Problem."""
+        about = self.about(kept)
+        if kept.status(now) != "active" or (edits := about.concerns(event)) is None:
+            return None
+        owner = self.owner(kept)
+        if owner is None:
+            return None
+        unknown = self._unknown_of(owner, event.urn)
+        if unknown and edits and not (edits := [one for one in edits if one.attribute not in unknown]):
+            return None
+        context = self._subscribers.context_of(kept)
+        if event.deleted is not None:
+            former = self._former(owner, event, event.deleted, unknown, moments)
+            if former is None or not holds(about.query, former, self._finder(owner)):
+                return None
+            shown = [shown_deleted(about, context, former, event, edits, unknown)]
+        else:
+            entity = self._present(owner, event, entities, unknown, moments)
+            if entity is None or not holds(about.query, entity, self._finder(owner)):
+                return None
+            if self._throttled(kept, event.urn, now):
+                return None
+            shown = shown_entity(about, context, (owner, self._platform.context), entity, edits, event.at)
+        return kept, shown, self.hidden(owner, {event.urn} | (led_to(shown) if about.join else set()))
+
     def _present(
-        self, owner: Person, event: Event, entities: Mapping[tuple[Person, str], Entity], moments: Moments
+        self,
+        owner: Person,
+        event: Event,
+        entities: Mapping[tuple[Person, str], Entity],
+        unknown: frozenset[str],
+        moments: Moments,
     ) -> Entity | None:
         """The entity as ``event`` left it, as far as ``owner`` may know it."""
         if event.ended is None:
-            return as_of(event, entities.get((owner, event.urn)), moments)
-        former = self._former(owner, event, event.ended, moments)
-        return None if former is None else as_of(event, former.entity, moments)
+            return as_of(event, entities.get((owner, event.urn)), unknown, moments)
+        return as_of(event, self._former(owner, event, event.ended, unknown, moments), unknown, moments)
 
     def _throttled(self, kept: Kept, urn: str, now: int) -> bool:
         """True if it is too early to tell it again; the entity is remembered, and told as it is when that is over."""
@@ -180,30 +196,35 @@ class Matcher:
             return False
         if len(kept.pending) < MOST_PENDING:
             kept.pending.add(urn)
-            self._subscribers.dirty.add(kept.id)
+            self._subscribers.mark(kept.id)
         return True
 
     def _finder(self, owner: Person) -> Find:
         return lambda urn: self._platform.context.get(owner, urn)
 
-    def _former(self, owner: Person, event: Event, document: Document, moments: Moments) -> Former | None:
-        """A deleted entity as ``owner`` may know it; None if they may not."""
+    def _former(
+        self, owner: Person, event: Event, document: Document, unknown: frozenset[str], moments: Moments
+    ) -> Entity | None:
+        """An entity that was deleted, as its ``document`` said; None if ``owner`` may not know it."""
         reached = reach(owner, "entity.read")
-        rows = self.things([event.urn])
-        if reached is None or event.urn not in rows:
+        found = self.things([event.urn]).get(event.urn)
+        if reached is None or found is None or not reached.covers(found[0]):
             return None
-        thing, created = rows[event.urn]
-        if not reached.covers(thing):
-            return None
-        unknown = self._unknown(reached, thing)
+        thing, created = found
         attributes: dict[str, list[Attribute]] = {}
         for iri, instances in document.items():
-            if iri not in unknown:
-                kept = [found for one in instances if (found := attribute_from(one, moments)) is not None]
-                if kept:
-                    attributes[iri] = kept
-        entity = Entity(event.urn, event.type, attributes, thing.ward, thing.agency, from_micros(created), event.at)
-        return Former(entity, unknown)
+            kept = [one for instance in instances if (one := attribute_from(instance, moments)) is not None]
+            if kept and iri not in unknown:
+                attributes[iri] = kept
+        return Entity(event.urn, event.type, attributes, thing.ward, thing.agency, from_micros(created), event.at)
+
+    def _unknown_of(self, owner: Person, urn: str) -> frozenset[str]:
+        """The attributes (IRIs) of an entity that ``owner`` may not know."""
+        reached = reach(owner, "entity.read")
+        if reached is None or self._classified.hides(reached) is None:
+            return frozenset()
+        found = self.things([urn]).get(urn)
+        return self._unknown(reached, found[0]) if found is not None else frozenset()
 
     def things(self, urns: Iterable[str]) -> dict[str, tuple[Thing, int]]:
         """Entities, deleted ones too, as the policy looks at them, and when they were made (µs UTC)."""

@@ -213,7 +213,7 @@ class Queues:
             )
             marked.extend(self._subscribers.save(db))
 
-        if not (ended.done or ended.tried or ended.dead or self._subscribers.dirty):
+        if not (ended.done or ended.tried or ended.dead or self._subscribers.marked):
             return
         try:
             await self._writer.run(SYSTEM, from_micros(self._subscribers.machine_now()), work)
@@ -221,7 +221,7 @@ class Queues:
             self._ended.done += ended.done
             self._ended.tried = {**ended.tried, **self._ended.tried}
             self._ended.dead += ended.dead
-            self._subscribers.dirty.update(marked)
+            self._subscribers.mark(*marked)
             raise
         self._out.difference_update(ended.done)
         self._out.difference_update(id_ for id_, _, _ in ended.dead)
@@ -329,7 +329,7 @@ class Queues:
         doing = kept.doing
         doing.times_sent += 1
         doing.last_notification = self._subscribers.machine_now()
-        self._subscribers.dirty.add(kept.id)
+        self._subscribers.mark(kept.id)
         cooldown = 0.0
         try:
             target = self._subscribers.target(kept)

@@ -1,7 +1,8 @@
 """Subscriptions at work: who is to be told of a commit, by the clock, and what may still be told when it is sent."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,6 +37,8 @@ HANDLER = "ngsild"
 MOST_AT_ONCE = 1_000  # entities of one interval
 _TICK = 0.25
 _LATER = 2_000
+Unsent = tuple[str, str, str, bytes]
+"""Subscription, endpoint, what it tells of, body."""
 
 
 class Subscriptions:
@@ -56,6 +59,7 @@ class Subscriptions:
         self._mqtt = MqttSender(self.receivers, anywhere=self.anywhere)
         self.queues = Queues(platform.database, platform.writer, self.subscribers, self._send, self._allowed)
         self.matcher = Matcher(platform, contexts, self.subscribers)
+        self._turn_of_matching = threading.Lock()  # what is throttled is remembered by one thread at a time
 
     def start(self) -> None:
         """Read what is kept, listen to commits and begin to send."""
@@ -81,11 +85,11 @@ class Subscriptions:
         if not self.matcher.listens:
             return
         since = self.platform.dispatcher.states[HANDLER].seq
-        drafts = await asyncio.to_thread(self._matched, changes, since)
-        if drafts or self.subscribers.dirty:
-            await self._put(drafts)
+        letters = await asyncio.to_thread(self._matched, changes, since)
+        if letters or self.subscribers.marked:
+            await self._put(letters)
 
-    def _matched(self, changes: Changes, since: int) -> list[Draft]:
+    def _matched(self, changes: Changes, since: int) -> list[Unsent]:
         index = self.platform.writer.index
         if since < changes.seq:
             with self.platform.database.reader() as db:
@@ -106,16 +110,17 @@ class Subscriptions:
         else:
             wanted = [self.matcher.candidates(events_of_changes(changes, index))]
             entities = self.matcher.read(wanted)
-        drafts: list[Draft] = []
-        for events in wanted:
-            drafts += self.matcher.told(events, entities)
-        return drafts
+        with self._turn_of_matching:
+            return self._letters([draft for events in wanted for draft in self.matcher.told(events, entities)])
 
-    async def _put(self, drafts: Sequence[Draft]) -> None:
+    def _letters(self, drafts: Iterable[Draft]) -> list[Unsent]:
         at = self.clock.now()
-        letters = []
-        for kept, data, hidden in drafts:
-            letters.append((kept.id, kept.endpoint, msgspec.json.encode(hidden).decode(), self._message(kept, data, at)))
+        return [
+            (kept.id, kept.endpoint, msgspec.json.encode(hidden).decode(), self._message(kept, data, at))
+            for kept, data, hidden in drafts
+        ]
+
+    async def _put(self, letters: Sequence[Unsent]) -> None:
         marked: list[str] = []
 
         def also(db: Connection) -> None:
@@ -124,7 +129,7 @@ class Subscriptions:
         try:
             await self.queues.put(letters, also)
         except BaseException:
-            self.subscribers.dirty.update(marked)
+            self.subscribers.mark(*marked)
             raise
 
     def _message(self, kept: Kept, data: list[Shown], at: datetime) -> bytes:
@@ -150,6 +155,9 @@ class Subscriptions:
             due = [kept for kept in self.matcher.by_clock if self._is_due(kept, now)]
             if due:
                 await self._put(await asyncio.to_thread(self._by_the_clock, due, now))
+                for kept in due:
+                    kept.leaving = set()
+                self.subscribers.mark(*(kept.id for kept in due))
 
     def _is_due(self, kept: Kept, now: int) -> bool:
         if kept.status(now) != "active":
@@ -159,23 +167,27 @@ class Subscriptions:
         wait = kept.document.get("throttling", 0) * 1e6
         return bool(kept.pending) and now - self.matcher.told_at.get(kept.id, 0) >= wait
 
-    def _by_the_clock(self, due: Sequence[Kept], now: int) -> list[Draft]:
+    def _by_the_clock(self, due: Sequence[Kept], now: int) -> list[Unsent]:
         drafts: list[Draft] = []
-        for kept in due:
-            owner = self.matcher.owner(kept)
-            if owner is None:
-                continue
-            if kept.due_at is not None:
-                interval = round(kept.document["timeInterval"] * 1e6)
-                kept.due_at = max(kept.due_at + interval, now + interval // 2)
-                query = replace(self.matcher.about(kept).query, limit=MOST_AT_ONCE)
-            else:
-                urns, kept.pending = tuple(sorted(kept.pending)), set()
-                query = replace(self.matcher.about(kept).query, ids=urns, limit=len(urns))
-                self.matcher.told_at[kept.id] = now
-            self.subscribers.dirty.add(kept.id)
-            drafts += self.matcher.of_query(kept, owner, query)
-        return drafts
+        with self._turn_of_matching:
+            for kept in due:
+                owner = self.matcher.owner(kept)
+                if owner is None:
+                    continue
+                if kept.due_at is not None:
+                    interval = round(kept.document["timeInterval"] * 1e6)
+                    kept.due_at = max(kept.due_at + interval, now + interval // 2)
+                    query = replace(self.matcher.about(kept).query, limit=MOST_AT_ONCE)
+                else:
+                    kept.leaving, kept.pending = kept.pending, set()
+                    query = replace(self.matcher.about(kept).query, ids=tuple(kept.leaving), limit=len(kept.leaving))
+                    self.matcher.told_at[kept.id] = now
+                self.subscribers.mark(kept.id)
+                try:
+                    drafts += self.matcher.of_query(kept, owner, query)
+                except Problem as problem:
+                    self.subscribers.cannot(kept, problem)
+            return self._letters(drafts)
 
     # For those who keep the city running
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -25,14 +25,6 @@ Hidden = dict[str, list[str]]
 """Entities (URNs) that something tells of, each with its attributes (IRIs) that its receiver may not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Former:
-    """An entity that was deleted, as far as its owner may know of it: ``hidden`` are attributes (IRIs) they may not."""
-
-    entity: Entity
-    hidden: frozenset[str]
-
-
 def shown_entity(
     about: About, context: TermMap, reader: tuple[Person, Context], entity: Entity, edits: Sequence[Edit], at: datetime
 ) -> list[Shown]:
@@ -51,14 +43,17 @@ def shown_entity(
         found = [shaper(context, about.shape)(told)]
     else:
         found = joined(person, city, [told], context, about.shape, about.join)
-    _decorate(about, context, found[0], [*(one for one in edits if one.trigger != "attributeDeleted"), *gone], at, moments)
+    others = [edit for edit in edits if edit.trigger != "attributeDeleted"]
+    _decorate(about, context, found[0], [*others, *gone], at, moments)
     return found
 
 
-def shown_deleted(about: About, context: TermMap, former: Former, event: Event, edits: Sequence[Edit]) -> Shown:
+def shown_deleted(
+    about: About, context: TermMap, former: Entity, event: Event, edits: Sequence[Edit], unknown: frozenset[str]
+) -> Shown:
     """An entity that was deleted: what it was, when it went, and of its attributes those that the subscription watches.
 
-    With showChanges all of them, each with what it said last.
+    With showChanges all of them, each with what it said last, but those ``unknown`` (IRIs) to its receiver.
     """
     moments = Moments()
     attributes: dict[str, list[Attribute]] = {}
@@ -70,10 +65,10 @@ def shown_deleted(about: About, context: TermMap, former: Former, event: Event, 
             for iri, instances in document.items()
             for one in instances
         ]
-    gone = _gone(about, [edit for edit in gone if edit.attribute not in former.hidden], {})
+    gone = _gone(about, [edit for edit in gone if edit.attribute not in unknown], {})
     for edit in gone:
         put_instance(attributes, edit.attribute, _nothing(edit, moments))
-    told = replace_attributes(former.entity, attributes)
+    told = replace_attributes(former, attributes)
     shape = replace(about.shape, geojson=False)
     found = shaper(context, shape)(told)
     _decorate(about, context, found, gone, event.at, moments)
