@@ -17,8 +17,11 @@ from dothi.data.ordering import MOST_ORDERED, in_order, too_many
 from dothi.data.predicate import Path, meets, paths, searcher
 from dothi.data.question import EntityQuery
 from dothi.model.entity import LOCATION, Entity
+from dothi.model.problem import Problem
 from dothi.store.connection import Connection
 
+MOST_LOOKED_AT = 250_000
+"""How many entities one query looks at one by one: what would need more is refused."""
 _FIRST, _LARGEST = 64, 2048  # rows taken at a time: a page is found in few, a count in many
 Row = tuple[Any, ...]
 Build = Callable[[Sequence[int], tuple[str, ...] | None], list[Entity]]
@@ -41,6 +44,7 @@ class Looker:
     build: Build
     lookup: Callable[[Iterable[str]], list[Entity]]
     known: dict[str, Entity | None] = field(default_factory=dict)
+    looked_at: int = 0
 
     def find(self, urn: str) -> Entity | None:
         """What a Relationship leads to."""
@@ -103,6 +107,11 @@ def _looked_at(query: EntityQuery, rows: list[Row], looker: Looker) -> list[int]
     lies = _lies(query, rows)
     unsure = [row[0] for row, here in zip(rows, lies, strict=True) if here is not False and not (here and row[2])]
     looked: dict[int, bool] = {}
+    looker.looked_at += len(unsure)
+    if looker.looked_at > MOST_LOOKED_AT:
+        raise Problem(
+            403, "too-many-results", "Too many entities would have to be looked at.", "Ask by type, id or place too."
+        )
     if unsure:
         attributes = {path.attribute for path in paths(query.where)} | ({query.geo.attribute} if query.geo else set())
         entities = looker.build(unsure, tuple(attributes))

@@ -15,10 +15,11 @@ from shapely.ops import nearest_points
 
 from dothi.data.shape import Box, box_around
 from dothi.model.entity import LOCATION
-from dothi.model.ground import EARTH_RADIUS, metres
+from dothi.model.ground import EARTH_RADIUS
 from dothi.model.problem import bad_request
 
 Relation = Literal["near", "within", "contains", "intersects", "equals", "disjoint", "overlaps"]
+MOST_COORDINATES = 10_000
 _STEP = 0.25  # degrees: GeoJSON's lines are straight in degrees (RFC 7946), so long ones are cut before they are laid flat
 
 
@@ -57,6 +58,8 @@ class GeoQuery:
         if other is None or other.is_empty:
             return False
         if self.relation == "near":
+            if isinstance(other, shapely.Point):
+                return bool(self.met_by_points(np.array([other.x]), np.array([other.y]))[0])
             away = ground_distance(self.geometry, other)
             return (self.most is None or away <= self.most) and (self.least is None or away >= self.least)
         return bool(getattr(other, self.relation)(self.geometry))
@@ -64,11 +67,7 @@ class GeoQuery:
     def met_by_points(self, longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> NDArray[np.bool_]:
         """``met_by`` for many points at once."""
         if self.relation == "near":
-            if isinstance(self.geometry, shapely.Point):
-                away = _metres(longitudes, latitudes, self.geometry.x, self.geometry.y)
-            else:
-                points = shapely.points(longitudes, latitudes)
-                away = np.array([ground_distance(self.geometry, one) for one in points], np.float64)
+            away = _metres_from(self.geometry, longitudes, latitudes)
             met = np.ones(len(away), np.bool_)
             if self.most is not None:
                 met &= away <= self.most
@@ -103,6 +102,8 @@ def reference(value: Mapping[str, Any]) -> BaseGeometry:
     if found is None or found.is_empty:
         raise bad_request("The geometry of this geo-query cannot be read.", "Give type and coordinates as GeoJSON does.")
     west, south, east, north = found.bounds
+    if shapely.get_num_coordinates(found) > MOST_COORDINATES:
+        raise bad_request(f"The geometry of a geo-query may have {MOST_COORDINATES} positions.", "Simplify it.")
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise bad_request("These coordinates are not on Earth.", "Longitude first (−180 to 180), then latitude (−90 to 90).")
     return found
@@ -110,25 +111,42 @@ def reference(value: Mapping[str, Any]) -> BaseGeometry:
 
 def ground_distance(one: BaseGeometry, other: BaseGeometry) -> float:
     """Great-circle metres between the nearest points of two geometries."""
-    if isinstance(one, shapely.Point) and isinstance(other, shapely.Point):
-        return metres(one.x, one.y, other.x, other.y, other.x, other.y)
+    for extended, point in ((one, other), (other, one)):
+        if isinstance(point, shapely.Point):
+            return float(_metres_from(extended, np.array([point.x]), np.array([point.y]))[0])
     if one.intersects(other):
         return 0.0
-    # Seen from a point of one of them distances are true on an azimuthal equidistant map. For two extended ones the point
-    # is the one of the second that is nearest on a map around the first: exact near by, where it matters.
-    if isinstance(one, shapely.Point):
-        one, other = other, one
-    middle = other if isinstance(other, shapely.Point) else other.representative_point()
-    fine = _fine(one)
-    for _ in range(1 if isinstance(other, shapely.Point) else 3):
-        flat = shapely.transform(fine, lambda at, x=middle.x, y=middle.y: _flat(at, x, y))
-        if isinstance(other, shapely.Point):
-            return float(flat.distance(shapely.Point(0.0, 0.0)))
-        there = shapely.transform(_fine(other), lambda at, x=middle.x, y=middle.y: _flat(at, x, y))
-        away = float(flat.distance(there))
-        near = nearest_points(there, flat)[0]
+    # Seen from a point of one of them distances are true on an azimuthal equidistant map. The point is the one of the
+    # second that is nearest on a map around the one before: exact near by, where it matters.
+    middle, away = other.representative_point(), math.inf
+    for _ in range(3):
+        here, there = (
+            shapely.transform(_fine(each), lambda at, x=middle.x, y=middle.y: _flat(at, x, y)) for each in (one, other)
+        )
+        away = float(here.distance(there))
+        near = nearest_points(there, here)[0]
         middle = shapely.Point(*_round(near.x, near.y, middle.x, middle.y))
     return away
+
+
+def _metres_from(
+    geometry: BaseGeometry, longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Great-circle metres from the nearest point of ``geometry``, which is looked for with degrees of equal length."""
+    if isinstance(geometry, shapely.Point):
+        return _metres(longitudes, latitudes, geometry.x, geometry.y)
+    even, short = _even(geometry)
+    nearest = shapely.get_point(shapely.shortest_line(even, shapely.points(longitudes * short, latitudes)), 0)
+    return _metres(longitudes, latitudes, shapely.get_x(nearest) / short, shapely.get_y(nearest))
+
+
+@lru_cache(maxsize=256)
+def _even(geometry: BaseGeometry) -> tuple[BaseGeometry, float]:
+    """``geometry`` with its longitudes as short as they are on the ground in its middle latitude, and by how much."""
+    short = max(1e-6, math.cos(math.radians((geometry.bounds[1] + geometry.bounds[3]) / 2)))
+    even = shapely.transform(geometry, lambda at: at * np.array([short, 1.0]))
+    shapely.prepare(even)
+    return even, short
 
 
 @lru_cache(maxsize=256)
@@ -137,11 +155,14 @@ def _fine(geometry: BaseGeometry) -> BaseGeometry:
 
 
 def _metres(
-    longitudes: NDArray[np.float64], latitudes: NDArray[np.float64], longitude: float, latitude: float
+    longitudes: NDArray[np.float64],
+    latitudes: NDArray[np.float64],
+    longitude: float | NDArray[np.float64],
+    latitude: float | NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    there, here = np.radians(latitudes), math.radians(latitude)
+    there, here = np.radians(latitudes), np.radians(latitude)
     across = np.sin((there - here) / 2) ** 2
-    along = np.cos(there) * math.cos(here) * np.sin(np.radians(longitudes - longitude) / 2) ** 2
+    along = np.cos(there) * np.cos(here) * np.sin(np.radians(longitudes - longitude) / 2) ** 2
     found: NDArray[np.float64] = 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.minimum(1.0, across + along)))
     return found
 
