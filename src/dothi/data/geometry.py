@@ -19,7 +19,9 @@ from dothi.model.ground import EARTH_RADIUS
 from dothi.model.problem import bad_request
 
 Relation = Literal["near", "within", "contains", "intersects", "equals", "disjoint", "overlaps"]
-MOST_COORDINATES = 10_000
+MOST_POSITIONS = 10_000
+MOST_MEASURED = 1_000
+"""How many positions a geometry may have that entities are compared with, or that they are measured from."""
 _STEP = 0.25  # degrees: GeoJSON's lines are straight in degrees (RFC 7946), so long ones are cut before they are laid flat
 
 
@@ -96,14 +98,17 @@ def geometry_of(value: Any) -> BaseGeometry | None:
     return found if all(map(math.isfinite, found.bounds)) else None
 
 
-def reference(value: Mapping[str, Any]) -> BaseGeometry:
-    """The geometry a query measures from, of GeoJSON. Raises Problem 400 for what is none or lies nowhere on the earth."""
+def reference(value: Mapping[str, Any], most: int) -> BaseGeometry:
+    """The geometry of a query, of GeoJSON.
+
+    Raises Problem 400 for what is none, lies nowhere on the earth or has more than ``most`` positions.
+    """
     found = geometry_of(value)
     if found is None or found.is_empty:
         raise bad_request("The geometry of this geo-query cannot be read.", "Give type and coordinates as GeoJSON does.")
     west, south, east, north = found.bounds
-    if shapely.get_num_coordinates(found) > MOST_COORDINATES:
-        raise bad_request(f"The geometry of a geo-query may have {MOST_COORDINATES} positions.", "Simplify it.")
+    if shapely.get_num_coordinates(found) > most:
+        raise bad_request(f"The geometry of this geo-query may have {most} positions.", "Simplify it.")
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise bad_request("These coordinates are not on Earth.", "Longitude first (−180 to 180), then latitude (−90 to 90).")
     return found

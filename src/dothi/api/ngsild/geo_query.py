@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from dothi.api.ngsild import checks
 from dothi.api.ngsild.contexts import TermMap
-from dothi.data.geometry import GeoQuery, Relation, reference
+from dothi.data.geometry import MOST_MEASURED, MOST_POSITIONS, GeoQuery, Relation, reference
 from dothi.model.entity import LOCATION
 from dothi.model.problem import bad_request
 
@@ -34,7 +34,7 @@ def parse_geo(told: Mapping[str, Any], context: TermMap) -> GeoQuery | None:
     attribute = told.get("geoproperty", LOCATION)
     if not (isinstance(relation, str) and isinstance(kind, str) and isinstance(attribute, str)) or coordinates is None:
         raise bad_request("The geo-query is not complete.", "Give georel, geometry and coordinates together.")
-    geometry = read_geometry(kind, coordinates)
+    geometry = read_geometry(kind, coordinates, MOST_MEASURED if relation.startswith("near") else MOST_POSITIONS)
     iri = context.expand(attribute)
     if relation in _PLAIN:
         return GeoQuery(cast(Relation, relation), geometry, iri)
@@ -49,8 +49,11 @@ def parse_geo(told: Mapping[str, Any], context: TermMap) -> GeoQuery | None:
     return GeoQuery("near", geometry, iri, metres if most else None, None if most else metres)
 
 
-def read_geometry(kind: str, coordinates: Any) -> BaseGeometry:
-    """A GeoJSON geometry of its type and its coordinates, which may come as JSON text. Raises Problem 400."""
+def read_geometry(kind: str, coordinates: Any, most: int = MOST_MEASURED) -> BaseGeometry:
+    """A GeoJSON geometry of its type and its coordinates, which may come as JSON text, of ``most`` positions at most.
+
+    Raises Problem 400.
+    """
     if isinstance(coordinates, str):
         try:
             coordinates = msgspec.json.decode(coordinates[:_LONGEST])
@@ -58,4 +61,4 @@ def read_geometry(kind: str, coordinates: Any) -> BaseGeometry:
             coordinates = None
     if not isinstance(coordinates, list):
         raise bad_request("coordinates cannot be read.", "Write them as JSON: [105.85,21.03].")
-    return reference(checks.geometry({"type": kind, "coordinates": coordinates}))
+    return reference(checks.geometry({"type": kind, "coordinates": coordinates}), most)
