@@ -21,6 +21,11 @@ _NOT_NEEDED = ("robotframework-robocop",)  # the suite's own linter
 _PATIENCE = 60.0
 _MQTT_PORTS = (1883, 8085)  # written into the suite's tests
 _CONTEXTS = "resources/jsonld-contexts"
+# Two contexts that fixtures name and use no name of.
+_UNUSED = (
+    "https://fiware.github.io/data-models/context.jsonld",
+    "https://fiware.github.io/NGSI-LD_TestSuite/ldContext/testContext.jsonld",
+)
 # Seven fixtures still name the suite's own context by where it lay before.
 _FORMER = "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/ngsildTestSuiteV1.8-compound.jsonld"
 
@@ -49,7 +54,9 @@ def opened(folder: Path, contexts: dict[str, str], *, brokers: bool = False) -> 
     folder.mkdir(parents=True)
     port = _free_port()
     listed = folder / "contexts.json"
-    listed.write_text(json.dumps(contexts), encoding="utf-8")
+    empty = folder / "empty.jsonld"
+    empty.write_text('{"@context": {}}', encoding="utf-8")
+    listed.write_text(json.dumps(dict.fromkeys(_UNUSED, str(empty)) | contexts), encoding="utf-8")
     ours = {
         "DOTHI_HOME": str(folder / "home"),
         "DOTHI_PORT": str(port),
