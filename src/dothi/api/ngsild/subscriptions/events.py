@@ -15,6 +15,7 @@ from dothi.model.entity import Attribute, Entity
 UNKNOWN: Any = object()
 """Stands for what an instance was after an edit where only the entity as it is now says that."""
 
+_OF_ENTITY = frozenset({Trigger.ENTITY_CREATED, Trigger.ENTITY_DELETED})
 _WORDS = {
     Trigger.ATTRIBUTE_CREATED: "attributeCreated",
     Trigger.ATTRIBUTE_UPDATED: "attributeUpdated",
@@ -74,25 +75,21 @@ def events_of(rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], ind
         told: set[tuple[int, str, str | None]] = set()
         for num, attribute, dataset, trigger, before in _edits(changed):
             key = (num, attribute, dataset)
-            event = open_.get(num)
-            if (
-                event is None
-                or event.deleted is not None
-                or (attribute and key in told)
-                or trigger == Trigger.ENTITY_CREATED
-            ):
-                # The same instance once more: somebody else's write that shares the commit.
+            # The same once more, or the entity itself: somebody else's write that shares the commit.
+            again = key in told if attribute else trigger in _OF_ENTITY
+            if num not in open_ or again:
                 told -= {one for one in told if one[0] == num}
                 event = open_[num] = Event(num, index.urn(num), index.type_of(num), moment)
                 events.append(event)
-            _take(event, attribute, dataset, trigger, before, last)
-            if event.deleted is not None:
-                _end(alive, event)
+            _take(open_[num], attribute, dataset, trigger, before, last)
             told.add(key)
-        _observed(changed, index, moment, open_, events)
-        for event in events:
-            if event.deleted is None:
-                alive.setdefault(event.num, []).append(event)
+            if trigger == Trigger.ENTITY_DELETED:
+                _end(alive, open_.pop(num))
+            elif again or events[-1] is open_[num]:
+                _begin(alive, open_[num])
+        for event in _observed(changed, index, moment, open_):
+            events.append(event)
+            _begin(alive, event)
         found.append(events)
     for changed in later:
         for num, attribute, dataset, trigger, before in _edits(changed):
@@ -102,6 +99,12 @@ def events_of(rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], ind
                 if event.deleted is not None:
                     _end(alive, event)
     return found
+
+
+def _begin(alive: dict[int, list[Event]], event: Event) -> None:
+    known = alive.setdefault(event.num, [])
+    if not known or known[-1] is not event:
+        known.append(event)
 
 
 def _end(alive: dict[int, list[Event]], event: Event) -> None:
@@ -116,10 +119,8 @@ def events_of_changes(changes: Changes, index: SeriesIndex) -> list[Event]:
         num = index.number_of(one.entity) or 0
         event = events.setdefault(one.entity, Event(num, one.entity, index.type_of(num), changes.at))
         _take(event, one.attribute, one.dataset, one.trigger, one.before, {})
-    observed: list[Event] = []
     known = {event.num: event for event in events.values()}
-    _observed(Changed(series=pack(changes.series)), index, changes.at, known, observed)
-    return [*events.values(), *observed]
+    return [*events.values(), *_observed(Changed(series=pack(changes.series)), index, changes.at, known)]
 
 
 def _edits(changed: Changed) -> Iterable[tuple[int, str, str | None, Trigger, Any]]:
@@ -162,21 +163,20 @@ def _ended(last: dict[tuple[int, str, str | None], Edit], key: tuple[int, str, s
         known.after = before
 
 
-def _observed(
-    changed: Changed, index: SeriesIndex, moment: datetime, open_: Mapping[int, Event], events: list[Event]
-) -> None:
-    """Readings of devices: what they changed is told as it is now, however often they came."""
-    known = dict(open_)
+def _observed(changed: Changed, index: SeriesIndex, moment: datetime, open_: Mapping[int, Event]) -> list[Event]:
+    """Readings of devices: what they changed is told as it is now, however often they came; the events that are new."""
+    known, found = dict(open_), list[Event]()
     for series in unpack(changed.series).tolist():
         num = index.owner_of(series)
         attribute, dataset = index.attribute_of(series), index.dataset_of(series)
         event = known.get(num)
         if event is None:
             event = known[num] = Event(num, index.urn(num), index.type_of(num), moment)
-            events.append(event)
+            found.append(event)
         elif any(one.attribute == attribute and one.dataset == dataset for one in event.edits):
             continue
         event.edits.append(Edit(attribute, dataset, "attributeUpdated"))
+    return found
 
 
 def as_of(event: Event, now: Entity | None, unknown: frozenset[str], moments: Moments) -> Entity | None:
