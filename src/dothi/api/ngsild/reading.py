@@ -116,6 +116,8 @@ def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified
     if type(said) is not dict:
         return Attribute("" if simplified and said != NULL else "Property", _property(iri, said, fragment))
     kind: Any = said.get("type")
+    if len(said) == 2 and _known_kind(kind) and VALUE_KEYS[kind] in said:  # most are no more than this
+        return Attribute(kind, _value(iri, kind, said[VALUE_KEYS[kind]], context, fragment))
     keys = [key for key in said if key in _KIND_OF]
     if not _known_kind(kind):
         if not keys:
