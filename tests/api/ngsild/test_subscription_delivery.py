@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from receiver import Receiver, receiving
 from subscription_world import SUBSCRIPTIONS, World, world_in
 
@@ -16,8 +17,8 @@ from dothi.testing.people import insider
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world_in(tmp_path_factory.mktemp("delivery"), sectors="weather") as world:
+def shared(tmp_path_factory: pytest.TempPathFactory, homes_of_module: SecretStr | None) -> Iterator[World]:
+    with world_in(tmp_path_factory.mktemp("delivery"), sectors="weather", database=homes_of_module) as world:
         yield world
 
 
