@@ -35,6 +35,7 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     sent = httpx.post(f"{city.base_url}/ngsi-ld/v1/entities", json=entity, headers=city.operator, trust_env=False)
     assert sent.status_code == 201, sent.text
     wait_until(lambda: "không gửi được" in client.get(PAGE).text, "the failure is shown")
+    assert "1 đăng ký nhận tin không gửi được" in client.get("/data").text
     answer = client.post(PAGE, data=_form(client, "pause", id_))
     assert answer.headers["location"] == f"{PAGE}?done=pause"
     shown = client.get(f"{PAGE}?done=pause").text

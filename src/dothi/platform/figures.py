@@ -57,6 +57,12 @@ def declare_metrics(platform: Platform) -> None:
     watch("dothi_task_failures", "Crashes of background tasks.", lambda: _crashes(platform), counter=True)
     watch("dothi_runs_queued", "Runs that wait.", lambda: platform.runs.waiting)
     watch("dothi_runs_running", "Runs that are being worked on.", lambda: platform.runs.running)
+    platform.metrics.watch_each(
+        "dothi_notifications",
+        "Notifications that wait for their receivers, or that no receiver took.",
+        "state",
+        lambda: _notifications(platform),
+    )
     platform.metrics.watch_each("dothi_devices", "Devices.", "state", lambda: platform.devices.counts(SYSTEM))
 
 
@@ -66,6 +72,11 @@ def _lag(platform: Platform) -> float:
 
 def _failures(platform: Platform) -> float:
     return sum(state.failures for state in platform.dispatcher.states.values())
+
+
+def _notifications(platform: Platform) -> dict[str, int]:
+    states = platform.subscriptions.states(SYSTEM)
+    return {"waiting": sum(one.waiting for one in states), "dead": sum(one.dead for one in states)}
 
 
 def _crashes(platform: Platform) -> float:

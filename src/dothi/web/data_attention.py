@@ -119,6 +119,20 @@ def _held(platform: Platform, person: Person, language: str) -> list[Point]:
                 page,
             )
         )
+    states = platform.subscriptions.states(person)
+    failing = sum(one.status == "failed" for one in states)
+    dead = sum(one.dead for one in states)
+    if failing or dead:
+        found.append(
+            Point(
+                2,
+                _("{count} đăng ký nhận tin không gửi được").format(count=number(failing, language))
+                if failing
+                else _("{count} thông báo không gửi được").format(count=number(dead, language)),
+                _("thông báo được giữ lại; xem nơi nhận rồi gửi lại"),
+                "/data/subscriptions",
+            )
+        )
     waiting = platform.devices.counts(person)["lobby"]
     if waiting:
         found.append(
