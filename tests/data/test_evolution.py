@@ -101,6 +101,21 @@ def test_what_is_told_anew_leaves_what_was(town: Town) -> None:
     assert town.seen(by_change) == {SPEED: [(2, 2, "Property", False, [])]}
 
 
+def test_many_instances_in_one_change_come_one_after_the_other(town: Town) -> None:
+    several = [Attribute("Property", float(minute), moment(minute)) for minute in (-9, -8, -7)]
+    apart = [Attribute("Property", 4.0, moment(-5), dataset_id="urn:d:1")]
+    town.change("add", Entity(URN, TYPE, {SPEED: [*several, *apart]}))
+    told = [(-9, -9.0), (-8, -8.0), (-7, -7.0), (-5, 4.0)]
+    assert [one[:2] for one in town.seen()[SPEED]] == told
+    town.change("add", Entity(URN, "", {SPEED: [Attribute("Property", 1.0, moment(minute)) for minute in (-3, -2)]}))
+    assert [one[:2] for one in town.seen()[SPEED]] == [*told[:3], (-3, 1.0), (-2, 1.0), told[3]]
+    now = town.context.get(SYSTEM, URN)
+    assert now is not None
+    assert [one.value for one in now.attributes[SPEED]] == [1.0, 4.0]
+    town.change("delete_attribute", Entity(URN, "", {SPEED: []}))
+    assert len(town.seen(Window(by="deletedAt"))[SPEED]) == 1
+
+
 def test_a_deleted_attribute_says_when_it_went_and_stays_what_it_was(town: Town) -> None:
     town.change("create", thing(owner=Attribute("Relationship", "urn:a", moment(-5))))
     town.change("delete_attribute", Entity(URN, "", {OWNER: []}))
