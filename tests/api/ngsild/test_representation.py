@@ -41,11 +41,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "GeoProperty": POINTS | LINES,
     "Relationship": URNS | st.lists(URNS, min_size=2, max_size=3),
     "LanguageProperty": st.dictionaries(st.sampled_from(["vi", "en-GB", "@none"]), st.text(max_size=8), min_size=1),
-    "JsonProperty": JSON | st.none(),
+    "JsonProperty": st.lists(JSON, max_size=3) | st.dictionaries(st.text(max_size=8), JSON, max_size=3),
     "VocabProperty": IRIS | st.lists(IRIS, min_size=1, max_size=2),
     "ListProperty": st.lists(JSON, max_size=3),
     "ListRelationship": st.lists(URNS, max_size=3),
 }
+MEASURES = frozenset({"Property", "GeoProperty", "ListProperty"})  # what a unit says something of
 MOMENTS = st.integers(0, 7 * 10**15).map(from_micros)
 assert VALUES.keys() == VALUE_KEYS.keys()
 
@@ -59,7 +60,7 @@ def attributes(draw: st.DrawFn, deep: int = 2) -> Attribute:
         kind,
         draw(VALUES[kind]),
         draw(st.none() | MOMENTS),
-        draw(st.none() | st.sampled_from(["CEL", "P1"])),
+        draw(st.none() | st.sampled_from(["CEL", "P1"])) if kind in MEASURES else None,
         sub=draw(subs),
         expires_at=draw(st.none() | MOMENTS),
         object_type=draw(st.none() | IRIS) if "Relationship" in kind else None,
