@@ -162,3 +162,35 @@ def test_a_stranger_finds_counts_and_discovers_nothing_of_it(things: httpx.Clien
     assert stranger.get("/ngsi-ld/v1/attributes/size").status_code == 404
     linked = stranger.get(ENTITIES, params={"type": "*", "q": 'near{name}=="Ao"', "join": "flat"})
     assert linked.json() == []
+
+
+def test_an_entity_map_keeps_the_pages_of_one_answer(things: httpx.Client, stranger: httpx.Client) -> None:
+    asked = {"type": "QueryThing", "orderBy": "size;desc", "limit": "2"}
+    answer = things.get(ENTITIES, params=asked | {"entityMap": "true", "entityMapLifetime": "PT5M"})
+    assert (answer.status_code, [one["id"] for one in answer.json()]) == (201, [_urn(3), _urn(2)])
+    place = answer.headers["ngsild-entitymap"]
+    late = {"id": _urn(9), "type": "QueryThing", "size": {"type": "Property", "value": 15}}
+    assert things.post(ENTITIES, json=late).status_code == 201
+    held = {"NGSILD-EntityMap": place}
+    answer = things.get(ENTITIES, params=asked | {"offset": "2", "count": "true"}, headers=held)
+    assert _ids(answer) == [1, 0]
+    assert (answer.headers["ngsild-entitymap"], answer.headers["ngsild-results-count"]) == (place, "4")
+    assert set(things.get(place).json()["entityMap"]) == {_urn(number) for number in range(4)}
+    assert _ids(things.get(ENTITIES, params=asked | {"q": "size>10"}, headers=held)) == [3, 2]
+    assert set(things.get(place).json()["entityMap"]) == {_urn(2), _urn(3)}
+    assert stranger.get(place).status_code == 404
+    assert things.get(f"{ENTITIES}/{_urn(3)}", headers=held).headers["ngsild-entitymap"] == place
+    assert things.patch(place, json={"expiresAt": "2099-01-01T00:00:00Z"}).status_code == 204
+    assert things.get(place).json()["expiresAt"] < "2099"
+    assert things.patch(place, json={"expiresAt": "tomorrow"}).status_code == 400
+    assert things.patch(place, json={"expiresAt": "2000-01-01T00:00:00Z"}).status_code == 204
+    assert things.get(place).status_code == 404
+    anew = things.get(ENTITIES, params={"type": "QueryThing", "limit": "10"}, headers=held)
+    assert (anew.status_code, len(anew.json())) == (201, 5)
+    assert things.delete(anew.headers["ngsild-entitymap"]).status_code == 204
+    assert things.delete(anew.headers["ngsild-entitymap"]).status_code == 404
+    made = things.get("/ngsi-ld/v1/entityMaps", params={"type": "QueryThing", "q": "size>10"})
+    assert (made.status_code, len(made.json()["entityMap"])) == (201, 3)
+    assert things.get("/ngsi-ld/v1/entityMaps", params={"id": _urn(1)}).status_code == 400
+    assert things.get("/ngsi-ld/v1/entityMaps", params={"type": "A", "entityMapLifetime": "1h"}).status_code == 400
+    things.delete(f"{ENTITIES}/{_urn(9)}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dothi.api.ngsild.context_store import ContextStore
 from dothi.api.ngsild.contexts import Contexts
+from dothi.api.ngsild.entity_maps import EntityMaps
 from dothi.data.evolving import Evolutions
 from dothi.model.schema import EntityType
 from dothi.platform.platform import Platform
@@ -17,6 +18,7 @@ class Broker:
     platform: Platform
     contexts: Contexts
     evolutions: Evolutions
+    maps: EntityMaps
 
 
 def open_broker(platform: Platform) -> Broker:
@@ -24,7 +26,7 @@ def open_broker(platform: Platform) -> Broker:
     settings = platform.settings
     store = ContextStore(platform.database, platform.writer, platform.clock, settings.contexts, settings.context_hosts)
     evolutions = Evolutions(platform.database, list(platform.types.values()))
-    return Broker(platform, Contexts(store, city_names(platform.types)), evolutions)
+    return Broker(platform, Contexts(store, city_names(platform.types)), evolutions, EntityMaps(platform.clock))
 
 
 def city_names(types: Mapping[str, EntityType]) -> dict[str, str]:

@@ -5,7 +5,6 @@ from dothi.model.problem import Problem
 _NOT_HERE = {
     "csourceRegistrations": "context source registrations and distributed operations: it answers with what it keeps itself",
     "csourceSubscriptions": "subscriptions to context source registrations, because it keeps no registrations",
-    "entityMaps": "entity maps: pages of a query are asked for with limit and offset",
     "snapshots": "snapshots: the temporal interface says what was at any moment",
 }
 

@@ -20,6 +20,8 @@ from dothi.api.ngsild.asking import (
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.linked import LINKED_PARAMETERS, joined, read_join
+from dothi.api.ngsild.map_doors import MAP_DOCUMENTED
+from dothi.api.ngsild.mapped import MAP_PARAMETERS, by_map
 from dothi.api.ngsild.negotiation import flag
 from dothi.api.ngsild.representation import collected, shaper
 from dothi.api.ngsild.retrieve import ENTITY_SCHEMA, SHAPE_DOCUMENTED, answered, parameter
@@ -27,8 +29,8 @@ from dothi.api.ngsild.shape import SHAPE_PARAMETERS, read_shape
 from dothi.data.context import Context, EntityQuery
 from dothi.model.problem import bad_request
 
-_PARAMETERS = QUERY_PARAMETERS | SHAPE_PARAMETERS | LINKED_PARAMETERS
-_BODY_PARAMETERS = frozenset({"limit", "offset", "count", "options", "format", "local"})
+_PARAMETERS = QUERY_PARAMETERS | SHAPE_PARAMETERS | LINKED_PARAMETERS | MAP_PARAMETERS
+_BODY_PARAMETERS = frozenset({"limit", "offset", "count", "options", "format", "local"}) | MAP_PARAMETERS
 _IN_ADDRESS = "/:*.,;@!~()$"  # what may stand there as it is (RFC 3986, 3.4)
 
 _PAGES = (
@@ -57,6 +59,7 @@ _QUERY = {
         parameter("jsonKeys", "Taken and without effect: values are compared as they were told."),
         parameter("csf", "Taken and without effect: this city asks no other sources."),
         *_PAGES,
+        *MAP_DOCUMENTED,
         *SHAPE_DOCUMENTED,
     ],
     "responses": _ANSWERED,
@@ -158,18 +161,24 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
     attributes = shape.projection.attributes
     if attributes is not None and shape.geojson:
         attributes = (*attributes, shape.geometry)
-    found = context.query(asked.person, replace(query, attributes=attributes), count=count)
+    query = replace(query, attributes=attributes)
+    mapped = by_map(asked, query)
+    if mapped is None:
+        found, status, headers = context.query(asked.person, query, count=count), 200, dict[str, str]()
+    else:
+        found, status, headers = mapped
     terms = asked.words_for(found.entities)
     if join is None:
         show = shaper(terms, shape)
         shown = [show(one) for one in found.entities]
     else:
         shown = joined(asked.person, context, found.entities, terms, shape, join)
-    headers = {"NGSILD-Results-Count": str(found.total)} if count else {}
+    if count:
+        headers["NGSILD-Results-Count"] = str(found.total)
     if pages and (links := page_links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):
         headers["Link"] = links
     body: Any = collected(shown) if shape.geojson else shown
-    return Answer(body=body, headers=headers, context=terms, entities=True)
+    return Answer(status, body, headers, context=terms, entities=True)
 
 
 def page_links(path: str, params: Mapping[str, str], query: EntityQuery, more: bool) -> str:

@@ -9,6 +9,7 @@ from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.linked import LINKED_PARAMETERS, joined, read_join
+from dothi.api.ngsild.mapped import MAP_PARAMETERS, of_one
 from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, listed
 from dothi.api.ngsild.projection import CORE_MEMBERS
 from dothi.api.ngsild.representation import collected, shaper
@@ -16,7 +17,7 @@ from dothi.api.ngsild.shape import SHAPE_PARAMETERS, Shape, read_shape
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, not_found
 
-_PARAMETERS = SHAPE_PARAMETERS | LINKED_PARAMETERS | {"type"}
+_PARAMETERS = SHAPE_PARAMETERS | LINKED_PARAMETERS | MAP_PARAMETERS | {"type"}
 
 
 def parameter(name: str, words: str, **schema: Any) -> dict[str, Any]:
@@ -68,13 +69,13 @@ def routes(broker: Broker) -> list[BaseRoute]:
         if entity is None or not _is_one_of(entity, asked):
             raise not_found("entity", urn)
         check_shown(entity, shape, asked)
-        terms = asked.words_for((entity,))
+        terms, headers = asked.words_for((entity,)), of_one(asked, urn)
         if join is None:
-            return Answer(body=shaper(terms, shape)(entity), context=terms, entities=True)
+            return Answer(200, shaper(terms, shape)(entity), headers, context=terms, entities=True)
         shown = await run_in_threadpool(joined, asked.person, context, [entity], terms, shape, join)
         if len(shown) == 1:
-            return Answer(body=shown[0], context=terms, entities=True)
-        return Answer(body=collected(shown) if shape.geojson else shown, context=terms, entities=True)
+            return Answer(200, shown[0], headers, context=terms, entities=True)
+        return Answer(200, collected(shown) if shape.geojson else shown, headers, context=terms, entities=True)
 
     return [
         door(
