@@ -131,6 +131,8 @@ def _title(reason: str, language: str) -> str:
 def _handler_words(platform: Platform, handler: str, language: str) -> str:
     """Whose work a handler does: the sector's whose derivation it runs."""
     _ = translator(language)
+    if handler == "ngsild":
+        return _("Đăng ký nhận tin")
     for sector in platform.sectors:
         if any(handler == f"derive:{one.id}" for one in sector.derivations):
             return _("Tính toán của ngành {sector}").format(sector=sector.title.in_language(language))

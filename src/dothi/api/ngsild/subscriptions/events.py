@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dothi.data.batch import Changed, Trigger, pack, unpack
+import numpy as np
+
+from dothi.data.batch import Changed, IntArray, Trigger, pack, unpack
 from dothi.data.document import Document, Instance, attribute_of
 from dothi.data.news import Changes
 from dothi.data.series import SeriesIndex
@@ -61,9 +63,19 @@ class Moments(dict[int, datetime]):
         return moment
 
 
-def events_of(rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], index: SeriesIndex) -> list[list[Event]]:
+def changed_in(rows: Iterable[Changed], index: SeriesIndex) -> IntArray:
+    """The numbers of all entities that outbox rows tell of, each once."""
+    parts = [np.empty(0, np.int64)]
+    for changed in rows:
+        parts += [unpack(changed.edits)[::4], index.entity_of(unpack(changed.series)).astype(np.int64)]
+    return np.unique(np.concatenate(parts))
+
+
+def events_of(
+    rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], index: SeriesIndex, concerned: frozenset[int]
+) -> list[list[Event]]:
     """The events of outbox rows (µs of the commit, what it changed), oldest first; ``later`` rows are not told of yet, but
-    say what was there before them.
+    say what was there before them. Only ``concerned`` entities (numbers) are looked at.
     """
     last: dict[tuple[int, str, str | None], Edit] = {}
     alive: dict[int, list[Event]] = {}
@@ -74,6 +86,8 @@ def events_of(rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], ind
         moment = from_micros(at)
         told: set[tuple[int, str, str | None]] = set()
         for num, attribute, dataset, trigger, before in _edits(changed):
+            if num not in concerned:
+                continue
             key = (num, attribute, dataset)
             # The same once more, or the entity itself: somebody else's write that shares the commit.
             again = key in told if attribute else trigger in _OF_ENTITY
@@ -87,7 +101,7 @@ def events_of(rows: Iterable[tuple[int, Changed]], later: Iterable[Changed], ind
                 _end(alive, open_.pop(num))
             elif again or events[-1] is open_[num]:
                 _begin(alive, open_[num])
-        for event in _observed(changed, index, moment, open_):
+        for event in _observed(changed, index, moment, open_, concerned):
             events.append(event)
             _begin(alive, event)
         found.append(events)
@@ -120,7 +134,7 @@ def events_of_changes(changes: Changes, index: SeriesIndex) -> list[Event]:
         event = events.setdefault(one.entity, Event(num, one.entity, index.type_of(num), changes.at))
         _take(event, one.attribute, one.dataset, one.trigger, one.before, {})
     known = {event.num: event for event in events.values()}
-    return [*events.values(), *_observed(Changed(series=pack(changes.series)), index, changes.at, known)]
+    return [*events.values(), *_observed(Changed(series=pack(changes.series)), index, changes.at, known, None)]
 
 
 def _edits(changed: Changed) -> Iterable[tuple[int, str, str | None, Trigger, Any]]:
@@ -163,10 +177,15 @@ def _ended(last: dict[tuple[int, str, str | None], Edit], key: tuple[int, str, s
         known.after = before
 
 
-def _observed(changed: Changed, index: SeriesIndex, moment: datetime, open_: Mapping[int, Event]) -> list[Event]:
+def _observed(
+    changed: Changed, index: SeriesIndex, moment: datetime, open_: Mapping[int, Event], concerned: frozenset[int] | None
+) -> list[Event]:
     """Readings of devices: what they changed is told as it is now, however often they came; the events that are new."""
     known, found = dict(open_), list[Event]()
-    for series in unpack(changed.series).tolist():
+    numbers = unpack(changed.series)
+    if concerned is not None and len(numbers):
+        numbers = numbers[np.isin(index.entity_of(numbers), np.fromiter(concerned, np.int64, len(concerned)))]
+    for series in numbers.tolist():
         num = index.owner_of(series)
         attribute, dataset = index.attribute_of(series), index.dataset_of(series)
         event = known.get(num)

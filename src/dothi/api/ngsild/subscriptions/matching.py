@@ -11,6 +11,7 @@ from dothi.api.ngsild.subscriptions.about import About, compile_about
 from dothi.api.ngsild.subscriptions.events import Event, Moments, as_of, attribute_from
 from dothi.api.ngsild.subscriptions.kept import Kept, Subscribers
 from dothi.api.ngsild.subscriptions.telling import Hidden, led_to, shown_deleted, shown_entity
+from dothi.data.batch import IntArray
 from dothi.data.classified import Classified
 from dothi.data.context import EntityQuery
 from dothi.data.document import Document
@@ -89,6 +90,14 @@ class Matcher:
             if kept:
                 found.append((event, kept))
         return found
+
+    def concerned(self, nums: IntArray) -> frozenset[int]:
+        """Those of these entities (numbers) that some subscription could be about."""
+        if self._of_any:
+            return frozenset(nums.tolist())
+        index = self._platform.writer.index
+        found = {num for num in nums.tolist() if index.type_of(num) in self._by_type}
+        return frozenset(found | self._further_types([num for num in nums.tolist() if num not in found]).keys())
 
     def _further_types(self, nums: Sequence[int]) -> dict[int, list[str]]:
         if not nums or not self._by_type:

@@ -15,7 +15,7 @@ from dothi.api.ngsild.contexts import TermMap, absolute
 from dothi.api.ngsild.representation import Shown
 from dothi.api.ngsild.subscriptions.about import compile_about
 from dothi.api.ngsild.subscriptions.document import Document, shown
-from dothi.api.ngsild.subscriptions.events import events_of, events_of_changes
+from dothi.api.ngsild.subscriptions.events import changed_in, events_of, events_of_changes
 from dothi.api.ngsild.subscriptions.http import HttpSender
 from dothi.api.ngsild.subscriptions.kept import Kept, Subscribers, without_secrets
 from dothi.api.ngsild.subscriptions.matching import Draft, Matcher
@@ -97,7 +97,10 @@ class Subscriptions:
                     "SELECT seq, at, payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (since, 20_000 + _LATER)
                 ).fetchall()
             told = [(at, decode_changed(payload)) for seq, at, payload in rows if seq <= changes.seq]
-            wanted = [self.matcher.candidates(events) for events in events_of(told, (), index)]
+            concerned = self.matcher.concerned(changed_in([one for _, one in told], index))
+            if not concerned:
+                return []
+            wanted = [self.matcher.candidates(events) for events in events_of(told, (), index, concerned)]
             entities = self.matcher.read(wanted)
             # What was committed meanwhile says what was there before it: it is read after the entities are.
             with self.platform.database.reader() as db:
@@ -106,7 +109,7 @@ class Subscriptions:
                 ).fetchall()
             later = [decode_changed(payload) for (payload,) in rows]
             if later:
-                wanted = [self.matcher.candidates(events) for events in events_of(told, later, index)]
+                wanted = [self.matcher.candidates(events) for events in events_of(told, later, index, concerned)]
         else:
             wanted = [self.matcher.candidates(events_of_changes(changes, index))]
             entities = self.matcher.read(wanted)

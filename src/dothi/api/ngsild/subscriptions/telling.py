@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,8 @@ from dothi.data.context import Context
 from dothi.data.document import Instance
 from dothi.model.entity import NULL, Attribute, Entity
 
+_RUN = uuid4()  # of this process; asking the system for each notification would cost more than making it
+_NUMBERS = count()
 Hidden = dict[str, list[str]]
 """Entities (URNs) that something tells of, each with its attributes (IRIs) that its receiver may not know."""
 
@@ -95,7 +98,7 @@ def replace_attributes(entity: Entity, attributes: dict[str, list[Attribute]]) -
 def message(kept_id: str, about: About, context: Any, media: str, data: list[Shown], at: datetime) -> bytes:
     """The body of a notification (clause 5.3.1); ``context`` is what JSON-LD names as its @context."""
     told: dict[str, Any] = {
-        "id": f"urn:ngsi-ld:Notification:{uuid4()}",
+        "id": f"urn:ngsi-ld:Notification:{_RUN}-{next(_NUMBERS)}",
         "type": "Notification",
         "subscriptionId": kept_id,
         "notifiedAt": instant(at),
