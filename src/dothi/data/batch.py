@@ -128,8 +128,10 @@ class EntityChange:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one change: ``problem`` says why it was not made. ``updated`` are the attributes (IRIs) it touched,
-    ``not_updated`` those it left as they were, each with the reason.
+    """What became of one change: ``problem`` says why it was not made.
+
+    ``not_updated`` are the attributes (IRIs) it left as they were, each with the reason; if there are any, ``updated`` are
+    those it touched.
     """
 
     id: str

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from dothi.data.batch import EntityChange
 from dothi.data.document import Document, Instance, instance_of
 from dothi.model.clock import to_micros
@@ -15,6 +17,8 @@ from dothi.model.problem import bad_request
 
 SCOPE = "https://uri.etsi.org/ngsi-ld/scope"
 _NO_LANGUAGE = "@none"
+_NULL = b'"' + NULL.encode() + b'"'
+_encode = msgspec.json.Encoder().encode
 _GEOMETRIES = frozenset(
     {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
 )
@@ -66,8 +70,16 @@ def is_null(attribute: Attribute) -> bool:
 
 def soonest(document: Document) -> int | None:
     """When (µs) the first of these attributes, or of theirs, is past its time; None for never."""
-    found = [moment for instances in document.values() for one in instances for moment in _ends(one)]
-    return min(found, default=None)
+    first: int | None = None
+    for instances in document.values():
+        for one in instances:
+            if "e" in one and (first is None or one["e"] < first):
+                first = one["e"]
+            if "x" in one:
+                inner = soonest(one["x"])
+                if inner is not None and (first is None or inner < first):
+                    first = inner
+    return first
 
 
 def without_expired(document: Document, now: int) -> Document:
@@ -142,6 +154,14 @@ def demand_whole(attribute: Attribute) -> None:
         raise bad_request("An attribute needs a value.", "Say its value, object, languageMap, json, vocab or list.")
     if is_null(attribute):
         raise bad_request("An attribute cannot be null here.", "Leave it out, or delete it.")
+    _demand_no_null(attribute.kind, attribute.value)
+
+
+def _demand_no_null(kind: str, value: Any) -> None:
+    """Clause 5.5.4: inside a value, null has a meaning in a merge alone."""
+    composed = type(value) is dict or type(value) is list
+    if composed and kind != "JsonProperty" and _NULL in _encode(value):
+        raise bad_request("Null inside a value takes nothing away here.", "Leave the key out, or merge the entity.")
 
 
 def of_some_kind(attribute: Attribute, lang: str | None) -> Attribute:
@@ -178,6 +198,8 @@ def merged(before: Instance, fragment: Attribute, at: int, change: EntityChange,
         value = fragment.value
         if not fragment.kind and before["k"] == "LanguageProperty" and isinstance(value, str):
             value = {change.lang or _NO_LANGUAGE: value}
+        if not deep:
+            _demand_no_null(before["k"], value)
         mergeable = deep and before["k"] in ("Property", "LanguageProperty", "JsonProperty")
         after["v"] = _merged_value(before["v"], value) if mergeable else value
         for key, said in (("g", fragment.grade), ("r", fragment.reasons), ("o", fragment.origin)):
@@ -231,15 +253,6 @@ def _say(instance: Instance, key: str, value: Any) -> None:
         instance.pop(key, None)
     else:
         instance[key] = value
-
-
-def _ends(one: Instance) -> Iterable[int]:
-    if "e" in one:
-        yield one["e"]
-    if "x" in one:
-        for instances in one["x"].values():
-            for sub in instances:
-                yield from _ends(sub)
 
 
 def _shed(one: Instance, now: int) -> Instance:

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 
 import msgspec
 
@@ -14,7 +15,10 @@ GEOMETRIES = frozenset({"Point", "MultiPoint", "LineString", "MultiLineString", 
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|\\^`]+")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?Z")
-_SCOPE = re.compile(r"/?[A-Za-z_\u0080-\uffff][\w\-.]*(?:/[A-Za-z_\u0080-\uffff][\w\-.]*)*")
+_SCOPE = re.compile(r"/?[^\W\d_]\w*(?:/[^\W\d_]\w*)*")
+# Characters of an IRI (RFC 3987) that nobody sees, beside those that no writing has: one id must not look like another.
+_UNSEEN = re.compile("[\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_NO_WRITING = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 # How deep the positions of a geometry lie, and how many of them the innermost list needs.
 _POSITIONS = {
     "Point": (0, 1),
@@ -28,12 +32,14 @@ _POSITIONS = {
 
 def is_uri(text: Any) -> bool:
     """True for an absolute URI (RFC 3986) of a sane length."""
-    return isinstance(text, str) and len(text) <= LONGEST_URI and _URI.fullmatch(text) is not None
+    if not isinstance(text, str) or len(text) > LONGEST_URI or _URI.fullmatch(text) is None:
+        return False
+    return text.isascii() or (_UNSEEN.search(text) is None and _NO_WRITING.isdisjoint(map(category, text)))
 
 
 def uri(text: Any, what: str) -> str:
     """``text`` if it is a URI. Raises Problem 400."""
-    if is_uri(text):
+    if is_uri(text) and text != NULL:
         return str(text)
     raise bad_request(f"{what} {str(text)[:80]!r} is not a URI.", "Give one like urn:ngsi-ld:Type:city:local.")
 

@@ -10,6 +10,7 @@ from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import moment, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
+from dothi.api.ngsild.problems import invalid_request
 from dothi.api.ngsild.query_language import parse_types
 from dothi.api.ngsild.reading import read_entity, read_fragment
 from dothi.data.batch import EntityChange, Outcome
@@ -41,6 +42,8 @@ def routes(broker: Broker) -> list[BaseRoute]:
 
 async def create(asked: Asked) -> Answer:
     """Create an entity (clause 5.6.1)."""
+    if not isinstance(asked.body, dict):
+        raise invalid_request("An entity is an object.", "Send one entity at a time, or use a batch.")
     entity = read_entity(asked.body, asked.context)
     await made(asked, EntityChange("create", entity))
     return Answer(201, headers={"Location": ROOT + "entities/" + quote(entity.id, safe=":@!$'*,;=~")})

@@ -26,11 +26,16 @@ _KIND_OF = {key: kind for kind, key in VALUE_KEYS.items() if kind != "GeoPropert
 # What the city itself says of a reading: it is shown, and what comes back of it is not taken for a client's word.
 _OURS = frozenset(f"urn:dothi:term:{name}" for name in ("grade", "origin", "reasons"))
 # Members of an attribute that are no attributes of it: said by the broker alone, or for the way out (clause 4.5.0).
-_BROKERS = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId", "lang", "entity", "entityList"}) | {
-    f"previous{key[0].upper()}{key[1:]}" for key in _KIND_OF
-}
+_BROKERS = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId", "lang", "entity", "entityList"})
+# What only notifications say (clause 5.8.6).
+_FORMER = frozenset(f"previous{key[0].upper()}{key[1:]}" for key in _KIND_OF)
+# The proof that an entity's attributes are whole, and what only it carries (clause 4.5.2.2).
+_PROOF = "https://uri.etsi.org/ngsi-ld/ngsildproof"
+_SEALED = frozenset({"entityIdSealed", "entityTypeSealed"})
+_UNITLESS = frozenset({"Relationship", "ListRelationship", "JsonProperty", "LanguageProperty", "VocabProperty"})
+_KEYWORDS = {"@id": "id", "@type": "type"}
 _PLAIN = frozenset({"type", "unitCode", "datasetId", "observedAt", "expiresAt", "objectType"})
-_MEMBERS = _BROKERS | _PLAIN | frozenset(_KIND_OF)
+_MEMBERS = _BROKERS | _FORMER | _PLAIN | frozenset(_KIND_OF)
 _OF_ENTITY = frozenset({"id", "type", "scope", "@context", "expiresAt", "createdAt", "modifiedAt", "deletedAt"})
 
 
@@ -38,6 +43,7 @@ def read_entity(body: Any, context: TermMap) -> Entity:
     """A whole entity. Raises Problem 400 (BadRequestData) for what is none."""
     if not isinstance(body, dict):
         raise bad_request("An entity is an object.", "Send id, type and attributes.")
+    body = _without_keywords(body)
     if "type" not in body:
         raise bad_request("The entity has no type.", "Give its type, or a list of types.")
     return _entity(uri(body.get("id"), "The id"), body, context, False, False)
@@ -51,6 +57,7 @@ def read_fragment(body: Any, context: TermMap, *, simplified: bool = False) -> E
     """
     if not isinstance(body, dict):
         raise bad_request("A fragment of an entity is an object.", "Send the attributes that are to change.")
+    body = _without_keywords(body)
     urn = uri(body["id"], "The id") if "id" in body else ""
     return _entity(urn, body, context, True, simplified)
 
@@ -80,6 +87,8 @@ def _entity(urn: str, body: dict[str, Any], context: TermMap, fragment: bool, si
     attributes: dict[str, list[Attribute]] = {}
     for name, said in body.items():
         if name not in _OF_ENTITY:
+            if name in _MEMBERS:
+                raise bad_request(f"{name} is a word of NGSI-LD's own and names no attribute.", "Choose another name.")
             iri = context.expand(name)
             if iri in attributes:
                 raise bad_request(f"The attribute {iri} is there twice.", "Name it once.")
@@ -96,6 +105,8 @@ def _types(said: Any, context: TermMap) -> list[str]:
     several = said if isinstance(said, list) else [said]
     if not several or len(several) > MOST_ATTRIBUTES or not all(isinstance(one, str) and one for one in several):
         raise bad_request("The type is neither a name nor a list of names.", "Give it like Building.")
+    if any(one[0].isdigit() for one in several):
+        raise bad_request("A type begins with a letter (clause 4.6.2).", "Give it like Building.")
     return list(dict.fromkeys(context.expand(one) for one in several))
 
 
@@ -115,6 +126,8 @@ def _known_kind(kind: Any) -> bool:
 def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified: bool, deep: int) -> Attribute:
     if type(said) is not dict:
         return Attribute("" if simplified and said != NULL else "Property", _property(iri, said, fragment))
+    if "@type" in said and _known_kind(said["@type"]):
+        said = _without_keywords(said)
     kind: Any = said.get("type")
     if len(said) == 2 and _known_kind(kind) and VALUE_KEYS[kind] in said:  # most are no more than this
         return Attribute(kind, _value(iri, kind, said[VALUE_KEYS[kind]], context, fragment))
@@ -164,6 +177,8 @@ def _with_members(
             continue
         if name == "observedAt":
             found.observed_at = moment(value, f"observedAt of {iri}", fragment=fragment)
+        elif name in _FORMER or (name in _SEALED and iri != _PROOF) or (name == "unitCode" and found.kind in _UNITLESS):
+            raise bad_request(f"{name} has no place in {iri}.", "Leave it out.")
         elif name == "unitCode":
             found.unit = _text(value, f"unitCode of {iri}")
         elif name == "datasetId":
@@ -173,6 +188,7 @@ def _with_members(
         elif name == "objectType":
             found.object_type = _vocab(value, f"objectType of {iri}", context)
         else:
+            _check_member(found, iri, name, value)
             inner = context.expand(name)
             if inner in found.sub:
                 raise bad_request(f"{inner} of {iri} is there twice.", "Name it once.")
@@ -181,15 +197,29 @@ def _with_members(
     return found
 
 
+def _check_member(found: Attribute, iri: str, name: str, value: Any) -> None:
+    """Raises Problem 400 for a member whose value the standard prescribes (clauses 4.5.2.2 and 5.2.32)."""
+    if name == "valueType" and found.kind == "LanguageProperty" and value != "langString":
+        raise bad_request(f"The valueType of {iri} is langString.", "Leave it out, or say that.")
+    if name in _SEALED and not isinstance(value, str):
+        raise bad_request(f"{name} of {iri} is a text.", "Give the id or the type that was sealed.")
+
+
 def _value(iri: str, kind: str, said: Any, context: TermMap, fragment: bool) -> Any:
     """What is kept of the value of an attribute of ``kind``. Raises Problem 400."""
     if said == NULL:
         if fragment:
             return NULL
         raise bad_request(f"{iri} says {NULL}, which takes away.", "Leave the attribute out, or send a patch.")
-    if said is None and kind != "JsonProperty":
+    if said is None:
         raise bad_request(f"{iri} has null for a value.", f"Leave it out; in a patch {NULL} takes away.")
-    if kind in ("Property", "JsonProperty"):
+    if kind == "Property":
+        if iri == _PROOF and not isinstance(said, dict):
+            raise bad_request(f"The value of {iri} is the object of a W3C Data Integrity proof.", "Send the whole proof.")
+        return said
+    if kind == "JsonProperty":
+        if not isinstance(said, dict | list):
+            raise _of_kind(iri, kind, "an object or a list")
         return said
     if kind == "GeoProperty":
         return geometry(said)
@@ -220,8 +250,8 @@ def _only(objects: list[str], iri: str) -> str:
 
 def _languages(iri: str, said: Any) -> dict[str, Any]:
     if isinstance(said, dict) and all(
-        isinstance(text, str) or (isinstance(text, list) and all(isinstance(one, str) for one in text))
-        for text in said.values()
+        tag and (isinstance(text, str) or (isinstance(text, list) and all(isinstance(one, str) for one in text)))
+        for tag, text in said.items()
     ):
         return said
     raise _of_kind(iri, "LanguageProperty", "an object of texts by language")
@@ -243,3 +273,10 @@ def _text(said: Any, what: str) -> str:
 
 def _of_kind(iri: str, kind: str, what: str) -> Problem:
     return bad_request(f"{iri} is a {kind}, and its value is {what}.", f"Its {VALUE_KEYS[kind]} was something else.")
+
+
+def _without_keywords(body: dict[str, Any]) -> dict[str, Any]:
+    """``body`` with id and type where JSON-LD's own words stood (clause 4.4)."""
+    if "@id" not in body and "@type" not in body:
+        return body
+    return {_KEYWORDS.get(name, name): said for name, said in body.items()}
