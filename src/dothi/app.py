@@ -345,7 +345,16 @@ def create_app(settings: Settings) -> FastAPI:
             app.router.routes.extend([*api_routes(platform), *_people_routes(platform)])
             yield
 
-    app = FastAPI(title="Đô Thị", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Đô Thị",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        # Nothing is told to a collector that the environment may name, and no request has to ask whether it does.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
 
     def page(request: Request, problem: Problem) -> Response:
         return error_page(request, app.state.platform, problem)
