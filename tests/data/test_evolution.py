@@ -20,11 +20,13 @@ from dothi.data.evolving import Evolutions
 from dothi.data.instances import SCOPE
 from dothi.data.predicate import OfType
 from dothi.data.question import EntityQuery
+from dothi.data.retention import Retention
 from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
+from dothi.testing.clock import FixedClock
 from dothi.testing.homes import clear_city
 
 URN, TYPE = "urn:ngsi-ld:Thing:hanoi:1", "https://example.org/Thing"
@@ -173,6 +175,22 @@ def test_rows_are_put_and_forgotten(town: Town) -> None:
     assert len(town.seen()[SPEED]) == 2
     asyncio.run(town.writer.run(SYSTEM, NOW, lambda db: forget(db, URN, SPEED, ["urn:d"])))
     assert town.seen()[SPEED] == [(1, 1, "Property", False, [])]
+
+
+def test_what_is_kept_too_long_is_destroyed(town: Town) -> None:
+    kind = EntityType("Thing", TYPE, Text("x", "x"), ())
+    town.change("create", Entity(URN, TYPE, {SPEED: [Attribute("Property", 1)]}, scopes=("/A",)))
+    town.change("append", Entity(URN, "", {SPEED: [Attribute("Property", 2)]}, scopes=("/B",)))
+    town.now += 20 * 24 * 60
+    town.change("merge", thing(speed=Attribute("Property", 3), owner=Attribute("Relationship", "urn:a", moment(town.now))))
+    retention = Retention(town.database, town.writer, FixedClock(moment(town.now)), {TYPE: kind})
+    asyncio.run(retention.change(SYSTEM, TYPE, 30))
+    asyncio.run(retention.destroy())
+    assert [one[1] for one in town.seen()[SPEED]] == [1, 2, 3]
+    asyncio.run(retention.change(SYSTEM, TYPE, 10))
+    asyncio.run(retention.destroy())
+    assert [one[1] for one in town.seen()[SPEED]] == [3]
+    assert [one[1] for one in town.seen()[SCOPE]] == [["/A"], ["/B"]]
 
 
 @dataclass

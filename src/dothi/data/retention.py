@@ -51,7 +51,13 @@ _ADDED = (
 )
 _OLDEST = f"SELECT min(observed_at) FROM reading WHERE observed_at < ? AND series_id {_OF_TYPE}"  # noqa: S608 - constants
 _TAKE = f"DELETE FROM reading WHERE observed_at >= ? AND observed_at < ? AND series_id {_OF_TYPE}"  # noqa: S608 - constants
+_CHANGES = (
+    "FROM evolution WHERE at < ? AND attribute <> 'https://uri.etsi.org/ngsi-ld/scope' "  # scopes stand on
+    "AND entity IN (SELECT e.id FROM entity e JOIN name t ON t.id = e.type WHERE t.iri = ?)"
+)
+_CHANGED = f"SELECT at / {DAY}, count(*) {_CHANGES} GROUP BY 1"
 _FORGET = (
+    f"DELETE {_CHANGES}",
     f"DELETE FROM unsealed WHERE observed_at < ? AND series_id {_OF_TYPE}",  # noqa: S608 - constants
     f"DELETE FROM late WHERE observed_at < ? AND series_id {_OF_TYPE}",  # noqa: S608 - constants
     f"DELETE FROM anchor WHERE observed_at < ? AND series_id {_OF_TYPE}",  # noqa: S608 - constants
@@ -184,6 +190,8 @@ class Retention:
                 rows[day] = rows.get(day, 0) + count
             for day, count in db.execute(_COUNT, (border, dataset)):
                 rows.setdefault(day, count)  # elsewhere the lake has them too
+            for day, count in db.execute(_CHANGED, (border, dataset)):
+                rows[day] = rows.get(day, 0) + count
         return rows, days
 
     def _drop(self, dataset: str, days: Sequence[int]) -> None:

@@ -208,6 +208,9 @@ def test_instances_are_changed_and_go_one_by_one(client: httpx.Client, make: Mak
     assert [(say["value"], say["instanceId"]) for say in get(client, urn)["speed"]] == [(5, ids[0]), (2, ids[1])]
     assert client.patch(f"{one}/{ids[0]}", json={"observedAt": at(15)}).status_code == 204
     assert [(say["value"], say["observedAt"]) for say in get(client, urn)["speed"]] == [(5, at(15)), (2, at(20))]
+    beside = {"accuracy": {"type": "Property", "value": 0.5}}
+    assert client.patch(f"{one}/{ids[1]}", json=beside).status_code == 204
+    assert get(client, urn)["speed"][1] == {**told(2, 20), "instanceId": ids[1], **beside}
     assert client.delete(f"{one}/{ids[1]}").status_code == 204
     assert client.delete(f"{one}/{ids[1]}").status_code == 404
     assert values(get(client, urn)["speed"]) == [5]
@@ -216,7 +219,13 @@ def test_instances_are_changed_and_go_one_by_one(client: httpx.Client, make: Mak
     red, blue = (say["instanceId"] for say in get(client, urn)["colour"])
     assert client.patch(f"{ROOT}/{urn}/attrs/colour/{red}", json={"value": "pink"}).status_code == 204
     assert values(get(client, urn)["colour"]) == ["pink", "blue"]
-    for instance in (red, blue):
+    assert client.patch(f"{ROOT}/{urn}/attrs/colour/{blue}", json={"value": "green"}).status_code == 204
+    assert client.get(f"{NOW_ROOT}/{urn}").json()["colour"]["value"] == "green"
+    found = get(client, urn)["colour"]
+    assert values(found) == ["pink", "green"]
+    secret = client.patch(f"{ROOT}/{urn}/attrs/colour/{red}", json={"value": {"classification": "mật"}})
+    assert secret.status_code == 403
+    for instance in (one["instanceId"] for one in found):
         assert client.delete(f"{ROOT}/{urn}/attrs/colour/{instance}").status_code == 204
     assert "colour" not in get(client, urn)
 

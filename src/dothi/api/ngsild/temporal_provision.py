@@ -6,6 +6,7 @@ entity with it: what it is now is the end of its past.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ import numpy as np
 from starlette.routing import BaseRoute
 
 from dothi.access.policy import SYSTEM, Person
+from dothi.access.secrecy import is_marked, refused
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import is_uri, moment, scopes, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
@@ -20,18 +22,22 @@ from dothi.api.ngsild.negotiation import flag
 from dothi.api.ngsild.reading import read_entity, read_instances
 from dothi.api.ngsild.temporal_shown import INSTANCE, instance_id
 from dothi.data.batch import Batch, EntityChange, ReadingRow, Readings, readings_of
+from dothi.data.document import instance_of, shell_of
 from dothi.data.evolution import Kind, Mark, forget, put
 from dothi.data.evolved import Evolved, Told, Window
 from dothi.data.instances import SCOPE, is_null
+from dothi.data.sealed_only import SealedOnly
 from dothi.model.clock import to_micros
 from dothi.model.entity import NULL, UNSAID, Attribute, Entity
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.store.audit import Act
+from dothi.store.connection import Connection
 
 MOST = 20_000
 """Instances in one request."""
 _AT_ONCE = 10_000  # readings that are withdrawn in one commit
 _PATH = "temporal/entities"
+_KEY = "entity = ? AND attribute = ? AND dataset = ? AND at = ? AND kind = ?"
 _OF_ENTITY = frozenset({"id", "type", "scope", "@context", "expiresAt", "createdAt", "modifiedAt", "deletedAt"})
 
 
@@ -124,17 +130,7 @@ async def patch_instance(asked: Asked) -> Answer:
     if told.kind is None:
         await _correct(asked, found, iri, told, fragment)
     elif told.kind is Kind.TOLD:
-        former = told.attribute
-        body = {
-            "k": former.kind,
-            "v": former.value if fragment.value is UNSAID else fragment.value,
-            "c": told.key,
-            "m": told.key,
-        }
-        if former.dataset_id is not None:
-            body["d"] = former.dataset_id
-        mark = Mark(found.id, iri, former.dataset_id, told.key, Kind.TOLD, body)
-        await _run(asked, lambda db: put(db, [mark]))
+        await _retell(asked, found, iri, told, fragment)
     else:
         raise bad_request("A deletion cannot be changed.", "Delete the instance instead.")
     return Answer(204)
@@ -148,12 +144,10 @@ async def delete_instance(asked: Asked) -> Answer:
     if told.kind is None:
         await _withdraw(asked, found, {iri: [told]})
         return Answer(204)
-    row = (found.id, iri, dataset or "", told.key, int(told.kind))
-    query = "DELETE FROM evolution WHERE entity = ? AND attribute = ? AND dataset = ? AND at = ? AND kind = ?"
-    stored = await _run(asked, lambda db: db.execute(query, row).rowcount)
-    if not stored:  # what stands now is beside the entity
+    strike = partial(_strike, key=(found.id, iri, dataset or "", told.key, int(told.kind)))
+    if not await _run(asked, strike):  # what stands now is beside the entity
         await _drop(asked, found.id, iri, {dataset})
-        await _run(asked, lambda db: db.execute(query, row).rowcount)
+        await _run(asked, strike)
     return Answer(204)
 
 
@@ -246,7 +240,21 @@ def _fragment(asked: Asked, iri: str, former: Attribute) -> Attribute:
         raise bad_request(f"The instance is a {former.kind}.", "Its kind cannot be changed.")
     if one.dataset_id not in (None, former.dataset_id) or is_null(one) or one.unit == NULL:
         raise bad_request("The instance cannot be changed like this.", "Delete it, and add another.")
-    return one
+    if is_marked({iri: [{"value": one.value}]}) or is_marked(one.value):
+        raise refused()
+    return Attribute(
+        former.kind,
+        former.value if one.value is UNSAID else one.value,
+        one.observed_at or former.observed_at,
+        one.unit or former.unit,
+        former.dataset_id,
+        former.grade,
+        former.reasons,
+        former.origin,
+        created_at=former.created_at,
+        sub={**former.sub, **one.sub},
+        object_type=one.object_type or former.object_type,
+    )
 
 
 # What is found
@@ -368,27 +376,49 @@ def _tombstones(asked: Asked, urn: str, instances: Mapping[str, Sequence[Told]])
         )
 
 
-async def _correct(asked: Asked, found: Evolved, iri: str, told: Told, fragment: Attribute) -> None:
-    """Another value for a reading, or another moment."""
-    platform, former = asked.broker.platform, told.attribute
-    observed = fragment.observed_at or former.observed_at
+async def _correct(asked: Asked, found: Evolved, iri: str, told: Told, after: Attribute) -> None:
+    """What a reading is to be: another value, moment, or something else beside it."""
+    platform, observed = asked.broker.platform, after.observed_at
     assert observed is not None  # noqa: S101 - a reading was observed
-    value = former.value if fragment.value is UNSAID else fragment.value
-    if observed != former.observed_at:
-        await _withdraw(asked, found, {iri: [told]})
+    now = platform.clock.now()
     row = ReadingRow(
         found.id,
         iri,
         observed,
-        value,
-        former.origin,
-        fragment.unit or former.unit,
-        former.dataset_id,
-        grade=former.grade,
-        reasons=former.reasons,
-        received_at=platform.clock.now(),
+        after.value,
+        after.origin,
+        after.unit,
+        after.dataset_id,
+        grade=after.grade,
+        reasons=after.reasons,
+        received_at=now,
     )
     await _store(asked, readings_of([row]))
+    if observed != told.attribute.observed_at:
+        await _withdraw(asked, found, {iri: [told]})
+    if after.sub or after.object_type:
+        body = shell_of(instance_of(after, to_micros(now), None))
+        mark = Mark(found.id, iri, after.dataset_id, to_micros(observed), Kind.BESIDE, body)
+        await _run(asked, lambda db: put(db, [mark]))
+
+
+async def _retell(asked: Asked, found: Evolved, iri: str, told: Told, after: Attribute) -> None:
+    """What an instance that nobody observed is to be: one that was superseded, or the one that stands."""
+    platform, entity = asked.broker.platform, Entity(found.id, "", {iri: [after]})
+    body = instance_of(after, told.key, None)
+    *key, text = Mark(found.id, iri, after.dataset_id, told.key, Kind.TOLD, body).row
+
+    def work(db: Connection) -> int:
+        SealedOnly(platform.types.values()).check(db, platform.writer.index, (EntityChange("append", entity),), None)
+        return db.execute(f"UPDATE evolution SET body = ? WHERE {_KEY}", (text, *key)).rowcount  # noqa: S608 - constants
+
+    if not await _run(asked, work):
+        await _made(asked, EntityChange("replace_attribute", entity, dataset_id=after.dataset_id))
+        await _run(asked, partial(_strike, key=key))  # it was changed: what it was before is no instance of its own
+
+
+def _strike(db: Connection, *, key: Sequence[Any]) -> int:
+    return db.execute(f"DELETE FROM evolution WHERE {_KEY}", key).rowcount  # noqa: S608 - constants
 
 
 async def _store(asked: Asked, readings: Readings) -> None:
