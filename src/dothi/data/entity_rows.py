@@ -107,7 +107,10 @@ class EntityRows:
         whole, documents, unplaced, placed = [], [], [], []
         for num, state in self._now.items():
             before = self._before.get(num)
-            text = write_document({iri: [shell_of(one) for one in many] for iri, many in state.said.document.items()})
+            document = state.said.document
+            if any("t" in one for many in document.values() for one in many):
+                document = {iri: [shell_of(one) for one in many] for iri, many in document.items()}
+            text = write_document(document)
             if before is not None and _beside_document(before) == _beside_document(state):
                 documents.append((state.modified_at, text, num))
                 continue

@@ -6,6 +6,7 @@ Clauses are those of ETSI GS CIM 009.
 from collections.abc import Callable, Iterable
 
 from dothi.data.batch import EntityChange
+from dothi.data.document import instance_of
 from dothi.data.instances import (
     SCOPE,
     Said,
@@ -47,21 +48,34 @@ def turn(kind: str, before: Said, change: EntityChange, at: int) -> Turned:
 def _create(done: Turned, change: EntityChange, at: int) -> None:
     """Clauses 5.6.1 and 5.6.18: nothing else is said of it any more."""
     entity, former = change.entity, done.document
-    done.document = {}
     done.types = _types_of(entity) or done.types
-    done.scopes, done.expires_at = (), None
+    done.document = {}
     for iri, instances in entity.attributes.items():
+        kept = former.get(iri, ())
+        made = []
         for attribute in instances:
             demand_whole(attribute)
-            put(done, iri, attribute, at, find(former.get(iri, ()), attribute.dataset_id))
+            dataset = attribute.dataset_id
+            before = find(kept, dataset) if kept else None
+            told = find(made, dataset) if made else None  # the past is told in one go: one follows the other
+            one = instance_of(attribute, at, before if told is None else told)
+            if told is None:
+                made.append(one)
+                done.steps.append(Step(iri, dataset, before if is_there(before) else None, one))
+            else:
+                made[made.index(told)] = one
+                done.steps.append(Step(iri, dataset, told, one))
+        if len(made) > 1:
+            made.sort(key=lambda one: one.get("d", ""))
+        if made:
+            done.document[iri] = made
     for iri, kept in former.items():
         now = {one.get("d") for one in done.document.get(iri, ())}
         done.steps += [Step(iri, one.get("d"), one, None) for one in kept if "v" in one and one.get("d") not in now]
     if NULL in entity.scopes:
         raise bad_request("A scope cannot be null here.", "Leave it out.")
     done.scopes = entity.scopes
-    if entity.expires_at is not None:
-        done.expires_at = to_micros(entity.expires_at)
+    done.expires_at = None if entity.expires_at is None else to_micros(entity.expires_at)
 
 
 def _merge(done: Turned, change: EntityChange, at: int) -> None:

@@ -138,15 +138,17 @@ def changed_of(
     rows: list[int] = []
     before: dict[int, Any] = {}
     asked: dict[str, bool] = {}
-    for place, (num, _, trigger, step) in enumerate(edited.edits):
-        name = names.setdefault(step.attribute, len(names))
-        rows += (num, name, names.setdefault(step.dataset or "", len(names)), trigger)
-        if step.before is not None:
+    for place, (num, _, trigger, (attribute, dataset, was, _after)) in enumerate(edited.edits):
+        name = names.get(attribute)
+        if name is None:
+            name = names[attribute] = len(names)
+        rows += (num, name, 0 if dataset is None else names.setdefault(dataset, len(names)), trigger)
+        if was is not None:
             kind = index.type_of(num)
             if kind not in asked:
                 asked[kind] = keep_before(kind)
             if asked[kind]:
-                before[place] = step.before
+                before[place] = was
     edits = pack(rows) if rows else b""
     return Changed(
         pack(series), pack(edited.changed), pack(edited.created), pack(edited.deleted), edits, list(names), before
