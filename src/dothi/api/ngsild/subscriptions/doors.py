@@ -23,6 +23,35 @@ from dothi.api.ngsild.subscriptions.service import Subscriptions, subscriptions_
 from dothi.model.problem import bad_request, not_found
 
 PATH = "/ngsi-ld/v1/subscriptions"
+_BODY = {
+    "required": True,
+    "content": {media: {"schema": {"type": "object"}} for media in ("application/json", "application/ld+json")},
+    "description": "A Subscription (clause 5.2.12): entities or watchedAttributes, and notification with an endpoint.",
+}
+_DONE = {"204": {"description": "Done."}}
+_CREATE = {
+    "summary": "Subscribe to changes of entities",
+    "requestBody": _BODY,
+    "responses": {"201": {"description": "It is kept; Location says where."}},
+}
+_UPDATE = {"summary": "Change a subscription; null takes a member away", "requestBody": _BODY, "responses": _DONE}
+_DELETE = {"summary": "Delete a subscription, and what waits to be sent for it", "responses": _DONE}
+_SYS_ATTRS = {
+    "name": "options",
+    "in": "query",
+    "description": "sysAttrs shows when it was made and changed.",
+    "schema": {"type": "string", "enum": ["sysAttrs"]},
+}
+_RETRIEVE = {"summary": "A subscription and how sending goes", "parameters": [_SYS_ATTRS]}
+_QUERY = {
+    "summary": "One's subscriptions and how sending goes",
+    "parameters": [
+        _SYS_ATTRS,
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}},
+        {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 10_000_000}},
+        {"name": "count", "in": "query", "schema": {"type": "boolean"}, "description": "NGSILD-Results-Count counts all."},
+    ],
+}
 MOST, USUAL = 1_000, 20
 
 
@@ -146,11 +175,11 @@ def routes(broker: Broker) -> list[BaseRoute]:
     paging = options | {"limit", "offset", "count"}
     one = "subscriptions/{id}"
     return [
-        door(broker, "subscriptions", doors.create, action=write, method="POST", body="json"),
-        door(broker, "subscriptions", doors.query, action=read, params=paging),
-        door(broker, one, doors.retrieve, action=read, params=options),
-        door(broker, one, doors.update, action=write, method="PATCH", body="merge-patch"),
-        door(broker, one, doors.delete, action=write, method="DELETE"),
+        door(broker, "subscriptions", doors.create, action=write, method="POST", body="json", operation=_CREATE),
+        door(broker, "subscriptions", doors.query, action=read, params=paging, operation=_QUERY),
+        door(broker, one, doors.retrieve, action=read, params=options, operation=_RETRIEVE),
+        door(broker, one, doors.update, action=write, method="PATCH", body="merge-patch", operation=_UPDATE),
+        door(broker, one, doors.delete, action=write, method="DELETE", operation=_DELETE),
     ]
 
 
