@@ -14,7 +14,7 @@ import httptools
 import httpx
 
 from dothi.access.outgoing import NotCalled, check, origin_of
-from dothi.api.ngsild.subscriptions.taking import NotTaken, Target
+from dothi.api.ngsild.subscriptions.taking import NotTaken, Target, unreached
 
 MOST_CONNECTIONS = 8  # to one origin at the same time
 _IDLE = 1.0  # seconds a connection is kept for the next one: receivers hang up early, some without a word
@@ -40,7 +40,7 @@ class HttpSender:
         except NotCalled as why:
             raise NotTaken(str(why)) from why
         except (OSError, httpx.HTTPError, httptools.HttpParserError) as error:
-            raise NotTaken(f"{type(error).__name__}: {error}"[:300]) from error
+            raise unreached(error) from error
         if not 200 <= status < 300:
             raise NotTaken(f"answered {status}", refused=True)
 

@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dothi.access.outgoing import NotCalled, address_of_name, origin_of
-from dothi.api.ngsild.subscriptions.taking import NotTaken, Target
+from dothi.api.ngsild.subscriptions.taking import NotTaken, Target, unreached
 
 VERSIONS = {"mqtt3.1.1": MQTTProtocolVersion.MQTTv311, "mqtt5.0": MQTTProtocolVersion.MQTTv5}
 QUALITIES = {"0": 0, "1": 1, "2": 2}
@@ -56,7 +56,7 @@ class MqttSender:
         except NotCalled as why:
             raise NotTaken(str(why)) from why
         except OSError as error:
-            raise NotTaken(f"{type(error).__name__}: {error}"[:300]) from error
+            raise unreached(error) from error
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -12,6 +12,15 @@ class NotTaken(Exception):  # noqa: N818 - named for what happened
         self.refused = refused
 
 
+def unreached(error: Exception) -> NotTaken:
+    """What a failed connection means, in words for whoever looks after it."""
+    if isinstance(error, ConnectionRefusedError):
+        return NotTaken("nothing listens at this address")
+    if isinstance(error, ConnectionError):
+        return NotTaken("the receiver hung up before it answered")
+    return NotTaken(f"the connection failed: {error}"[:300])
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where and how to send. ``headers`` go along as they are; ``notifier`` is what the sender itself is asked to do.
