@@ -81,9 +81,14 @@ class Tokens:
         act = Act(whole.id, "token.issue", f"credential:{client}", "done", correlation, granted)
         return Token(self._sign(claims), granted, LIFETIME), whole, act
 
-    async def of_bearer(self, credential: str, _: Scope) -> Person | None:
-        """Whose token or API key this is, with what is left of its grants at this moment; None if it is nobody's."""
+    async def of_bearer(self, credential: str, scope: Scope) -> Person | None:
+        """Whose token or API key this is, with what is left of its grants at this moment; None if it is nobody's.
+
+        ``scope["state"]["credential"]`` is then the id of the key or client: what it sets going ends with it.
+        """
+        state = scope.setdefault("state", {})
         if credential.startswith(PREFIX):
+            state["credential"] = credential.removeprefix(PREFIX).partition("_")[0]
             return self._keys.of_bearer(credential)
         from joserfc import jwt
         from joserfc.errors import JoseError
@@ -100,6 +105,7 @@ class Tokens:
         ours = token.header.get("typ") == _TYPE and claims.iss == claims.aud == self._issuer
         if not ours or not claims.iat <= now < claims.exp:
             return None
+        state["credential"] = claims.client_id
         person = self._keys.person_of(claims.client_id, frozenset(claims.scope.split()))
         return person if person is not None and person.id == claims.sub else None
 

@@ -102,6 +102,7 @@ def _held_words(held: str, language: str) -> str:
     words = {
         "owner-gone": _("Dừng vì tài khoản của người đăng ký không còn hoạt động."),
         "owner-lost-rights": _("Dừng vì người đăng ký không còn quyền nhận tin."),
+        "key-ended": _("Dừng vì khóa đã dùng để đăng ký không còn hiệu lực."),
     }
     return words.get(held, "")
 

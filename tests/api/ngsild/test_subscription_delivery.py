@@ -141,6 +141,33 @@ def test_one_who_lost_their_rights_is_told_nothing_more_and_it_is_seen_why(world
     world.service.changed()
 
 
+def test_what_a_key_set_going_ends_with_it(world: World) -> None:
+    platform = world.city.platform
+
+    async def made() -> tuple[str, str, str]:
+        account = await platform.accounts.create(insider(), "he-thong", "Hệ thống", [Granted("developer", 1)], kind="system")
+        issued = await platform.keys.issue(insider(), account, "key", "thử", [Granted("developer", 1)], 30)
+        return account, issued.id, issued.secret
+
+    account, key, secret = world.city.run(made())
+    own = dict(world.client.headers)
+    world.client.headers["authorization"] = f"Bearer {secret}"
+    id_ = world.subscribe()
+    urn = world.urn()
+    world.change("create", urn, level=1)
+    world.receiver.wait(1)
+    world.city.run(platform.keys.revoke(insider(), key, account))
+    world.client.headers.clear()
+    world.client.headers.update(own)
+    world.change("merge", urn, level=2)
+    wait_until(lambda: _held(world, id_) == kept.HELD["key"], "the city paused it")
+    assert world.receiver.bodies == []
+    subscription = world.service.subscribers.get(id_)
+    assert subscription is not None
+    world.city.run(world.service.subscribers.delete(SYSTEM, subscription, "c"))
+    world.service.changed()
+
+
 def test_what_became_secret_while_it_waited_is_not_told(world: World, dead: Receiver) -> None:
     from datetime import UTC, datetime
 

@@ -73,7 +73,12 @@ class Doors:
         document = read_subscription(body, asked.context, service.clock.now())
         await self._check(document)
         base = str(asked.request.base_url).rstrip("/")
-        told_in = {"context": asked.context.document, "link": await service.contexts.keep(asked.context), "base": base}
+        told_in = {
+            "context": asked.context.document,
+            "link": await service.contexts.keep(asked.context),
+            "base": base,
+            "credential": _credential(asked),
+        }
         kept = await self._kept.create(asked.person, str(id_), document, told_in, asked.correlation)
         service.changed()
         return Answer(201, headers={"Location": f"{PATH}/{kept.id}"})
@@ -106,7 +111,7 @@ class Doors:
         service, kept = self._subscriptions, self._named(asked)
         document = merged(kept.document, asked.body, asked.context, service.clock.now())
         await self._check(document)
-        fresh = await self._kept.update(asked.person, kept, document, asked.correlation)
+        fresh = await self._kept.update(asked.person, kept, document, asked.correlation, _credential(asked))
         service.changed()
         if fresh.status(self._kept.now()) == "active":
             await service.queues.go_on(fresh)
@@ -181,6 +186,11 @@ def routes(broker: Broker) -> list[BaseRoute]:
         door(broker, one, doors.update, action=write, method="PATCH", body="merge-patch", operation=_UPDATE),
         door(broker, one, doors.delete, action=write, method="DELETE", operation=_DELETE),
     ]
+
+
+def _credential(asked: Asked) -> str:
+    """The id of the key or client that the request came with; empty for a session."""
+    return str(getattr(asked.request.state, "credential", ""))
 
 
 def _link(limit: int, offset: int, relation: str) -> str:

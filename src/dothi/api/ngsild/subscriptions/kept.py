@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dothi.access.identity import Identity
-from dothi.access.keys import narrow
+from dothi.access.keys import Keys, narrow
 from dothi.access.policy import Grant, Person, may
 from dothi.api.ngsild.contexts import CITY_PATH, Contexts, TermMap, link_header
 from dothi.api.ngsild.subscriptions.document import FORMATS, USUAL_TRIGGERS, Document, expires_at
@@ -25,6 +25,7 @@ MOST_OF_ONE = 1_000
 HELD = {
     "gone": "owner-gone",
     "rights": "owner-lost-rights",
+    "key": "key-ended",
 }
 _COLUMNS = (
     "num, id, owner, grants, document, context, created_at, modified_at, held, pending, due_at, times_sent, times_failed, "
@@ -61,7 +62,8 @@ class Kept:
     owner: str
     grants: tuple[Grant, ...]
     document: Document
-    told_in: dict[str, Any]  # {"context": the @context it was told in, "link": its address, "base": this city's own}
+    told_in: dict[str, Any]  # {"context": the @context it was told in, "link": its address, "base": this city's own,
+    # "credential": the key or client it was told with, if any}
     created_at: int
     modified_at: int
     held: str = ""
@@ -126,10 +128,17 @@ class Subscribers:
     """
 
     def __init__(
-        self, database: Database, writer: Writer, clock: Clock, machine: Clock, contexts: Contexts, identity: Identity
+        self,
+        database: Database,
+        writer: Writer,
+        clock: Clock,
+        machine: Clock,
+        contexts: Contexts,
+        identity: Identity,
+        keys: Keys,
     ) -> None:
         self._database, self._writer, self._clock, self._machine = database, writer, clock, machine
-        self._contexts, self._identity = contexts, identity
+        self._contexts, self._identity, self._keys = contexts, identity, keys
         self._lock = threading.Lock()
         self._all: dict[str, Kept] = {}
         self._dirty: set[str] = set()
@@ -178,7 +187,7 @@ class Subscribers:
     def owner_of(self, kept: Kept) -> Person | None:
         """Who is told: its owner with what was granted then and is granted still; None if nobody may have it any more."""
         present = self._identity.known(kept.owner)
-        if present is None:
+        if present is None or not self._key_lives(kept):
             return None
         made = kept.made.get("person")
         if made is None or made[0] is not present:
@@ -190,7 +199,14 @@ class Subscribers:
         """Why the city must pause it at this moment; empty if it need not."""
         if self.owner_of(kept) is not None:
             return ""
-        return HELD["gone"] if self._identity.known(kept.owner) is None else HELD["rights"]
+        if self._identity.known(kept.owner) is None:
+            return HELD["gone"]
+        return HELD["rights"] if self._key_lives(kept) else HELD["key"]
+
+    def _key_lives(self, kept: Kept) -> bool:
+        """What a key set going ends with it: a stolen one that was revoked tells nobody anything any more."""
+        credential = kept.told_in.get("credential")
+        return not credential or self._keys.lives(credential)
 
     def hold(self, kept: Kept, why: str) -> None:
         """Pause it, visibly, because its owner may not have it any more."""
@@ -245,23 +261,27 @@ class Subscribers:
             self._all[id_] = kept
         return kept
 
-    async def update(self, asker: Person, kept: Kept, document: Document, correlation: str) -> Kept:
-        """Keep another ``document`` of it. Its owner's grants count anew if it is its owner who changes it."""
+    async def update(
+        self, asker: Person, kept: Kept, document: Document, correlation: str, credential: str | None = None
+    ) -> Kept:
+        """Keep another ``document`` of it. If it is its owner who changes it, the owner's grants count anew, and the
+        ``credential`` (empty for none) it is changed with.
+        """
         now = self._machine.now()
         at = to_micros(now)
         own = asker.id == kept.owner
         grants = asker.grants if own else kept.grants
         again = kept.document.get("timeInterval") != document.get("timeInterval")
         due = self._due(document) if again else kept.due_at
-        fresh = Kept(kept.num, kept.id, kept.owner, grants, document, kept.told_in, kept.created_at, at)
+        told_in = {**kept.told_in, "credential": credential} if own and credential is not None else kept.told_in
+        fresh = Kept(kept.num, kept.id, kept.owner, grants, document, told_in, kept.created_at, at)
         fresh.due_at, fresh.pending, fresh.doing = due, kept.pending, kept.doing
         fresh.held = kept.held if not document.get("isActive", True) else self.why_held(fresh)
-        row = (_json(grants), _json(document), at, fresh.held, due, kept.id)
+        row = (_json(grants), _json(document), _json(told_in), at, fresh.held, due, kept.id)
 
         def work(db: Connection) -> None:
-            db.execute(
-                "UPDATE subscription SET grants = ?, document = ?, modified_at = ?, held = ?, due_at = ? WHERE id = ?", row
-            )
+            query = "UPDATE subscription SET grants = ?, document = ?, context = ?, modified_at = ?, held = ?, due_at = ?"
+            db.execute(f"{query} WHERE id = ?", row)
 
         act = Act(asker.id, "subscription.update", kept.id, correlation=correlation, detail=_said(document))
         action = "subscription.write" if own else "operations.write"

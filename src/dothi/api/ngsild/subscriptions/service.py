@@ -53,7 +53,7 @@ class Subscriptions:
         self.anywhere = settings.open_doors == "ngsild"
         machine = SystemClock()
         self.subscribers = Subscribers(
-            platform.database, platform.writer, platform.clock, machine, contexts, platform.identity
+            platform.database, platform.writer, platform.clock, machine, contexts, platform.identity, platform.keys
         )
         self._http = HttpSender(self.receivers, anywhere=self.anywhere)
         self._mqtt = MqttSender(self.receivers, anywhere=self.anywhere)
