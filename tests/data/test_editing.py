@@ -13,14 +13,18 @@ from city_world import NAME, NOW, PM, TYPE, City, at, row, urn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dothi.access.policy import STRANGER, SYSTEM, Clearance, Person
+from dothi.access.policy import STRANGER, SYSTEM, Clearance, Grant, Person
 from dothi.data.batch import EntityChange, EntityKind, Outcome, Trigger
+from dothi.data.classified import Classified
 from dothi.data.context import Context, EntityQuery
 from dothi.data.expiry import Expiry
 from dothi.data.news import News
+from dothi.data.writer import Writer
 from dothi.model.entity import LOCATION, NULL, UNSAID, Attribute, Entity
 from dothi.model.problem import Problem
 from dothi.model.reading import Grade
+from dothi.model.schema import AttributeType, EntityType
+from dothi.model.text import Text
 from dothi.testing.clock import FixedClock
 
 pytestmark = pytest.mark.usefixtures("homes")
@@ -212,6 +216,32 @@ def test_a_stranger_changes_nothing(city: City) -> None:
     (refused,) = edit(city, change("append", 0, {NAME: [Attribute("Property", 1)]}), person=STRANGER)
     assert refused.problem is not None and refused.problem.status == 403
     assert city.dump() == before
+
+
+def test_a_classified_attribute_is_written_by_those_only_who_may(city: City) -> None:
+    words = Text("Tên", "Name")
+    kind = EntityType("Station", TYPE, words, (AttributeType("name", NAME, words, clearance=Clearance.RESTRICTED),))
+    city.writer.close()
+    city.writer = Writer(city.database, locate=lambda *_: None, classified=Classified((kind,)))
+    edit(city, change("append", 0, {NAME: [Attribute("Property", "secret")]}))
+    few, all_of_them = (
+        Person("an", (Grant("steward", clearance=most),)) for most in (Clearance.INTERNAL, Clearance.RESTRICTED)
+    )
+    tries = [
+        change("append", 0, {NAME: [Attribute("Property", "b")]}),
+        change("delete_attribute", 0, {NAME: []}),
+        change("patch_attribute", 1, {NAME: [Attribute("", "b")]}),
+        change("replace", 0, {PM: [Attribute("Property", 1)]}),
+        change("keep", 0, {PM: []}),
+        change("create", 8, {NAME: [Attribute("Property", "b")]}, type=TYPE),
+    ]
+    assert [one.problem.status if one.problem else 0 for one in edit(city, *tries, person=few)] == [403] * len(tries)
+    (made,) = edit(city, change("append", 0, {PM: [Attribute("Property", 1)]}), person=few)
+    assert made.problem is None
+    (made,) = edit(city, tries[0], person=all_of_them)
+    assert made.problem is None
+    one = entity(city, 0)
+    assert one is not None and one.attributes[NAME][0].value == "b"
 
 
 _EXAMPLE = count()

@@ -10,6 +10,7 @@ import msgspec
 from dothi.access.policy import Clearance, Person, Thing, reach
 from dothi.access.secrecy import KEY, is_marked, may_be_marked, refused
 from dothi.data.batch import EntityChange, Outcome, ReadingRow, Trigger, join_value
+from dothi.data.classified import Classified, Hides
 from dothi.data.document import Document
 from dothi.data.entity_rows import EntityRows, State
 from dothi.data.fragments import turn
@@ -25,6 +26,7 @@ from dothi.store.connection import Connection
 Locate = Callable[[float, float], str | None]
 _MAKES = {"create": "create", "upsert": "merge", "put": "replace", "add": "append"}
 _NOBODY = State()
+_NOTHING: frozenset[str] = frozenset()
 _encode = msgspec.json.Encoder().encode
 
 
@@ -64,8 +66,12 @@ class Editor:
     ``evolve`` is told every step in the same transaction.
     """
 
-    def __init__(self, connection: Connection, index: SeriesIndex, locate: Locate) -> None:
+    def __init__(
+        self, connection: Connection, index: SeriesIndex, locate: Locate, classified: Classified | None = None
+    ) -> None:
         self._db, self._index, self._locate = connection, index, locate
+        self._classified = classified or Classified(())
+        self._hides: dict[tuple[int, str], Hides | None] = {}
         self._rows = EntityRows(connection, index)
         self._done = Edited()
         self._asked: dict[tuple[int, str], dict[tuple[Clearance, str | None, str | None, str], bool]] = {}
@@ -74,14 +80,15 @@ class Editor:
     def begin(self, changes: Iterable[EntityChange]) -> Edited:
         """Read what ``changes`` are of; what they do is gathered in the answer."""
         self._rows.load({change.entity.id for change in changes})
-        self._done, self._asked = Edited(), {}
+        self._done, self._asked, self._hides = Edited(), {}, {}
         return self._done
 
     def edit(self, change: EntityChange, person: Person, at: int, action: str = "entity.write") -> Outcome:
         """Make one change at ``at`` (µs), or none of it.
 
         Raises Problem 403 for what is marked as a state secret, and if ``person`` may not do ``action`` to what the entity
-        was, to what it is to be, or to what it was before it was deleted (its history comes back with it); 404 or 409 if
+        was, to what it is to be, to what it was before it was deleted (its history comes back with it), or to an attribute
+        that is classified stricter than it (whether or not it is there); 404 or 409 if
         the entity is absent or present against the kind of change, 404 for an attribute that is not there, 400 for what
         cannot be told this way and for a location that is no geometry.
         """
@@ -102,6 +109,9 @@ class Editor:
             self._demand(person, action, change, state, state.clearance, state.ward, state.said.types)
             return self._delete(state, at)
         before = state if exists else State(clearance=state.clearance)
+        hidden = self._hidden(person, action, change, state)
+        if hidden and not hidden.isdisjoint(entity.attributes):
+            raise _forbidden(person, entity.id)
         turned = turn(doing, before.said, change, at)
         _demand_finite(turned.steps)
         if not turned.types:
@@ -109,6 +119,8 @@ class Editor:
         clearance = state.clearance if change.clearance is None else change.clearance
         box, ward = self._placed(before, change, turned, anew=doing in ("create", "replace"))
         self._demand(person, action, change, state, clearance, ward, turned.types)
+        if hidden and any(step.attribute in hidden for step in turned.steps):
+            raise _forbidden(person, entity.id)
         if gone and state.alive:
             self._delete(state, at)
         owner = entity.owner or before.owner
@@ -172,7 +184,21 @@ class Editor:
         if allowed and state.num:
             allowed = self._may(person, action, (state.clearance, state.ward, state.owner, state.said.types[0]))
         if not allowed:
-            raise Problem(403, "forbidden", f"{person.id} may not change {entity.id}.", "Ask the agency that owns it.")
+            raise _forbidden(person, entity.id)
+
+    def _hidden(self, person: Person, action: str, change: EntityChange, state: State) -> frozenset[str]:
+        """The attributes of the entity, as it is or as it is told to be, that ``person`` does not reach with ``action``."""
+        key = id(person), action
+        if key not in self._hides:
+            reached = reach(person, action)
+            self._hides[key] = None if reached is None else self._classified.hides(reached)
+        hides = self._hides[key]
+        if hides is None:
+            return _NOTHING
+        if state.num:
+            return hides(state.said.types[0], state.clearance, state.ward, state.owner)
+        clearance = Clearance.INTERNAL if change.clearance is None else change.clearance
+        return hides(change.entity.type, clearance, change.entity.ward, change.entity.owner)
 
     def _may(self, person: Person, action: str, thing: tuple[Clearance, str | None, str | None, str]) -> bool:
         """The policy's answer, remembered for one transaction: a batch asks of the same sort of thing again and again."""
@@ -231,6 +257,10 @@ class Editor:
             self._done.ended.append(state.num)
         self._rows.put(state.ended(at))
         return Outcome(state.id, "deleted")
+
+
+def _forbidden(person: Person, urn: str) -> Problem:
+    return Problem(403, "forbidden", f"{person.id} may not change {urn}.", "Ask the agency that owns it.")
 
 
 def _whole(before: Document | None, after: Document | None) -> Step:

@@ -20,6 +20,7 @@ from dothi.data.batch import (
     Quarantined,
     readings_of,
 )
+from dothi.data.classified import Classified
 from dothi.data.editing import Edited, Editor, Evolve, Locate
 from dothi.data.news import changed_of
 from dothi.data.past import Marks, Past
@@ -63,17 +64,24 @@ class _Doubt:
 
 class Writer:
     """The single writer of a tenant. ``locate`` gives the ward code of a point (longitude, latitude; EPSG:4326);
-    ``sealed_only`` knows which attributes are personal.
+    ``sealed_only`` knows which attributes are personal, ``classified`` which may be known less far than what they are of.
 
     Open it after ``migrate``; close it when the city stops.
     """
 
-    def __init__(self, database: Database, *, locate: Locate, sealed_only: SealedOnly | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        locate: Locate,
+        sealed_only: SealedOnly | None = None,
+        classified: Classified | None = None,
+    ) -> None:
         self._db = database.connect_writer()
         self.index = SeriesIndex.load(self._db, database.lake.highest_series())
         self._sealed = last_seal(self._db)
         self._recorder = Recorder(self._db, self.index, Past(database))
-        self._editor = Editor(self._db, self.index, locate)
+        self._editor = Editor(self._db, self.index, locate, classified)
         self._sealed_only = sealed_only or SealedOnly()
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")

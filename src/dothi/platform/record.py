@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from dothi.data.classified import Classified
 from dothi.data.context import Context
 from dothi.data.dispatch import Dispatcher
 from dothi.data.editing import Locate
@@ -45,7 +46,7 @@ def open_record(
     """The record in a migrated ``database``; ``stack`` closes what is opened. ``city`` says in which ward a place lies."""
 
     kinds: Iterable[EntityType] = types.values()
-    writer = Writer(database, locate=ward_codes(city), sealed_only=SealedOnly(kinds))
+    writer = Writer(database, locate=ward_codes(city), sealed_only=SealedOnly(kinds), classified=Classified(kinds))
     stack.callback(writer.close)
     writer.on_edit(Evolution(writer.index).note)
     auditing = Auditing(database, writer, home, SystemClock())
