@@ -1,20 +1,20 @@
 """Doors of entity maps (ETSI GS CIM 009 v1.9.1, clauses 5.14, 6.32 and 6.34)."""
 
+from itertools import islice
+
 from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.asking import QUERY_PARAMETERS, read_query
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import moment, uri
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.entity_maps import EntityMap
-from dothi.api.ngsild.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of
-from dothi.api.ngsild.retrieve import parameter
+from dothi.api.ngsild.entity_maps import MOST_IDS, EntityMap
+from dothi.api.ngsild.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of, matching_ids
+from dothi.api.ngsild.query import MAP_DOCUMENTED
+from dothi.api.ngsild.temporal import matching
+from dothi.api.ngsild.temporal_asking import TEMPORAL_PARAMETERS, read_temporal
 from dothi.model.problem import bad_request, not_found
 
-MAP_DOCUMENTED = (
-    parameter("entityMap", "Keep the ids that are found, for pages that stay those of one answer.", type="boolean"),
-    parameter("entityMapLifetime", "How long they are kept at most: PT1H.", default="PT1H"),
-)
 _ANSWERED = {"200": {"description": "The entity map.", "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
@@ -24,7 +24,13 @@ def routes(broker: Broker) -> list[BaseRoute]:
 
     def make(asked: Asked) -> Answer:
         query = read_query(asked.query, asked.context)
-        kept = made_of(asked, query)
+        kept = made_of(asked, matching_ids(asked, query))
+        return Answer(201, _shown(asked, kept), {MAP_HEADER: location(kept)}, named=False)
+
+    def make_of_past(asked: Asked) -> Answer:
+        query, told = read_query(asked.query, asked.context), read_temporal(asked, asked.query, needed=True)
+        found = islice(matching(broker.evolutions, asked, query, told), MOST_IDS + 1)
+        kept = made_of(asked, [one.id for one, _ in found])
         return Answer(201, _shown(asked, kept), {MAP_HEADER: location(kept)}, named=False)
 
     def retrieve(asked: Asked) -> Answer:
@@ -57,6 +63,15 @@ def routes(broker: Broker) -> list[BaseRoute]:
             params=(QUERY_PARAMETERS | MAP_PARAMETERS) - {"limit", "offset", "count"},
             operation=made,
             name="ngsild-make-map",
+        ),
+        door(
+            broker,
+            "temporal/entityMaps",
+            make_of_past,
+            action="history.read",
+            params=((QUERY_PARAMETERS | TEMPORAL_PARAMETERS) - {"limit", "offset", "count"}) | {"entityMapLifetime"},
+            operation={**made, "summary": "Make an entity map of a temporal query (ETSI GS CIM 009, clause 6.35.3.1)"},
+            name="ngsild-make-map-of-past",
         ),
         *(
             door(

@@ -1,5 +1,6 @@
 """Queries whose pages go by an entity map, and what names the map (ETSI GS CIM 009 v1.9.1, clauses 5.5.9.3 and 5.7.1.4)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,11 +27,11 @@ def by_map(asked: Asked, query: EntityQuery) -> tuple[EntityPage, int, dict[str,
     maps, asker = asked.broker.maps, asked.person
     kept = maps.get(asker.id, name) if name is not None else None
     if kept is None:
-        kept, status = made_of(asked, query), 201
+        kept, status = made_of(asked, matching_ids(asked, query)), 201
         ids = kept.ids
     else:
         wanted = [one for one in kept.ids if not query.ids or one in query.ids]
-        ids, status = _matching(asked, replace(query, ids=tuple(wanted))) if wanted else [], 200
+        ids, status = matching_ids(asked, replace(query, ids=tuple(wanted))) if wanted else [], 200
         maps.prune(kept, {*ids, *set(kept.ids).difference(wanted)})
     last = query.offset + query.limit
     page = EntityPage([], len(ids), len(ids) > last)
@@ -47,12 +48,14 @@ def of_one(asked: Asked, urn: str) -> dict[str, str]:
         return {}
     maps, owner = asked.broker.maps, asked.person.id
     kept = maps.get(owner, name) if name is not None else None
-    return {MAP_HEADER: location(kept or maps.make(owner, [urn], _lifetime(asked)))}
+    return {MAP_HEADER: location(kept or made_of(asked, [urn]))}
 
 
-def made_of(asked: Asked, query: EntityQuery) -> EntityMap:
-    """A new map of all that the query finds. Raises Problem 403 for more than a map holds."""
-    return asked.broker.maps.make(asked.person.id, _matching(asked, query), _lifetime(asked))
+def made_of(asked: Asked, ids: Sequence[str]) -> EntityMap:
+    """A new map of what the asker's query found. Raises Problem 403 for more than a map holds."""
+    if len(ids) > MOST_IDS:
+        raise _too_many()
+    return asked.broker.maps.make(asked.person.id, ids, _lifetime(asked))
 
 
 def location(kept: EntityMap) -> str:
@@ -60,12 +63,17 @@ def location(kept: EntityMap) -> str:
     return f"{ROOT}entityMaps/{kept.id}"
 
 
-def _matching(asked: Asked, query: EntityQuery) -> list[str]:
+def matching_ids(asked: Asked, query: EntityQuery) -> list[str]:
+    """The ids of all that the query finds, in order. Raises Problem 403 for more than a map holds."""
     everything = replace(query, limit=MOST_IDS, offset=0, attributes=())
     found = asked.broker.platform.context.query(asked.person, everything)
     if found.more:
-        raise Problem(403, "too-many-results", f"A map holds {MOST_IDS} entities at most.", "Ask for fewer.")
+        raise _too_many()
     return [one.id for one in found.entities]
+
+
+def _too_many() -> Problem:
+    return Problem(403, "too-many-results", f"A map holds {MOST_IDS} entities at most.", "Ask for fewer.")
 
 
 def _lifetime(asked: Asked) -> timedelta:

@@ -20,7 +20,6 @@ from dothi.api.ngsild.asking import (
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.linked import LINKED_PARAMETERS, joined, read_join
-from dothi.api.ngsild.map_doors import MAP_DOCUMENTED
 from dothi.api.ngsild.mapped import MAP_PARAMETERS, by_map
 from dothi.api.ngsild.negotiation import flag
 from dothi.api.ngsild.representation import collected, shaper
@@ -37,6 +36,10 @@ _PAGES = (
     parameter("limit", "How many at most.", type="integer", minimum=0, maximum=MOST, default=USUAL),
     parameter("offset", "How many to pass over.", type="integer", minimum=0, default=0),
     parameter("count", "Also say how many there are.", type="boolean", default=False),
+)
+MAP_DOCUMENTED = (
+    parameter("entityMap", "Keep the ids that are found, for pages that stay those of one answer.", type="boolean"),
+    parameter("entityMapLifetime", "How long they are kept at most: PT1H.", default="PT1H"),
 )
 _COUNTED = {"NGSILD-Results-Count": {"schema": {"type": "integer"}, "description": "With count=true."}}
 _ANSWERED = {"200": answered("The entities.", {"type": "array", "items": ENTITY_SCHEMA}) | {"headers": _COUNTED}}

@@ -1,6 +1,6 @@
 """Asking for the past of entities (ETSI GS CIM 009 v1.8.1, clauses 5.7.3, 5.7.4, 6.18.3.2, 6.19.3.1 and 6.24)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,25 +9,30 @@ from starlette.routing import BaseRoute
 from dothi.api.ngsild.asking import MOST, QUERY_PARAMETERS, check_narrow, read_page, read_query, read_query_body, texts
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
+from dothi.api.ngsild.contexts import TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import JSON, LD_JSON, flag
 from dothi.api.ngsild.projection import CORE_MEMBERS
 from dothi.api.ngsild.query import page_links
 from dothi.api.ngsild.retrieve import ENTITY_SCHEMA, parameter
 from dothi.api.ngsild.temporal_asking import TEMPORAL_PARAMETERS, Temporal, params_of_body, read_temporal
-from dothi.api.ngsild.temporal_shown import cut, figures_of_columns, figures_of_instances, latest, shower
+from dothi.api.ngsild.temporal_shown import cut, figures_of_cells, figures_of_columns, figures_of_instances, latest, shower
 from dothi.data.evolution import Kind
-from dothi.data.evolved import Column, Evolved, Told
+from dothi.data.evolved import Cells, Column, Evolved, Told
 from dothi.data.evolving import Evolutions
 from dothi.data.instances import SCOPE
 from dothi.data.predicate import InScope, leaves, meets, paths, searcher
 from dothi.data.question import EntityQuery
+from dothi.data.sums import SUMMED
 from dothi.data.trail import EVER
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request, not_found
 
 _QUERY_PARAMETERS = (QUERY_PARAMETERS | TEMPORAL_PARAMETERS) - {"join", "joinLevel", "orderFrom", "collation"}
 _BODY_PARAMETERS = frozenset({"limit", "offset", "count", "options", "format", "local"})
+
+Parts = Sequence[Column | Cells] | None
+"""What figures are made of: readings in bulk, or None where instances are looked at one by one."""
 
 _DOCUMENTED = (
     parameter("timerel", "before, after (from then on) or between.", enum=["before", "after", "between"]),
@@ -128,9 +133,9 @@ def routes(broker: Broker) -> list[BaseRoute]:
 def _one(past: Evolutions, asked: Asked, told: Temporal, urn: str, page: int) -> Answer:
     query = EntityQuery(ids=(urn,))
     if _in_columns(query, told):
-        for evolved, columns in past.columns(asked.person, query, told.window, _loaded(told)):
-            shown = [one for one in columns if told.projection.shows(one.attribute)]
-            return Answer(body=figures_of_columns(evolved, shown, told, asked.context))
+        for evolved, parts in _loaded_parts(past, asked, query, told):
+            shown = [one for one in parts if told.projection.shows(one.attribute)]
+            return Answer(body=_figures(evolved, shown, told, asked.context))
         raise not_found("entity", urn)
     found = past.of(asked.person, urn, told.window, _loaded(told))
     if found is None or (found.deleted_at is not None and not told.window.bounded and _is_empty(past, asked, urn)):
@@ -154,7 +159,7 @@ def _several(past: Evolutions, asked: Asked, query: EntityQuery, params: Mapping
     count = flag(asked.query.get("count"), "count")
     ends = query.offset + query.limit
     found: list[Any] = []
-    for one in _matching(past, asked, query, told):
+    for one in matching(past, asked, query, told):
         found.append(one)
         if len(found) > ends and not (count or query.order):
             break
@@ -165,26 +170,42 @@ def _several(past: Evolutions, asked: Asked, query: EntityQuery, params: Mapping
     if links := page_links(asked.request.url.path, asked.query, query, len(found) > ends):
         headers["Link"] = links
     if told.format == "aggregatedValues":
-        body = [
-            figures_of_instances(one, told, asked.context)
-            if columns is None
-            else figures_of_columns(one, columns, told, asked.context)
-            for one, columns in shown
-        ]
-        return Answer(body=body, headers=headers)
+        return Answer(body=[_figures(one, parts, told, asked.context) for one, parts in shown], headers=headers)
     answer = _answer(asked, [one for one, _ in shown], told, page, alone=False)
     answer.headers |= headers
     return answer
 
 
-def _matching(
+def _figures(evolved: Evolved, parts: Parts, told: Temporal, context: TermMap) -> dict[str, Any]:
+    """The figures of an entity, from whatever they were loaded as."""
+    if parts is None:
+        return figures_of_instances(evolved, told, context)
+    cells = [one for one in parts if isinstance(one, Cells)]
+    if cells:
+        return figures_of_cells(evolved, cells, told, context)
+    return figures_of_columns(evolved, [one for one in parts if isinstance(one, Column)], told, context)
+
+
+def _loaded_parts(
     past: Evolutions, asked: Asked, query: EntityQuery, told: Temporal
-) -> Iterator[tuple[Evolved, list[Column] | None]]:
-    """The entities that the query is about, each with what of its past counts."""
+) -> Iterable[tuple[Evolved, Sequence[Column | Cells]]]:
+    """Readings in bulk: summed up where they lie if that is enough, else as columns."""
+    loaded, window = _loaded(told, query), told.window
+    if window.first == told.start and not told.period.months and SUMMED.issuperset(told.figures):
+        length = told.period.micros or window.last - window.first
+        if told.period.micros or window.last != EVER:
+            found = past.cells(asked.person, query, window, loaded, length, told.figures)
+            if found is not None:
+                return found
+    return past.columns(asked.person, query, told.window, loaded)
+
+
+def matching(past: Evolutions, asked: Asked, query: EntityQuery, told: Temporal) -> Iterator[tuple[Evolved, Parts]]:
+    """The entities that the query is about, each with what of its past counts, as far as the asker may know it."""
     person, loaded = asked.person, _loaded(told, query)
     if _in_columns(query, told):
-        for evolved, columns in past.columns(person, query, told.window, loaded):
-            kept = [one for one in columns if told.projection.shows(one.attribute)]
+        for evolved, parts in _loaded_parts(past, asked, query, told):
+            kept = [one for one in parts if told.projection.shows(one.attribute)]
             if kept and _is_meant(evolved, query):
                 yield evolved, kept
         return
