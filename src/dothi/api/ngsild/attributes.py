@@ -6,33 +6,50 @@ from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
+from dothi.api.ngsild.documented import DONE, FRAGMENT, OPTIONS, PARTLY_UPDATED, TYPES, operation
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag, listed
 from dothi.api.ngsild.provision import fragment_of, made, only, target
 from dothi.api.ngsild.reading import read_fragment, read_instances
+from dothi.api.ngsild.retrieve import parameter
 from dothi.data.batch import EntityChange, EntityKind, Outcome
 from dothi.data.instances import SCOPE, is_null
 from dothi.model.entity import NULL, Attribute, Entity
 from dothi.model.problem import bad_request
 
 NO_OVERWRITE = "noOverwrite"
+_APPEND = operation(
+    "Append attributes to an entity (ETSI GS CIM 009, clause 5.6.3)",
+    TYPES,
+    OPTIONS["append"],
+    body=FRAGMENT,
+    answers=DONE | PARTLY_UPDATED,
+)
+_UPDATE = operation("Update attributes of an entity (clause 5.6.2)", TYPES, body=FRAGMENT, answers=DONE | PARTLY_UPDATED)
+_PATCH = operation("Update one attribute partially (clause 5.6.4)", TYPES, body=FRAGMENT)
+_REPLACE = operation("Replace one attribute (clause 5.6.19)", TYPES, body=FRAGMENT)
+_DELETE = operation(
+    "Delete one attribute, or one instance of it (clause 5.6.5)",
+    TYPES,
+    parameter("datasetId", "The instance; the default one if none is named.", format="uri"),
+    parameter("deleteAll", "Delete all instances.", type="boolean", default=False),
+)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:
     """``/entities/{id}/attrs`` and one attribute below it."""
 
-    def at(method: str, handle: Any, path: str, *params: str, body: Any = "merge-patch") -> BaseRoute:
-        return door(
-            broker, path, handle, action="entity.write", method=method, params=frozenset({"type", *params}), body=body
-        )
+    def at(method: str, handle: Any, told: Any, path: str, *params: str, body: Any = "merge-patch") -> BaseRoute:
+        known = frozenset({"type", *params})
+        return door(broker, path, handle, action="entity.write", method=method, params=known, body=body, operation=told)
 
     every, one = "entities/{id}/attrs", "entities/{id}/attrs/{attr}"
     return [
-        at("POST", append, every, "options", body="json"),
-        at("PATCH", update, every),
-        at("PATCH", patch, one),
-        at("PUT", replace, one, body="json"),
-        at("DELETE", delete, one, "datasetId", "deleteAll", body="none"),
+        at("POST", append, _APPEND, every, "options", body="json"),
+        at("PATCH", update, _UPDATE, every),
+        at("PATCH", patch, _PATCH, one),
+        at("PUT", replace, _REPLACE, one, body="json"),
+        at("DELETE", delete, _DELETE, one, "datasetId", "deleteAll", body="none"),
     ]
 
 

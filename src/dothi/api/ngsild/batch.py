@@ -10,6 +10,7 @@ from dothi.api.ngsild.attributes import NO_OVERWRITE
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
 from dothi.api.ngsild.contexts import RELATION, TermMap
+from dothi.api.ngsild.documented import CREATED_MANY, DONE, ENTITIES, FRAGMENTS, IDS, OPTIONS, PARTLY, operation
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import LD_JSON, listed
 from dothi.api.ngsild.problems import problem_details
@@ -22,14 +23,38 @@ from dothi.model.problem import Problem, bad_request
 MOST_MEMBERS = 10_000
 _BREATHE = 100  # members between which others get their turn
 Read = Callable[[Any, TermMap], Entity]
+_OPERATIONS = {
+    "create": operation(
+        "Create many entities (ETSI GS CIM 009, clause 5.6.7)", body=ENTITIES, answers=CREATED_MANY | PARTLY
+    ),
+    "upsert": operation(
+        "Create many entities, or replace or update those that are there (clause 5.6.8)",
+        OPTIONS["upsert"],
+        body=ENTITIES,
+        answers=CREATED_MANY | DONE | PARTLY,
+    ),
+    "update": operation("Update many entities (clause 5.6.9)", OPTIONS["append"], body=FRAGMENTS, answers=DONE | PARTLY),
+    "merge": operation(
+        "Merge fragments into many entities (clause 5.6.20)", OPTIONS["merge"], body=FRAGMENTS, answers=DONE | PARTLY
+    ),
+    "delete": operation("Delete many entities (clause 5.6.10)", body=IDS, answers=DONE | PARTLY),
+}
 
 
 def routes(broker: Broker) -> list[BaseRoute]:
     """``/entityOperations/create``, ``upsert``, ``update``, ``merge`` and ``delete``."""
 
     def at(name: str, handle: Any, *params: str) -> BaseRoute:
-        path = f"entityOperations/{name}"
-        return door(broker, path, handle, action="entity.write", method="POST", params=frozenset(params), body="json")
+        return door(
+            broker,
+            f"entityOperations/{name}",
+            handle,
+            action="entity.write",
+            method="POST",
+            params=frozenset(params),
+            body="json",
+            operation=_OPERATIONS[name],
+        )
 
     return [
         at("create", create),

@@ -8,11 +8,13 @@ from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import moment, uri
+from dothi.api.ngsild.documented import CREATED, ENTITY, FRAGMENT, OPTIONS, TYPES, operation
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
 from dothi.api.ngsild.problems import invalid_request
 from dothi.api.ngsild.query_language import parse_types
 from dothi.api.ngsild.reading import read_entity, read_fragment
+from dothi.api.ngsild.retrieve import parameter
 from dothi.data.batch import EntityChange, Outcome
 from dothi.data.predicate import meets
 from dothi.model.entity import Entity
@@ -21,22 +23,34 @@ from dothi.model.problem import bad_request
 _MERGING = frozenset({"type", "options", "format", "observedAt", "lang"})
 _SIMPLIFIED = frozenset({"keyValues", "simplified"})
 _FORMATS = _SIMPLIFIED | {"normalized", "concise"}
+_CREATE = operation("Create an entity (ETSI GS CIM 009, clause 5.6.1)", body=ENTITY, answers=CREATED)
+_REPLACE = operation("Replace all that is said of an entity (clause 5.6.18)", TYPES, body=FRAGMENT)
+_MERGE = operation(
+    "Merge a fragment into an entity (clauses 5.6.17 and 5.5.12)",
+    TYPES,
+    OPTIONS["merge"],
+    parameter("observedAt", "When merged values that were observed before were observed now.", format="date-time"),
+    parameter("lang", "The language of a text that is merged into a language map."),
+    body=FRAGMENT,
+)
+_DELETE = operation("Delete an entity (clause 5.6.6)", TYPES)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:
     """``POST /entities``, and ``PUT``, ``PATCH`` and ``DELETE`` of one."""
 
-    def at(method: str, handle: Any, path: str = "entities/{id}", **more: Any) -> BaseRoute:
-        return door(broker, path, handle, action="entity.write", method=method, **more)
+    def at(method: str, handle: Any, told: Any, path: str = "entities/{id}", **more: Any) -> BaseRoute:
+        return door(broker, path, handle, action="entity.write", method=method, operation=told, **more)
 
     selected = frozenset({"type"})
+    nameless = operation("Refused: the entity's id is missing")
     return [
-        at("POST", create, "entities", body="json"),
-        at("PUT", nobody, "entities", body="none"),
-        at("PATCH", nobody, "entities", body="none"),
-        at("PUT", replace, body="json", params=selected),
-        at("PATCH", merge, body="merge-patch", params=_MERGING),
-        at("DELETE", delete, params=selected),
+        at("POST", create, _CREATE, "entities", body="json"),
+        at("PUT", nobody, nameless, "entities"),
+        at("PATCH", nobody, nameless, "entities"),
+        at("PUT", replace, _REPLACE, body="json", params=selected),
+        at("PATCH", merge, _MERGE, body="merge-patch", params=_MERGING),
+        at("DELETE", delete, _DELETE, params=selected),
     ]
 
 

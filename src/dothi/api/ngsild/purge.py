@@ -10,8 +10,10 @@ from dothi.access.policy import Person
 from dothi.api.ngsild.asking import MOST, QUERY_PARAMETERS, read_query
 from dothi.api.ngsild.batch import result
 from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.documented import DONE, PARTLY, operation
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
+from dothi.api.ngsild.retrieve import parameter
 from dothi.data.batch import EntityChange, EntityKind, Outcome
 from dothi.data.context import Context
 from dothi.data.instances import SCOPE
@@ -24,11 +26,22 @@ _AT_ONCE = 1_000  # entities in one call of the writer
 _PARAMETERS = (
     QUERY_PARAMETERS - {"limit", "offset", "count", "join", "joinLevel", "orderBy", "orderFrom", "collation", "pick"}
 ) | {"keep", "drop"}
+_PURGE = operation(
+    "Delete the entities that a query selects, or attributes of them (ETSI GS CIM 009, clause 5.6.21)",
+    parameter("type", "The types of what goes; , | ; and parentheses combine types."),
+    parameter("q", 'What must hold of it, like level>5;state=="off".'),
+    parameter("keep", "Attributes that stay, separated by commas: all others go, the entities stay."),
+    parameter("drop", "Attributes that go, separated by commas: the entities stay."),
+    answers=DONE | PARTLY,
+)
 
 
 def routes(broker: Broker) -> list[BaseRoute]:
     """``DELETE /entities``."""
-    return [door(broker, "entities", purge, action="entity.write", method="DELETE", params=frozenset(_PARAMETERS))]
+    known = frozenset(_PARAMETERS)
+    return [
+        door(broker, "entities", purge, action="entity.write", method="DELETE", params=known, operation=_PURGE),
+    ]
 
 
 async def purge(asked: Asked) -> Answer:
