@@ -332,3 +332,21 @@ def test_readings_of_devices_are_told_as_they_are(world: World) -> None:
     (found,) = world.receiver.wait(1)
     assert found["heat"]["value"] == 21.5
     assert found["heat"]["observedAt"].endswith("Z")
+
+
+def test_a_further_tenant_tells_its_own_and_says_which_it_is(world: World) -> None:
+    world.subscribe()
+    abroad = {"NGSILD-Tenant": "other"}
+    entity = {"id": world.urn(), "type": "Building", "level": 1}
+    told = {
+        "type": "Subscription",
+        "entities": [{"type": "Building"}],
+        "notification": {"endpoint": {"uri": world.receiver.url}},
+    }
+    assert world.client.post("/ngsi-ld/v1/entities", json={**entity, "id": world.urn()}, headers=abroad).status_code == 201
+    made = world.client.post(SUBSCRIPTIONS, json=told, headers=abroad)
+    assert made.status_code == 201, made.text
+    assert world.client.post("/ngsi-ld/v1/entities", json=entity, headers=abroad).status_code == 201
+    assert [one["id"] for one in world.receiver.wait(1)] == [entity["id"]]
+    assert world.receiver.headers[-1]["ngsild-tenant"] == "other"
+    assert world.client.delete(made.headers["location"], headers=abroad).status_code == 204

@@ -10,6 +10,9 @@ from dothi.data.evolving import Evolutions
 from dothi.model.schema import EntityType
 from dothi.platform.platform import Platform
 
+FURTHER = "x-"
+"""How the names of further tenants begin on disk: no city's own name does."""
+
 
 @dataclass(slots=True)
 class Broker:
@@ -19,6 +22,12 @@ class Broker:
     contexts: Contexts
     evolutions: Evolutions
     maps: EntityMaps
+
+    @property
+    def tenant(self) -> str:
+        """What NGSILD-Tenant says of a further tenant; empty for the city itself."""
+        name = self.platform.tenant
+        return name.removeprefix(FURTHER) if name.startswith(FURTHER) else ""
 
 
 def open_broker(platform: Platform) -> Broker:

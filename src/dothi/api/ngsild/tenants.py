@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from dothi.access.policy import Person, may
-from dothi.api.ngsild.broker import Broker, open_broker
+from dothi.api.ngsild.broker import FURTHER, Broker, open_broker
 from dothi.api.ngsild.door import Doors
 from dothi.api.ngsild.subscriptions.service import Subscriptions
 from dothi.model.problem import Problem, bad_request
@@ -24,7 +24,6 @@ from dothi.store.audit import Act
 from dothi.store.database import database_of, migrate, open_database, tenant_folder
 
 MOST = 32  # each holds a writer, a connection and some memory
-_PREFIX = "x-"  # of a further tenant's folder and schema: no city's name begins so
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
@@ -76,15 +75,15 @@ class Tenants:
 
     def _exists(self, name: str) -> bool:
         settings = self._city.settings
-        folder = tenant_folder(settings.home, _PREFIX + name)
+        folder = tenant_folder(settings.home, FURTHER + name)
         return folder.is_dir() and database_of(folder, settings.database).exists()
 
     def _known(self) -> list[str]:
         parent = tenant_folder(self._city.settings.home, self._city.tenant).parent
-        return [path.name for path in parent.iterdir() if path.name.startswith(_PREFIX)]
+        return [path.name for path in parent.iterdir() if path.name.startswith(FURTHER)]
 
     async def _opened(self, name: str) -> Doors:
-        city, folder = self._city, _PREFIX + name
+        city, folder = self._city, FURTHER + name
         database = await asyncio.to_thread(open_database, city.settings.home, folder, city.settings.database)
         self._stack.callback(database.close)
         await asyncio.to_thread(migrate, database)

@@ -29,7 +29,7 @@ _TYPE_NAME = re.compile(r"[^\s|,;()]+")
 _PROJECTED = re.compile(r"[^\s{},|;]+")
 _MEMBERS = frozenset({"id", "type", "scope", "createdAt", "modifiedAt", "deletedAt", "expiresAt"})
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_OURS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "link"})
+_OURS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "link", "ngsild-tenant"})
 
 
 def read_subscription(body: Any, context: TermMap, now: datetime) -> Document:

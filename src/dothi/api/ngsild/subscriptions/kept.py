@@ -136,9 +136,10 @@ class Subscribers:
         contexts: Contexts,
         identity: Identity,
         keys: Keys,
+        tenant: str,
     ) -> None:
         self._database, self._writer, self._clock, self._machine = database, writer, clock, machine
-        self._contexts, self._identity, self._keys = contexts, identity, keys
+        self._contexts, self._identity, self._keys, self._tenant = contexts, identity, keys, tenant
         self._lock = threading.Lock()
         self._all: dict[str, Kept] = {}
         self._dirty: set[str] = set()
@@ -232,7 +233,7 @@ class Subscribers:
         found = kept.made.get("target")
         if found is None:
             link = link_header(self.link(kept), kept.told_in["base"])
-            found = kept.made["target"] = target_of(kept.notification["endpoint"], link, TIMEOUT, LONGEST)
+            found = kept.made["target"] = target_of(kept.notification["endpoint"], link, self._tenant, TIMEOUT, LONGEST)
         target: Target = found
         return target
 

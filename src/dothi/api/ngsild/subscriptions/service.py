@@ -51,9 +51,15 @@ class Subscriptions:
         self.clock, settings = platform.clock, platform.settings
         self.receivers = frozenset(origin_of(one.strip()) for one in settings.receivers.split(",") if one.strip())
         self.anywhere = settings.open_doors == "ngsild"
-        machine = SystemClock()
         self.subscribers = Subscribers(
-            platform.database, platform.writer, platform.clock, machine, contexts, platform.identity, platform.keys
+            platform.database,
+            platform.writer,
+            platform.clock,
+            SystemClock(),
+            contexts,
+            platform.identity,
+            platform.keys,
+            broker.tenant,
         )
         self._http = HttpSender(self.receivers, anywhere=self.anywhere)
         self._mqtt = MqttSender(self.receivers, anywhere=self.anywhere)

@@ -37,8 +37,11 @@ class Target:
     cooldown: float = 0.0
 
 
-def target_of(endpoint: dict[str, Any], link: str, timeout: float, longest: float) -> Target:
-    """The target an endpoint (clause 5.2.15) describes; it is waited for ``timeout`` seconds unless it says otherwise."""
+def target_of(endpoint: dict[str, Any], link: str, tenant: str, timeout: float, longest: float) -> Target:
+    """The target an endpoint (clause 5.2.15) describes; it is waited for ``timeout`` seconds unless it says otherwise.
+
+    A further ``tenant`` is named beside what its endpoint asks for (clause 6.3.14).
+    """
 
     def pairs(name: str) -> tuple[tuple[str, str], ...]:
         return tuple((one["key"], one["value"]) for one in endpoint.get(name, ()))
@@ -48,7 +51,7 @@ def target_of(endpoint: dict[str, Any], link: str, timeout: float, longest: floa
         endpoint["uri"],
         media,
         "" if media == "application/ld+json" else link,
-        pairs("receiverInfo"),
+        (*pairs("receiverInfo"), *((("NGSILD-Tenant", tenant),) if tenant else ())),
         pairs("notifierInfo"),
         min(endpoint.get("timeout", timeout * 1000) / 1000, longest),
         endpoint.get("cooldown", 0) / 1000,
