@@ -62,18 +62,16 @@ def read_fragment(body: Any, context: TermMap, *, simplified: bool = False) -> E
     return _entity(urn, body, context, True, simplified)
 
 
-def read_instances(
-    iri: str, body: Any, context: TermMap, *, fragment: bool, simplified: bool = False, deep: int = 0
-) -> list[Attribute]:
+def read_instances(iri: str, body: Any, context: TermMap, *, fragment: bool, simplified: bool = False) -> list[Attribute]:
     """The instances of attribute ``iri``: one, or a list of them that differ in datasetId.
 
     In a ``fragment`` an attribute may be without value (UNSAID) and kind (""). Raises Problem 400 (BadRequestData).
     """
     if type(body) is not list or not is_instances(body, fragment=fragment):
-        return [_attribute(iri, body, context, fragment, simplified, deep)]
+        return [_attribute(iri, body, context, fragment, simplified)]
     if len(body) > MOST_ATTRIBUTES:
         raise bad_request(f"{iri} has more than {MOST_ATTRIBUTES} instances.")
-    found = [_attribute(iri, one, context, fragment, simplified, deep) for one in body]
+    found = [_attribute(iri, one, context, fragment, simplified) for one in body]
     if len({one.dataset_id for one in found}) < len(found):
         raise bad_request(f"Two instances of {iri} have the same datasetId.", "Give each its own; one may have none.")
     found.sort(key=lambda one: one.dataset_id or "")
@@ -123,7 +121,7 @@ def _known_kind(kind: Any) -> bool:
     return type(kind) is str and kind in VALUE_KEYS
 
 
-def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified: bool, deep: int) -> Attribute:
+def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified: bool) -> Attribute:
     if type(said) is not dict:
         return Attribute("" if simplified and said != NULL else "Property", _property(iri, said, fragment))
     if "@type" in said and _known_kind(said["@type"]):
@@ -134,7 +132,7 @@ def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified
     keys = [key for key in said if key in _KIND_OF]
     if not _known_kind(kind):
         if not keys:
-            return _bare(iri, said, context, fragment, simplified, deep)
+            return _bare(iri, said, context, fragment, simplified)
         if kind is not None:
             raise bad_request(f"{iri} is of no known kind: {str(kind)[:40]!r}.", f"Known: {', '.join(VALUE_KEYS)}.")
         kind = _KIND_OF[keys[0]]
@@ -148,10 +146,10 @@ def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified
         found.value = _value(iri, kind, said[key], context, fragment)
     elif not fragment:
         raise bad_request(f"{iri} has no value.", f"A {kind} has its {key}.")
-    return _with_members(found, iri, said, context, fragment, deep)
+    return _with_members(found, iri, said, context, fragment)
 
 
-def _bare(iri: str, said: dict[str, Any], context: TermMap, fragment: bool, simplified: bool, deep: int) -> Attribute:
+def _bare(iri: str, said: dict[str, Any], context: TermMap, fragment: bool, simplified: bool) -> Attribute:
     """An object that names neither kind nor value: a geometry, any other value, or (in a fragment) what goes beside one."""
     if is_geometry(said):
         return Attribute("GeoProperty", geometry(said))
@@ -163,15 +161,13 @@ def _bare(iri: str, said: dict[str, Any], context: TermMap, fragment: bool, simp
             f"Known: {', '.join(VALUE_KEYS)}. An object as value goes into value.",
         )
     if fragment:
-        return _with_members(Attribute("", UNSAID), iri, said, context, fragment, deep)
+        return _with_members(Attribute("", UNSAID), iri, said, context, fragment)
     if not said or not _MEMBERS.isdisjoint(said):
         raise bad_request(f"{iri} has no value.", f"Give one of {', '.join(_KIND_OF)}.")
     return Attribute("Property", said)
 
 
-def _with_members(
-    found: Attribute, iri: str, said: dict[str, Any], context: TermMap, fragment: bool, deep: int
-) -> Attribute:
+def _with_members(found: Attribute, iri: str, said: dict[str, Any], context: TermMap, fragment: bool) -> Attribute:
     for name, value in said.items():
         if name == "type" or name in _KIND_OF or name in _BROKERS:
             continue
@@ -193,7 +189,7 @@ def _with_members(
             if inner in found.sub:
                 raise bad_request(f"{inner} of {iri} is there twice.", "Name it once.")
             if inner not in _OURS:
-                found.sub[inner] = read_instances(inner, value, context, fragment=fragment, deep=deep + 1)
+                found.sub[inner] = read_instances(inner, value, context, fragment=fragment)
     return found
 
 
