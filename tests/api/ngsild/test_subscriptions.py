@@ -130,6 +130,15 @@ def test_every_change_is_told_with_what_it_was_and_in_order(world: World) -> Non
     assert all(one["label"]["value"] == "Tháp" for one in told)
 
 
+def test_who_subscribes_is_told_of_what_comes_then(world: World) -> None:
+    before, after = world.urn(), world.urn()
+    for number in range(20):
+        world.change("upsert", before, level=number)
+    world.subscribe()
+    world.change("create", after, level=1)
+    assert [one["id"] for one in world.receiver.wait(1)] == [after]
+
+
 def test_an_entity_that_is_gone_again_was_told_of_before(world: World) -> None:
     world.subscribe(notificationTrigger=["entityCreated", "attributeUpdated", "entityDeleted"])
     urn = world.urn()

@@ -63,7 +63,7 @@ class Kept:
     grants: tuple[Grant, ...]
     document: Document
     told_in: dict[str, Any]  # {"context": the @context it was told in, "link": its address, "base": this city's own,
-    # "credential": the key or client it was told with, if any}
+    # "credential": the key or client it was told with, if any, "since": the outbox row after which it is told}
     created_at: int
     modified_at: int
     held: str = ""
@@ -243,9 +243,11 @@ class Subscribers:
         at = to_micros(now)
         if sum(one.owner == asker.id for one in self.all()) >= MOST_OF_ONE:
             raise Problem(409, "too-many", f"One owner has at most {MOST_OF_ONE} subscriptions.", "Delete one first.")
-        row = (id_, asker.id, _json(asker.grants), _json(document), _json(told_in), at, at, self._due(document))
+        due = self._due(document)
 
-        def work(db: Connection) -> int:
+        def work(db: Connection) -> tuple[int, dict[str, Any]]:
+            since = {**told_in, "since": _newest(db)}
+            row = (id_, asker.id, _json(asker.grants), _json(document), _json(since), at, at, due)
             if db.execute("SELECT 1 FROM subscription WHERE id = ?", (id_,)).fetchone():
                 raise Problem(409, "already-exists", f"{id_} exists already.", "Choose another id, or update it.")
             query = (
@@ -253,11 +255,11 @@ class Subscribers:
                 "VALUES (?,?,?,?,?,?,?,?) RETURNING num"
             )
             ((num,),) = db.execute(query, row).fetchall()
-            return int(num)
+            return int(num), since
 
         act = Act(asker.id, "subscription.create", id_, correlation=correlation, detail=_said(document))
-        num = await self._writer.run(asker, now, work, [act], action="subscription.write")
-        kept = Kept(num, id_, asker.id, asker.grants, document, told_in, at, at, due_at=row[-1])
+        num, since = await self._writer.run(asker, now, work, [act], action="subscription.write")
+        kept = Kept(num, id_, asker.id, asker.grants, document, since, at, at, due_at=due)
         with self._lock:
             self._all[id_] = kept
         return kept
@@ -274,13 +276,16 @@ class Subscribers:
         grants = asker.grants if own else kept.grants
         again = kept.document.get("timeInterval") != document.get("timeInterval")
         due = self._due(document) if again else kept.due_at
-        told_in = {**kept.told_in, "credential": credential} if own and credential is not None else kept.told_in
+        told_in = dict(kept.told_in)
+        if own and credential is not None:
+            told_in["credential"] = credential
         fresh = Kept(kept.num, kept.id, kept.owner, grants, document, told_in, kept.created_at, at)
         fresh.due_at, fresh.pending, fresh.doing = due, kept.pending, kept.doing
         fresh.held = kept.held if not document.get("isActive", True) else self.why_held(fresh)
-        row = (_json(grants), _json(document), _json(told_in), at, fresh.held, due, kept.id)
 
         def work(db: Connection) -> None:
+            fresh.told_in["since"] = _newest(db)
+            row = (_json(grants), _json(document), _json(fresh.told_in), at, fresh.held, due, kept.id)
             query = "UPDATE subscription SET grants = ?, document = ?, context = ?, modified_at = ?, held = ?, due_at = ?"
             db.execute(f"{query} WHERE id = ?", row)
 
@@ -344,6 +349,11 @@ class Subscribers:
 def terms_of(contexts: Contexts, spec: Any) -> TermMap:
     """The table of an @context that a subscription was told in. Raises Problem 504 if it is not here any more."""
     return contexts.city if spec == CITY_PATH else contexts.of(spec)
+
+
+def _newest(db: Connection) -> int:
+    """The newest outbox row: what it tells of was there before."""
+    return int(db.execute("SELECT max(seq) FROM outbox").fetchone()[0] or 0)
 
 
 def _json(value: Any) -> str:

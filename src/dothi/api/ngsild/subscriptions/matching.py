@@ -135,12 +135,14 @@ class Matcher:
             self._subscribers.hold(kept, self._subscribers.why_held(kept))
         return owner
 
-    def told(self, events: Wanted, entities: Mapping[tuple[Person, str], Entity]) -> list[Draft]:
-        """What is to be told of one commit."""
+    def told(self, events: Wanted, entities: Mapping[tuple[Person, str], Entity], seq: int) -> list[Draft]:
+        """What is to be told of one commit, whose outbox row is ``seq``: nothing to who subscribed after it."""
         found: dict[str, list[Draft]] = {}
         now, moments = self._subscribers.now(), Moments()
         for event, subscriptions in events:
             for kept in subscriptions:
+                if seq <= kept.told_in.get("since", 0):
+                    continue
                 try:
                     draft = self._draft(kept, event, entities, now, moments)
                 except Problem as problem:  # of this one alone: others are told all the same

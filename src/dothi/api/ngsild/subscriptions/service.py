@@ -102,7 +102,9 @@ class Subscriptions:
                 rows = db.execute(
                     "SELECT seq, at, payload FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (since, 20_000 + _LATER)
                 ).fetchall()
-            told = [(at, decode_changed(payload)) for seq, at, payload in rows if seq <= changes.seq]
+            rows = [row for row in rows if row[0] <= changes.seq]
+            seqs = [seq for seq, _, _ in rows]
+            told = [(at, decode_changed(payload)) for _, at, payload in rows]
             concerned = self.matcher.concerned(changed_in([one for _, one in told], index))
             if not concerned:
                 return []
@@ -117,10 +119,11 @@ class Subscriptions:
             if later:
                 wanted = [self.matcher.candidates(events) for events in events_of(told, later, index, concerned)]
         else:
-            wanted = [self.matcher.candidates(events_of_changes(changes, index))]
+            seqs, wanted = [changes.seq], [self.matcher.candidates(events_of_changes(changes, index))]
             entities = self.matcher.read(wanted)
         with self._turn_of_matching:
-            return self._letters([draft for events in wanted for draft in self.matcher.told(events, entities)])
+            commits = zip(seqs, wanted, strict=True)
+            return self._letters([draft for seq, events in commits for draft in self.matcher.told(events, entities, seq)])
 
     def _letters(self, drafts: Iterable[Draft]) -> list[Unsent]:
         at = self.clock.now()
