@@ -18,12 +18,14 @@ from dothi.data.evolution import Evolution, Kind, Mark, forget, put
 from dothi.data.evolved import Evolved, Window
 from dothi.data.evolving import Evolutions
 from dothi.data.instances import SCOPE
+from dothi.data.periods import Period, of_cells, of_numbers
 from dothi.data.predicate import OfType
 from dothi.data.question import EntityQuery
 from dothi.data.retention import Retention
+from dothi.data.sums import SUMMED
 from dothi.model.clock import to_micros
 from dothi.model.entity import Attribute, Entity
-from dothi.model.reading import Origin
+from dothi.model.reading import Grade, Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.testing.clock import FixedClock
@@ -191,6 +193,73 @@ def test_what_is_kept_too_long_is_destroyed(town: Town) -> None:
     asyncio.run(retention.destroy())
     assert [one[1] for one in town.seen()[SPEED]] == [3]
     assert [one[1] for one in town.seen()[SCOPE]] == [["/A"], ["/B"]]
+
+
+READ = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 50), st.integers(-9, 9), st.booleans()), max_size=20)
+
+
+@settings(max_examples=25)
+@given(read=READ, ends=st.integers(1, 60), length=st.integers(1, 25))
+def test_figures_worked_out_where_they_lie_are_the_same(
+    homes_of_module: object, read: list[Any], ends: int, length: int
+) -> None:
+    clear_city()
+    with TemporaryDirectory() as folder:
+        town = Town(Path(folder), stations=0)
+        try:
+            for number in (1, 2, 3):
+                town.change("create", Entity(f"urn:t:{number}", TYPE))
+            last = {(number, minute): (value, bad) for number, minute, value, bad in read}
+            rows = [
+                ReadingRow(
+                    f"urn:t:{number}",
+                    SPEED,
+                    moment(minute),
+                    float(value),
+                    Origin.MEASURED,
+                    grade=Grade.BAD if bad else Grade.GOOD,
+                )
+                for (number, minute), (value, bad) in last.items()
+            ]
+            town.write(*rows)
+            window = Window(micros(0), micros(ends), bounded=True)
+            query, methods = EntityQuery(type=TYPE), tuple(sorted(SUMMED))
+            period = Period(0, length * 60_000_000)
+            cells = town.past.cells(SYSTEM, query, window, None, period.micros, methods)
+            assert cells is not None
+            there = {
+                one.id: of_cells(part.cells, methods, period, window.first, window.last)
+                for one, parts in cells
+                for part in parts
+            }
+            here = {}
+            for one, parts in town.past.columns(SYSTEM, query, window):
+                for part in parts:
+                    good = part.frame.filter(part.frame["grade"] < int(Grade.BAD))
+                    if len(good):
+                        at, number = good["observed_at"].to_numpy(), good["number"].to_numpy()
+                        here[one.id] = of_numbers(at, number, methods, period, window.first, window.last)
+            assert there.keys() == here.keys()
+            for urn, figures in there.items():
+                for name in methods:
+                    assert [span for _, *span in figures[name]] == [span for _, *span in here[urn][name]]
+                    assert [one[0] for one in figures[name]] == pytest.approx([one[0] for one in here[urn][name]])
+        finally:
+            town.close()
+
+
+@pytest.mark.parametrize("odd", [{"value": "text"}, {"value": 7.0, "again": True}])
+def test_what_was_corrected_or_is_no_number_is_worked_out_otherwise(town: Town, odd: dict[str, Any]) -> None:
+    town.change("create", thing(speed=Attribute("Property", 1.0, moment(5))))
+    window = Window(micros(0), micros(60), bounded=True)
+
+    def cells() -> object:
+        return town.past.cells(SYSTEM, EntityQuery(), window, None, 60_000_000, ("max",))
+
+    assert cells() is not None
+    at = moment(5 if "again" in odd else 6)
+    town.write(ReadingRow(URN, SPEED, at, odd["value"], Origin.MEASURED, received_at=moment(30)), now=moment(30))
+    assert cells() is None
 
 
 @dataclass

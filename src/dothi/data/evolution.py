@@ -1,7 +1,7 @@
 """What readings cannot hold of how entities changed: instances nobody observed, what stood beside observed ones, deletions.
 
 An instance is written here when it is superseded or deleted, not when it is made: what stands is beside the entity or is a
-reading, so a city that only grows pays nothing. Moments are µs UTC.
+reading, so a city that only grows pays nothing, but for what is told beside observations. Moments are µs UTC.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ import msgspec
 from dothi.data.batch import Trigger
 from dothi.data.document import Document, Instance
 from dothi.data.editing import Edit
-from dothi.data.instances import SCOPE
+from dothi.data.instances import SCOPE, Step
 from dothi.data.series import SeriesIndex
 from dothi.data.subjects import marks, pieces
 from dothi.store.connection import Connection
@@ -23,7 +23,6 @@ _PUT = (
     "INSERT INTO evolution (entity, attribute, dataset, at, kind, body) VALUES (?,?,?,?,?,?) "
     "ON CONFLICT (entity, attribute, dataset, at, kind) DO UPDATE SET body = excluded.body"
 )
-# What a reading had beside it was noted when it was superseded first: later its entity's document is of another one.
 _KEEP = (
     "INSERT INTO evolution (entity, attribute, dataset, at, kind, body) VALUES (?,?,?,?,?,?) "
     "ON CONFLICT (entity, attribute, dataset, at, kind) DO NOTHING"
@@ -70,6 +69,8 @@ class Evolution:
     def note(self, db: Connection, edits: Sequence[Edit]) -> None:
         """Keep what ``edits`` supersede and delete."""
         marks: list[Mark] = []
+        kinds: list[Mark] = []
+        plain: list[Mark] = []
         for edit in edits:
             urn, step = self._index.urn(edit.num), edit.step
             if step.attribute == SCOPE:
@@ -77,18 +78,31 @@ class Evolution:
             elif not step.attribute:
                 if edit.trigger is Trigger.ENTITY_DELETED:
                     marks.append(Mark(urn, "", None, edit.at, Kind.GONE, {}))
-                    marks += _left(urn, step.before)
-            elif step.before is not None:
-                marks += _superseded(urn, step.attribute, step.before, step.after)
+                    _leave(urn, step.before, marks, kinds)
+            else:
+                if step.before is not None:
+                    _supersede(urn, step.attribute, step.before, step.after, marks, kinds)
                 if step.after is None:
-                    gone = {"k": step.before["k"]}
+                    gone = {"k": step.before["k"] if step.before else "Property"}
                     marks.append(Mark(urn, step.attribute, step.dataset, edit.at, Kind.GONE, gone))
-                elif _is_belated(step.before, step.after):
-                    _note_belated(db, _beside(urn, step.attribute, step.after), plain=_is_plain(step.after))
-        beside = [mark.row for mark in marks if mark.kind is Kind.BESIDE]
-        if beside:
-            db.executemany(_KEEP, beside)
-        put(db, [mark for mark in marks if mark.kind is not Kind.BESIDE])
+                elif "t" in step.after:
+                    beside = _beside(urn, step.attribute, step.after)
+                    if not _is_plain(step.after):
+                        marks.append(beside)
+                    elif self._told_before(urn, step):
+                        plain.append(beside)
+        put(db, marks)
+        if kinds:
+            db.executemany(_KEEP, [mark.row for mark in kinds])
+        if plain:
+            db.executemany(_MEND, [(row[-1], *row[:-1]) for row in (mark.row for mark in plain)])
+
+    def _told_before(self, urn: str, step: Step) -> bool:
+        """Whether something may have stood beside an observation of that moment, which is told anew."""
+        before, after = step.before, step.after
+        if before is not None and after is not None and "t" in before:
+            return bool(before["t"] >= after["t"])
+        return self._index.find(urn, step.attribute, step.dataset) is not None
 
 
 def put(db: Connection, marks: Iterable[Mark]) -> None:
@@ -127,30 +141,13 @@ def forget(db: Connection, urn: str, attribute: str | None = None, datasets: Ite
         db.executemany(query, [(urn, attribute, dataset or "") for dataset in datasets])
 
 
-def _superseded(urn: str, attribute: str, before: Instance, after: Instance | None) -> list[Mark]:
+def _supersede(
+    urn: str, attribute: str, before: Instance, after: Instance | None, marks: list[Mark], kinds: list[Mark]
+) -> None:
     if "t" not in before:
-        return [Mark(urn, attribute, before.get("d"), before["m"], Kind.TOLD, before)]
-    if after is not None and after.get("t") == before["t"]:
-        return []  # the same reading, told anew
-    alike = before["k"] == ("Property" if after is None else after["k"])
-    belated = after is not None and _is_belated(before, after) and not _is_plain(after)
-    if _is_plain(before) and alike and not belated:
-        return []
-    return [_beside(urn, attribute, before)]
-
-
-def _is_belated(before: Instance, after: Instance) -> bool:
-    """An older observation was told after a newer one."""
-    return "t" in before and "t" in after and after["t"] < before["t"]
-
-
-def _note_belated(db: Connection, mark: Mark, *, plain: bool) -> None:
-    """What stands beside an entity is of its newest reading: an older one that is told later needs a row of its own."""
-    if plain:
-        *key, body = mark.row
-        db.execute(_MEND, (body, *key))
-    else:
-        put(db, [mark])
+        marks.append(Mark(urn, attribute, before.get("d"), before["m"], Kind.TOLD, before))
+    elif before["k"] != ("Property" if after is None else after["k"]):
+        kinds.append(_beside(urn, attribute, before))  # of its readings nothing else says of which kind they were
 
 
 def _is_plain(one: Instance) -> bool:
@@ -162,14 +159,12 @@ def _beside(urn: str, attribute: str, one: Instance) -> Mark:
     return Mark(urn, attribute, one.get("d"), one["t"], Kind.BESIDE, body)
 
 
-def _left(urn: str, document: Instance | Document | None) -> list[Mark]:
+def _leave(urn: str, document: Instance | Document | None, marks: list[Mark], kinds: list[Mark]) -> None:
     """What a deleted entity leaves behind."""
-    left: list[Mark] = []
     for attribute, instances in (document or {}).items():
         for one in instances:
             if "v" in one:
-                left += _superseded(urn, attribute, one, None)
-    return left
+                _supersede(urn, attribute, one, None, marks, kinds)
 
 
 def _scoped(db: Connection, urn: str, edit: Edit) -> list[Mark]:

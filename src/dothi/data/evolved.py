@@ -14,6 +14,7 @@ from dothi.data.document import attribute_of, subs_of
 from dothi.data.evolution import Kind, Mark
 from dothi.data.instances import SCOPE
 from dothi.data.subjects import SeriesOf
+from dothi.data.sums import Cell
 from dothi.data.trail import EVER
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.entity import LOCATION, NULL, Attribute
@@ -84,6 +85,15 @@ class Column(NamedTuple):
     frame: "pl.DataFrame"
 
 
+class Cells(NamedTuple):
+    """One series, summed up by periods."""
+
+    attribute: str
+    dataset: str | None
+    kind: str
+    cells: list[Cell]
+
+
 class Reading(NamedTuple):
     """One reading of a series that stands."""
 
@@ -114,11 +124,10 @@ def put_readings(row: Row, one: SeriesOf, frame: "pl.DataFrame", kept: Sequence[
     beside = {mark.at: mark.body for mark in kept if mark.kind is Kind.BESIDE}
     now = standing(row, one)
     kinds = _kinds(one.attribute, now, kept)
-    newest = readings[-1].at
     told: list[Told] = []
     for reading in readings:
         heard = reading.received_at
-        shell = beside.get(reading.at) or (now if now is not None and reading.at == newest and "v" not in now else {})
+        shell = beside.get(reading.at, {})
         created = min(shell.get("c", heard), heard)
         at = reading.at if window.by == "observedAt" else created if window.by == "createdAt" else heard
         if not window.holds(at):
@@ -149,7 +158,8 @@ def standing(row: Row, one: SeriesOf) -> dict[str, Any] | None:
 
 def _kinds(iri: str, now: dict[str, Any] | None, kept: Sequence[Mark]) -> Callable[[int], str]:
     """Of which kind an attribute was at a moment: what superseded or deleted it later says so, or what stands now."""
-    last = now["k"] if now is not None and "k" in now else None
+    told = [mark.body["k"] for mark in kept if mark.kind is Kind.TOLD and "k" in mark.body]
+    last = now["k"] if now is not None and "k" in now else told[-1] if told else None
     known = [(mark.at, mark.body["k"]) for mark in kept if mark.kind is not Kind.TOLD and "k" in mark.body]
     if not known:
         kind = last or ("GeoProperty" if iri == LOCATION else "Property")

@@ -9,12 +9,13 @@ from dothi.access.policy import Person, Reach, reach
 from dothi.data.classified import OF_ENTITY, Classified
 from dothi.data.document import read_document
 from dothi.data.evolution import Mark, marks_of
-from dothi.data.evolved import BEGINNING, Column, Evolved, Row, Window, put_kept, put_readings, standing
+from dothi.data.evolved import BEGINNING, Cells, Column, Evolved, Row, Window, put_kept, put_readings, standing
 from dothi.data.past import Past, Wanted, schema
 from dothi.data.past import marks_of as sealing_of
 from dothi.data.predicate import And, OfType, Or, Predicate
 from dothi.data.question import EntityQuery
 from dothi.data.subjects import SeriesOf, Subject, marks, pieces, series_of
+from dothi.data.sums import sums
 from dothi.data.trail import EVER, STANDS, TIMES, head_before, span_of
 from dothi.model.clock import from_micros
 from dothi.model.problem import Problem
@@ -116,6 +117,34 @@ class Evolutions:
                         found.setdefault(one.num, []).append(Column(one.attribute, one.dataset, kind, frame))
                 for num, row in rows.items():
                     yield row.evolved, found.get(num, [])
+
+    def cells(
+        self,
+        person: Person,
+        query: EntityQuery,
+        window: Window,
+        attributes: Sequence[str] | None,
+        length: int,
+        figures: Sequence[str],
+    ) -> list[tuple[Evolved, list[Cells]]] | None:
+        """``figures`` of ``columns`` in periods of ``length`` (µs) from the window's beginning; None where ``sums`` is."""
+        reached = reach(person, "history.read")
+        if reached is None:
+            return []
+        with self._database.reader() as db:
+            rows = {row.evolved.num: row for row in self._rows(db, reached, self._entities(db, reached, query))}
+            series = series_of(db, [_subject(row) for row in rows.values()], attributes, all_datasets=True)
+        span, anchor = (window.first, window.last), window.first
+        found = sums(self._database, [one.id for one in series], span, anchor, length, figures)
+        if found is None:
+            return None
+        of_entity: dict[int, list[Cells]] = {}
+        for one in series:
+            if one.id in found:
+                now = standing(rows[one.num], one)
+                kind = now["k"] if now is not None and "k" in now else "Property"
+                of_entity.setdefault(one.num, []).append(Cells(one.attribute, one.dataset, kind, found[one.id]))
+        return [(row.evolved, of_entity.get(num, [])) for num, row in rows.items()]
 
     def _entities(self, db: Connection, reached: Reach, query: EntityQuery) -> list[int]:
         condition, values = reached.where(**OF_ENTITY)

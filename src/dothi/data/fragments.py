@@ -6,7 +6,7 @@ Clauses are those of ETSI GS CIM 009.
 from collections.abc import Callable, Iterable
 
 from dothi.data.batch import EntityChange
-from dothi.data.document import instance_of
+from dothi.data.document import Instance, instance_of
 from dothi.data.instances import (
     SCOPE,
     Said,
@@ -52,7 +52,7 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
     done.document = {}
     for iri, instances in entity.attributes.items():
         kept = former.get(iri, ())
-        made = []
+        made: list[Instance] = []
         for attribute in instances:
             demand_whole(attribute)
             dataset = attribute.dataset_id

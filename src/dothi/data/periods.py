@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dothi.data.sums import Cell
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import bad_request
 
@@ -105,6 +106,17 @@ def of_numbers(
     grouped = frame.group_by("place").agg(**{name: wanted[name] for name in methods}).sort("place")
     spans = [_span(starts, period, anchor, end, one) for one in grouped["place"].to_list()]
     return {name: [[value, *span] for value, span in zip(grouped[name], spans, strict=True)] for name in methods}
+
+
+def of_cells(
+    cells: Sequence[Cell], methods: Sequence[str], period: Period, anchor: int, end: int
+) -> dict[str, list[Figure]]:
+    """``of_numbers`` of what was worked out already, in the order of ``methods``."""
+    spans = [_span([], period, anchor, end, cell.place) for cell in cells]
+    return {
+        name: [[cell.figures[column], *span] for cell, span in zip(cells, spans, strict=True)]
+        for column, name in enumerate(methods)
+    }
 
 
 def of_values(

@@ -17,9 +17,9 @@ from dothi.api.ngsild.shape import Shape
 from dothi.api.ngsild.temporal_asking import Temporal
 from dothi.data.batch import join_value
 from dothi.data.evolution import Kind
-from dothi.data.evolved import Column, Evolved, Told
+from dothi.data.evolved import Cells, Column, Evolved, Told
 from dothi.data.instances import SCOPE
-from dothi.data.periods import of_numbers, of_values
+from dothi.data.periods import of_cells, of_numbers, of_values
 from dothi.data.trail import EVER
 from dothi.model.clock import from_micros
 from dothi.model.entity import Attribute
@@ -197,6 +197,16 @@ def figures_of_columns(evolved: Evolved, columns: Iterable[Column], asked: Tempo
             figures = of_numbers(at.to_numpy(), frame["number"].to_numpy(), asked.figures, asked.period, anchor, end)
         found.append((one.attribute, one.kind, one.dataset, figures))
     return _aggregated(evolved, found, context, asked)
+
+
+def figures_of_cells(evolved: Evolved, found: Iterable[Cells], asked: Temporal, context: TermMap) -> Shown:
+    """The same of what was worked out already."""
+    anchor, end = asked.window.first, asked.window.last
+    figures = [
+        (one.attribute, one.kind, one.dataset, of_cells(one.cells, asked.figures, asked.period, anchor, end))
+        for one in found
+    ]
+    return _aggregated(evolved, figures, context, asked)
 
 
 def figures_of_instances(evolved: Evolved, asked: Temporal, context: TermMap) -> Shown:
