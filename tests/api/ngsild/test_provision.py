@@ -200,3 +200,13 @@ def test_an_id_of_other_letters_is_found_again(client: httpx.Client, urn: str) -
     assert client.get(answer.headers["location"]).json()["id"] == f"{urn}:Cầu"
     hidden = client.post(ENTITIES, json=thing(f"{urn}:a\u200bb"))
     assert (hidden.status_code, hidden.json()["type"]) == (400, ERRORS + "BadRequestData")
+
+
+def test_a_proof_and_a_type_of_values_come_back_as_they_were_told(client: httpx.Client, urn: str) -> None:
+    proof = prop({"type": "DataIntegrityProof", "proofValue": "z"}, entityIdSealed=urn, entityTypeSealed="ProvisionThing")
+    path = made(client, urn, ngsildproof=proof, size=prop(1.5, valueType="xsd:double"))
+    for options in ("normalized", "concise"):
+        found = client.get(path, params={"options": options}).json()
+        assert {**proof, "type": "Property"} == {"type": "Property", **found["ngsildproof"]}
+        assert found["size"]["valueType"] == "xsd:double"
+    assert client.post(f"{path}/attrs", json={"size": prop(1, entityIdSealed=urn)}).status_code == 400

@@ -31,7 +31,10 @@ _BROKERS = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId", "lan
 _FORMER = frozenset(f"previous{key[0].upper()}{key[1:]}" for key in _KIND_OF)
 # The proof that an entity's attributes are whole, and what only it carries (clause 4.5.2.2).
 _PROOF = "https://uri.etsi.org/ngsi-ld/ngsildproof"
-_SEALED = frozenset({"entityIdSealed", "entityTypeSealed"})
+_SEALED = {name: f"https://uri.etsi.org/ngsi-ld/{name}" for name in ("entityIdSealed", "entityTypeSealed")}
+BARE = {iri: name for name, iri in _SEALED.items()} | {"https://uri.etsi.org/ngsi-ld/hasValueType": "valueType"}
+"""Attributes of attributes that are told as plain texts, never as Properties, and what they are called."""
+
 _UNITLESS = frozenset({"Relationship", "ListRelationship", "JsonProperty", "LanguageProperty", "VocabProperty"})
 _KEYWORDS = {"@id": "id", "@type": "type"}
 _PLAIN = frozenset({"type", "unitCode", "datasetId", "observedAt", "expiresAt", "objectType"})
@@ -185,7 +188,7 @@ def _with_members(found: Attribute, iri: str, said: dict[str, Any], context: Ter
             found.object_type = _vocab(value, f"objectType of {iri}", context)
         else:
             _check_member(found, iri, name, value)
-            inner = context.expand(name)
+            inner = _SEALED.get(name) or context.expand(name)
             if inner in found.sub:
                 raise bad_request(f"{inner} of {iri} is there twice.", "Name it once.")
             if inner not in _OURS:

@@ -13,7 +13,7 @@ from dothi.api.ngsild.checks import is_geometry
 from dothi.api.ngsild.contexts import TermMap
 from dothi.api.ngsild.languages import served
 from dothi.api.ngsild.projection import WHOLE, Projection
-from dothi.api.ngsild.reading import VALUE_KEYS, is_instances
+from dothi.api.ngsild.reading import BARE, VALUE_KEYS, is_instances
 from dothi.api.ngsild.shape import Shape
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
@@ -122,7 +122,10 @@ def _full(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
         if sys_attrs:
             _put_moments(shown, one.created_at, one.modified_at, one.expires_at)
         for iri, instances in one.sub.items():
-            shown[compact(iri)] = instances_of(instances)
+            if iri in BARE:
+                shown[BARE[iri]] = instances[0].value
+            else:
+                shown[compact(iri)] = instances_of(instances)
         return value if concise and alone and len(shown) == 1 and _plain(kind, value) else shown
 
     def _put_trust(shown: Shown, one: Attribute) -> None:
