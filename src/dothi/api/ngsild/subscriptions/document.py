@@ -23,7 +23,6 @@ FORMATS = {"normalized": "normalized", "concise": "concise", "keyValues": "keyVa
 ACCEPTED = ("application/json", "application/ld+json", "application/geo+json")
 MOST_LISTED = 200  # members of one list
 LONGEST_TEXT = 4_000
-LONGEST_TIMEOUT = 60_000  # ms an endpoint may ask to be waited for
 
 _TYPE_NAME = re.compile(r"[^\s|,;()]+")
 _PROJECTED = re.compile(r"[^\s{},|;]+")

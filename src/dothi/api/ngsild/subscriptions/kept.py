@@ -11,7 +11,7 @@ from dothi.access.identity import Identity
 from dothi.access.keys import Keys, narrow
 from dothi.access.policy import Grant, Person, may
 from dothi.api.ngsild.contexts import CITY_PATH, Contexts, TermMap, link_header
-from dothi.api.ngsild.subscriptions.document import FORMATS, USUAL_TRIGGERS, Document, expires_at
+from dothi.api.ngsild.subscriptions.document import Document, expires_at
 from dothi.api.ngsild.subscriptions.taking import Target, target_of
 from dothi.data.writer import Writer
 from dothi.model.clock import Clock, to_micros
@@ -62,8 +62,9 @@ class Kept:
     owner: str
     grants: tuple[Grant, ...]
     document: Document
-    told_in: dict[str, Any]  # {"context": the @context it was told in, "link": its address, "base": this city's own,
-    # "credential": the key or client it was told with, if any, "since": the outbox row after which it is told}
+    # {"context": the @context it was told in, "link": its address, "base": this city's own, "credential": the key or client
+    # it was told with (empty for none), "since": the outbox row after which it is told}
+    told_in: dict[str, Any]
     created_at: int
     modified_at: int
     held: str = ""
@@ -84,16 +85,6 @@ class Kept:
     def endpoint(self) -> str:
         """The address it notifies: the name of its queue."""
         return str(self.notification["endpoint"]["uri"])
-
-    @property
-    def triggers(self) -> frozenset[str]:
-        """What it is told of; the standard's default where it does not say."""
-        return frozenset(self.document.get("notificationTrigger", USUAL_TRIGGERS))
-
-    @property
-    def format(self) -> str:
-        """normalized, concise or keyValues."""
-        return FORMATS[self.notification.get("format", "normalized")]
 
     def status(self, now: int) -> str:
         """active, paused or expired (clause 5.2.12) at ``now`` (µs of the city's clock)."""
@@ -122,10 +113,7 @@ class Kept:
 
 
 class Subscribers:
-    """All subscriptions. One process writes them, so what it holds in memory is exact; ``clock`` is the city's.
-
-    ``changed`` is called on the event loop with what was made, changed or (``gone``) deleted, after it was committed.
-    """
+    """All subscriptions. One process writes them, so what it holds in memory is exact; ``clock`` is the city's."""
 
     def __init__(
         self,
@@ -164,9 +152,6 @@ class Subscribers:
                 due_at=due,
                 doing=Doing(*doing),
             )
-
-    def __len__(self) -> int:
-        return len(self._all)
 
     def all(self) -> list[Kept]:
         """Every subscription, in the order in which they were made."""

@@ -111,7 +111,6 @@ class Queues:
         self._out: set[int] = set()  # taken out of their line, and not written down yet what became of them
         self._next = 1
         self._tasks: asyncio.TaskGroup | None = None
-        self.sent = 0
 
     def load(self) -> None:
         """Find out where numbering goes on. Call it once, before the city works."""
@@ -340,7 +339,6 @@ class Queues:
             return cooldown
         doing.last_success = self._subscribers.machine_now()
         self._ended.done.append(letter.id)
-        self.sent += 1
         return None
 
     def _failed(self, kept: Kept, letter: Letter, why: str, *, refused: bool) -> None:
