@@ -14,7 +14,7 @@ from dothi.api.ngsild.documented import CREATED_MANY, DONE, ENTITIES, FRAGMENTS,
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import LD_JSON, listed
 from dothi.api.ngsild.problems import problem_details
-from dothi.api.ngsild.provision import is_simplified
+from dothi.api.ngsild.provision import is_simplified, made_each
 from dothi.api.ngsild.reading import read_entity, read_fragment
 from dothi.data.batch import EntityChange, EntityKind, Outcome
 from dothi.model.entity import Entity
@@ -147,9 +147,7 @@ async def _each(asked: Asked, kind: EntityKind, read: Read) -> list[Outcome]:
             outcomes.append(Outcome(_id_of(member), problem=problem))
         if number % _BREATHE == 0:
             await asyncio.sleep(0)
-    platform = asked.broker.platform
-    made = await platform.writer.edit(asked.person, changes, at=platform.clock.now(), correlation=asked.correlation)
-    following = iter(made)
+    following = iter(await made_each(asked, changes))
     return [one if one is not None else next(following) for one in outcomes]
 
 

@@ -1,6 +1,6 @@
 """Creating, replacing, merging and deleting single entities (ETSI GS CIM 009, clauses 5.6.1, 5.6.6, 5.6.17 and 5.6.18)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from dothi.api.ngsild.reading import read_entity, read_fragment
 from dothi.api.ngsild.retrieve import parameter
 from dothi.data.batch import EntityChange, Outcome
 from dothi.data.predicate import meets
+from dothi.data.waiting import MOST_CHANGES
 from dothi.model.entity import Entity
 from dothi.model.problem import bad_request
 
@@ -99,11 +100,20 @@ async def nobody(_: Asked) -> Answer:
 
 async def made(asked: Asked, change: EntityChange) -> Outcome:
     """Make one change and wait for the disk. Raises its Problem."""
-    platform = asked.broker.platform
-    (outcome,) = await platform.writer.edit(asked.person, (change,), at=platform.clock.now(), correlation=asked.correlation)
+    (outcome,) = await made_each(asked, (change,))
     if outcome.problem is not None:
         raise outcome.problem
     return outcome
+
+
+async def made_each(asked: Asked, changes: Sequence[EntityChange]) -> list[Outcome]:
+    """Make each change by itself, so many in one commit that nobody else waits long."""
+    platform = asked.broker.platform
+    outcomes: list[Outcome] = []
+    for start in range(0, len(changes), MOST_CHANGES):
+        some = changes[start : start + MOST_CHANGES]
+        outcomes += await platform.writer.edit(asked.person, some, at=platform.clock.now(), correlation=asked.correlation)
+    return outcomes
 
 
 def target(asked: Asked) -> str:

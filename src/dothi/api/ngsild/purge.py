@@ -1,6 +1,5 @@
 """Purging entities: deleting all that a query selects, or some of their attributes (ETSI GS CIM 009, clause 5.6.21)."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +12,9 @@ from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.documented import DONE, PARTLY, operation
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
+from dothi.api.ngsild.provision import made_each
 from dothi.api.ngsild.retrieve import parameter
-from dothi.data.batch import EntityChange, EntityKind, Outcome
+from dothi.data.batch import EntityChange, EntityKind
 from dothi.data.context import Context
 from dothi.data.instances import SCOPE
 from dothi.data.predicate import paths
@@ -22,7 +22,6 @@ from dothi.data.question import EntityQuery
 from dothi.model.entity import Attribute, Entity
 from dothi.model.problem import bad_request
 
-_AT_ONCE = 1_000  # entities in one call of the writer
 _PARAMETERS = (
     QUERY_PARAMETERS - {"limit", "offset", "count", "join", "joinLevel", "orderBy", "orderFrom", "collation", "pick"}
 ) | {"keep", "drop"}
@@ -48,13 +47,9 @@ async def purge(asked: Asked) -> Answer:
     """Delete the entities that a query selects, or attributes of them (clause 5.6.21)."""
     query = _query(asked)
     kind, attributes = _what(asked)
-    platform = asked.broker.platform
-    outcomes: list[Outcome] = []
-    urns = await run_in_threadpool(_selected, platform.context, asked.person, query)
-    for some in _pieces(urns):
-        changes = [EntityChange(kind, Entity(urn, "", attributes)) for urn in some]
-        made = await platform.writer.edit(asked.person, changes, at=platform.clock.now(), correlation=asked.correlation)
-        outcomes += [one for one in made if one.problem is None or one.problem.status != 404]  # gone by itself meanwhile
+    urns = await run_in_threadpool(_selected, asked.broker.platform.context, asked.person, query)
+    made = await made_each(asked, [EntityChange(kind, Entity(urn, "", attributes)) for urn in urns])
+    outcomes = [one for one in made if one.problem is None or one.problem.status != 404]  # gone by itself meanwhile
     if all(one.problem is None for one in outcomes):
         return Answer(204)
     return Answer(207, result(outcomes), named=False)
@@ -91,8 +86,3 @@ def _selected(context: Context, person: Person, query: EntityQuery) -> list[str]
         if len(page.entities) < query.limit:
             return found
         query = replace(query, offset=query.offset + query.limit)
-
-
-def _pieces(urns: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(urns), _AT_ONCE):
-        yield urns[start : start + _AT_ONCE]
