@@ -16,7 +16,7 @@ from dothi.access.policy import STRANGER, SYSTEM, WHOLE_CITY, Clearance, Grant, 
 from dothi.data.batch import EntityChange, ReadingRow
 from dothi.data.evolution import Evolution, Kind, Mark, forget, put
 from dothi.data.evolved import Evolved, Window
-from dothi.data.evolving import Evolutions
+from dothi.data.evolving import Evolutions, Page
 from dothi.data.instances import SCOPE
 from dothi.data.periods import Period, of_cells, of_numbers
 from dothi.data.predicate import OfType
@@ -195,6 +195,39 @@ def test_what_is_kept_too_long_is_destroyed(town: Town) -> None:
     assert [one[1] for one in town.seen()[SCOPE]] == [["/A"], ["/B"]]
 
 
+DATASETS = st.sampled_from([None, "urn:d:1"])
+
+
+@settings(max_examples=25)
+@given(
+    minutes=st.lists(st.tuples(st.sampled_from([SPEED, OWNER]), DATASETS, st.integers(0, 20)), min_size=1, max_size=20),
+    most=st.integers(1, 12),
+    last=st.none() | st.integers(1, 6),
+)
+def test_a_page_leaves_out_what_it_cannot_show(minutes: list[Any], most: int, last: int | None) -> None:
+    with TemporaryDirectory() as folder:
+        town = Town(Path(folder), stations=0)
+        try:
+            for iri, dataset, minute in minutes:
+                value = 1.0 if iri == SPEED else "urn:1"
+                told = Attribute(KINDS[iri], value, moment(minute), dataset_id=dataset)
+                town.change("add", Entity(URN, TYPE, {iri: [told]}))
+            whole = sorted(one.at for told in town.found().instances.values() for one in told)  # type: ignore[union-attr]
+            found = town.past.of(SYSTEM, URN, Window(), page=Page(most, last))
+            assert found is not None
+            assert found.instances.keys() == {iri for iri, *_ in minutes}
+            paged = sorted(one.at for told in found.instances.values() for one in told)
+            if last is None:
+                assert paged == [at for at in whole if at <= whole[min(most, len(whole) - 1)]]
+            else:
+                series = dict.fromkeys((iri, dataset) for iri, dataset, _ in minutes)
+                newest = [sorted({at for *one, at in minutes if tuple(one) == key})[-last:] for key in series]
+                left = sorted(micros(at) for some in newest for at in some)
+                assert paged == [at for at in left if len(left) <= most or at >= left[-most - 1]]
+        finally:
+            town.close()
+
+
 READ = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 50), st.integers(-9, 9), st.booleans()), max_size=20)
 
 
@@ -303,7 +336,6 @@ class Oracle:
         return found
 
 
-DATASETS = st.sampled_from([None, "urn:d:1"])
 MINUTES = st.integers(-8, 8)
 VALUES = st.integers(0, 3)
 STEPS = st.lists(

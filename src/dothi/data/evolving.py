@@ -1,9 +1,10 @@
 """How entities changed over time, as NGSI-LD asks for it: who is meant, their readings, and what is kept beside those."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
 from dothi.access.policy import Person, Reach, reach
 from dothi.data.classified import OF_ENTITY, Classified
@@ -26,8 +27,10 @@ from dothi.store.database import Database
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_INSTANCES = 2_000_000
-"""Instances that one question may look at."""
+MOST_INSTANCES = 200_000
+"""Instances that one question may look at one by one."""
+MOST_READINGS = 5_000_000
+"""Readings that one question may look at as columns."""
 
 _FEW = 24  # series that are walked one by one; of more, everything in the stretch is read
 _CHUNK = 200  # entities looked at together
@@ -48,6 +51,13 @@ _OF_TYPES = (
 )
 
 
+class Page(NamedTuple):
+    """So many instances at most: the earliest, or with ``last`` the newest of the newest so many of each series."""
+
+    most: int
+    last: int | None = None
+
+
 class Evolutions:
     """Answers what was, to whoever may know it (``history.read``); entities that were deleted have a past too."""
 
@@ -62,12 +72,15 @@ class Evolutions:
         attributes: Sequence[str] | None = None,
         *,
         action: str = "history.read",
+        page: Page | None = None,
     ) -> Evolved | None:
         """One entity over time; None if there never was one, or none to which ``person`` may do ``action``.
 
-        ``attributes`` None is all. Raises Problem 403 for more instances than MOST_INSTANCES.
+        ``attributes`` None is all. With ``page`` readings that it cannot show are left out, never all of a moment's. Raises
+        Problem 403 for more instances than MOST_INSTANCES.
         """
-        return next(self.find(person, EntityQuery(ids=(urn,)), window, attributes, action=action), None)
+        query = EntityQuery(ids=(urn,))
+        return next(self.find(person, query, window, attributes, action=action, page=page), None)
 
     def find(
         self,
@@ -77,6 +90,7 @@ class Evolutions:
         attributes: Sequence[str] | None = None,
         *,
         action: str = "history.read",
+        page: Page | None = None,
     ) -> Iterator[Evolved]:
         """The entities that ``query`` may mean by ids and types, in the order in which they were first made, over time.
 
@@ -90,7 +104,7 @@ class Evolutions:
             looked_at = 0
             for start in range(0, len(wanted), _CHUNK):
                 rows = self._rows(db, reached, wanted[start : start + _CHUNK])
-                self._fill(db, rows, window, attributes, looked_at)
+                self._fill(db, rows, window, attributes, looked_at, page)
                 for row in rows:
                     looked_at += row.evolved.size
                     yield row.evolved
@@ -179,7 +193,13 @@ class Evolutions:
         return rows
 
     def _fill(
-        self, db: Connection, rows: list[Row], window: Window, attributes: Sequence[str] | None, looked_at: int
+        self,
+        db: Connection,
+        rows: list[Row],
+        window: Window,
+        attributes: Sequence[str] | None,
+        looked_at: int,
+        page: Page | None,
     ) -> None:
         by_num = {row.evolved.num: row for row in rows}
         kept: dict[str, dict[tuple[str, str | None], list[Mark]]] = {}
@@ -187,16 +207,16 @@ class Evolutions:
             kept.setdefault(mark.entity, {}).setdefault((mark.attribute, mark.dataset), []).append(mark)
         chosen = [_subject(row) for row in rows]
         series = series_of(db, chosen, attributes, all_datasets=True)
-        for one, readings in self._readings(db, series, window):
+        told: Iterable[tuple[SeriesOf, pl.DataFrame]] = self._readings(db, series, window)
+        paged = page is not None and window.by == "observedAt"
+        if page is not None and paged:
+            told = _on(page, list(told))
+        for one, readings in told:
             row = by_num[one.num]
             looked_at += len(readings)
-            if looked_at > MOST_INSTANCES:
-                raise Problem(
-                    403,
-                    "too-complex",
-                    "This asks for too much of the past at once.",
-                    "Ask for a shorter time or fewer things.",
-                )
+            _bear(looked_at, MOST_INSTANCES)
+            if paged:
+                row.evolved.instances.setdefault(one.attribute, [])  # it has some, if not on this page
             put_readings(row, one, readings, kept.get(row.evolved.id, {}).get((one.attribute, one.dataset), ()), window)
         for row in rows:
             put_kept(row, kept.get(row.evolved.id, {}), window, None if attributes is None else frozenset(attributes))
@@ -244,8 +264,23 @@ class Evolutions:
         return pl.concat(frames).sort("observed_at")
 
 
-def _bear(size: int) -> None:
-    if size > MOST_INSTANCES:
+def _on(page: Page, told: "list[tuple[SeriesOf, pl.DataFrame]]") -> "list[tuple[SeriesOf, pl.DataFrame]]":
+    """The readings that ``page`` may show, and those of one moment more, so that it is known not to be all."""
+    import polars as pl
+
+    told = [(one, frame) for one, frame in told if len(frame)]
+    if page.last is not None:
+        told = [(one, frame.tail(page.last)) for one, frame in told]
+    if sum(len(frame) for _, frame in told) <= page.most:
+        return told
+    moments = np.sort(np.concatenate([frame["observed_at"].to_numpy() for _, frame in told]))
+    at = pl.col("observed_at")
+    within = at <= int(moments[page.most]) if page.last is None else at >= int(moments[-page.most - 1])
+    return [(one, frame.filter(within)) for one, frame in told]
+
+
+def _bear(size: int, most: int = MOST_READINGS) -> None:
+    if size > most:
         raise Problem(
             403, "too-complex", "This asks for too much of the past at once.", "Ask for a shorter time or fewer things."
         )

@@ -19,7 +19,7 @@ from dothi.api.ngsild.temporal_asking import TEMPORAL_PARAMETERS, Temporal, para
 from dothi.api.ngsild.temporal_shown import cut, figures_of_cells, figures_of_columns, figures_of_instances, latest, shower
 from dothi.data.evolution import Kind
 from dothi.data.evolved import Cells, Column, Evolved, Told
-from dothi.data.evolving import Evolutions
+from dothi.data.evolving import Evolutions, Page
 from dothi.data.instances import SCOPE
 from dothi.data.predicate import InScope, leaves, meets, paths, searcher
 from dothi.data.question import EntityQuery
@@ -137,7 +137,8 @@ def _one(past: Evolutions, asked: Asked, told: Temporal, urn: str, page: int) ->
             shown = [one for one in parts if told.projection.shows(one.attribute)]
             return Answer(body=_figures(evolved, shown, told, asked.context))
         raise not_found("entity", urn)
-    found = past.of(asked.person, urn, told.window, _loaded(told))
+    bounds = Page(page, told.last) if told.datasets is None and told.format != "aggregatedValues" else None
+    found = past.of(asked.person, urn, told.window, _loaded(told), page=bounds)
     if found is None or (found.deleted_at is not None and not told.window.bounded and _is_empty(past, asked, urn)):
         raise not_found("entity", urn)
     _narrow(found, told)
@@ -299,7 +300,7 @@ def _narrow(evolved: Evolved, told: Temporal, *, attributes: bool = False) -> No
             continue
         if told.datasets is not None:
             many = [one for one in many if (one.attribute.dataset_id or "@none") in told.datasets]
-        if many:
+        if many or told.datasets is None:
             kept[iri] = many
     evolved.instances = kept
     if told.last is not None:
