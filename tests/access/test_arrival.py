@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -19,6 +20,7 @@ from dothi.model.problem import Problem
 from dothi.settings import Settings
 from dothi.testing.city import RunningCity, running_city
 
+ADDRESSES = count(1)
 GROUPS = {
     "ioc": [{"role": "operator"}],
     "khí": [{"role": "engineer", "clearance": 2, "sectors": ["air"]}],
@@ -36,7 +38,8 @@ class World:
         return f"{self.city.base_url}/sign-in/oidc/back"
 
     def browser(self) -> httpx.Client:
-        headers = {"accept": "text/html", "accept-language": "vi", "x-forwarded-for": "203.0.113.9"}
+        # Each from an address of its own: how often one may sign in elsewhere is bounded.
+        headers = {"accept": "text/html", "accept-language": "vi", "x-forwarded-for": f"203.0.113.{next(ADDRESSES)}"}
         return httpx.Client(base_url=self.city.base_url, trust_env=False, timeout=20, headers=headers)
 
     def come(self, browser: httpx.Client, sub: str, to: str = "/", **person: str) -> httpx.Response:

@@ -32,9 +32,9 @@ def source(tmp_path: Path) -> Iterator[Database]:
             box = (None,) * 4 if num == 3 else (105.8, 21.0, 105.8 + num / 100, 21.1)
             deleted = 9 if num == 5 else None
             doc = '{"đường": [{"v": "Phố\\u0000Huế"}]}'
-            db.execute(
-                "INSERT INTO entity VALUES (?,?,1,1,NULL,'an',?,?,?,?,1,2,?,?)", (num, f"urn:{num}", *box, deleted, doc)
-            )
+            columns = "num, id, type, clearance, owner, west, south, east, north, created_at, modified_at, deleted_at, doc"
+            row = (num, f"urn:{num}", *box, deleted, doc)
+            db.execute(f"INSERT INTO entity ({columns}) VALUES (?,?,1,1,'an',?,?,?,?,1,2,?,?)", row)  # noqa: S608 - constants
             if num not in (3, 5):
                 db.execute(db.dialect.save_place, (num, *box))
         db.executemany(

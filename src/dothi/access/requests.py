@@ -275,7 +275,7 @@ def too_large(limit: int) -> Problem:
     return Problem(
         413,
         "too-large",
-        f"The body is larger than {limit // 1024:,} KiB.",
+        f"The body is larger than {f'{limit >> 20} MB' if limit >= 1 << 20 else f'{limit >> 10} KB'}.",
         "Split it into smaller batches, or say who you are: strangers may send less.",
     )
 
