@@ -38,6 +38,7 @@ BARE = {iri: name for name, iri in _SEALED.items()} | {"https://uri.etsi.org/ngs
 _UNITLESS = frozenset({"Relationship", "ListRelationship", "JsonProperty", "LanguageProperty", "VocabProperty"})
 _KEYWORDS = {"@id": "id", "@type": "type"}
 _PLAIN = frozenset({"type", "unitCode", "datasetId", "observedAt", "expiresAt", "objectType"})
+_NO_ATTRIBUTES = frozenset({"unitCode", "datasetId", "observedAt", "objectType", "instanceId"})  # clause 4.5.1
 _MEMBERS = _BROKERS | _FORMER | _PLAIN | frozenset(_KIND_OF)
 _OF_ENTITY = frozenset({"id", "type", "scope", "@context", "expiresAt", "createdAt", "modifiedAt", "deletedAt"})
 
@@ -88,7 +89,7 @@ def _entity(urn: str, body: dict[str, Any], context: TermMap, fragment: bool, si
     attributes: dict[str, list[Attribute]] = {}
     for name, said in body.items():
         if name not in _OF_ENTITY:
-            if name in _MEMBERS:
+            if name in _NO_ATTRIBUTES:
                 raise bad_request(f"{name} is a word of NGSI-LD's own and names no attribute.", "Choose another name.")
             iri = context.expand(name)
             if iri in attributes:
