@@ -222,7 +222,7 @@ def test_coming_in_is_in_the_audit_log_without_names(world: World) -> None:
         {"ioc": [{"role": "nobody"}]},
         {"ioc": [{"role": "system"}]},
         {"ioc": [{"role": "device"}]},
-        {"ioc": [{"role": "operator", "clearance": 3}]},
+        {"ioc": [{"role": "leader", "clearance": 3}]},
         {"ioc": [{"role": "operator", "wards": []}]},
         {"ioc": [{"clearance": 1}]},
         {"ioc": {"role": "operator"}},

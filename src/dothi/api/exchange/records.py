@@ -88,6 +88,8 @@ ELSEWHERE = {
     "personal_request": "personal data never leaves with a city",
     "anchor": "made again from the readings",
     "late": "made again from the readings",
+    "subscription": "whom a home tells, with their secrets, is each home's own",
+    "notification": "whom a home tells, with their secrets, is each home's own",
     "outbox": "what this home still has to tell its own pages and rules",
     "dispatch_cursor": "what this home still has to tell its own pages and rules",
     "parked": "what this home still has to tell its own pages and rules",
