@@ -86,8 +86,6 @@ ELSEWHERE = {
     "personal_record": "personal data never leaves with a city",
     "personal_look": "personal data never leaves with a city",
     "personal_request": "personal data never leaves with a city",
-    "subscription": "whom a home tells what is its own, with the secrets of who is told",
-    "notification": "what this home still has to tell those who subscribed",
     "anchor": "made again from the readings",
     "late": "made again from the readings",
     "subscription": "whom a home tells, with their secrets, is each home's own",
