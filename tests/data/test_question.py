@@ -34,6 +34,7 @@ from dothi.data.predicate import (
 )
 from dothi.data.question import Order, holds
 from dothi.model.entity import LOCATION, Attribute, Entity
+from dothi.model.problem import Problem
 from dothi.model.reading import Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
@@ -283,6 +284,44 @@ def test_what_is_past_its_time_is_not_found(full: City) -> None:
         shown = {one.id: one for one in full.context.query(SYSTEM, query).entities}
         assert all((WORD in one.attributes) == isinstance(query.where, Exists) for one in shown.values())
         assert len(shown) > 10
+
+
+def _nested(levels: int) -> Any:
+    found: Any = Exists(Path(NUMBER))
+    for _ in range(levels):
+        found = Or((And((found, Missing(Path("urn:a:none")))), Compare(Path(MIXED), "==", (Between(1.0, 2.0), "x", True))))
+    return found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        EntityQuery(where=Compare(Path(NUMBER), "==", tuple(float(number) for number in range(500)))),
+        EntityQuery(where=Or(tuple(Exists(Path(f"urn:a:{number}")) for number in range(500)))),
+        EntityQuery(which=Or(tuple(OfType(f"urn:a:{number}") for number in range(500)))),
+        EntityQuery(where=_nested(17)),
+    ],
+)
+def test_a_query_has_bounds(full: City, query: EntityQuery) -> None:
+    with pytest.raises(Problem) as wrong:
+        full.context.query(SYSTEM, query)
+    assert wrong.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Compare(Path(MIXED), "==", tuple(float(number) for number in range(400))),
+        Or(tuple(Compare(Path(MIXED), "!=", (Between("a", str(number)),)) for number in range(64))),
+        And(tuple(Missing(Path(f"urn:a:{number}")) for number in range(64))),
+        _nested(16),
+    ],
+)
+def test_the_largest_query_is_answered(full: City, where: Any) -> None:
+    every = full.context.query(SYSTEM, EntityQuery(limit=1000)).entities
+    wanted = [one.id for one in every if holds(EntityQuery(where=where), one)]
+    page = full.context.query(SYSTEM, EntityQuery(where=where, limit=1000))
+    assert [one.id for one in page.entities] == wanted
 
 
 def test_moments_are_read_as_people_write_them() -> None:

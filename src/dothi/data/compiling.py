@@ -27,6 +27,7 @@ from dothi.data.predicate import (
     Path,
     Predicate,
     Scalar,
+    leaves,
     searcher,
 )
 from dothi.data.question import MOST, EntityQuery
@@ -46,6 +47,9 @@ _SHOWN = (
 _DATASET = "coalesce((SELECT d.id FROM name d WHERE d.iri = {instance_dataset}), 0)"
 # Live arrays and objects, and kept objects, offer several values, or values of their own kind: Python looks into them.
 _LIVE_INSIDE = "substr(l.other, 1, 1) IN ('[', '{')"
+MOST_CONDITIONS, MOST_VALUES = 64, 400
+_DEEPEST = 33  # more parentheses in each other than SQLite's parser takes
+_FLAT = 16  # SQLite takes an expression 1,000 deep, and each part of a row of them adds one: long rows are halved
 _WIDE = 2_000
 """A box that may hold more places than this is no beginning: entities are looked at in order, until the page is full."""
 
@@ -111,6 +115,14 @@ def compile_query(query: EntityQuery, reached: Reach, classified: Classified, db
         raise bad_request(f"The limit must lie between 0 and {MOST}, the offset must not be negative.")
     if query.id_pattern is not None:
         searcher(query.id_pattern)
+    asked = [one for predicate in (query.which, query.where) if predicate is not None for one in leaves(predicate)]
+    values = sum(len(one.values) for one in asked if isinstance(one, Compare))
+    if len(asked) + len(query.types) > MOST_CONDITIONS or values > MOST_VALUES:
+        raise bad_request(
+            f"A query may have {MOST_CONDITIONS} conditions, with {MOST_VALUES} values in all.", "Ask in several queries."
+        )
+    if any(predicate is not None and _depth(predicate) > _DEEPEST for predicate in (query.which, query.where)):
+        raise bad_request("The conditions of this query lie too deep in each other.", "Take parentheses away.")
     compiler = _Compiler(reached, classified, db)
     question = _sources(query, db)
     condition, values = reached.where(**OF_ENTITY)
@@ -344,6 +356,10 @@ class _Compiler:
         return Sql(f"({self._dialect.instance_is_number.replace('{op}', op)})", [value])
 
 
+def _depth(predicate: Predicate) -> int:
+    return 1 + max(map(_depth, predicate.parts)) if isinstance(predicate, And | Or) else 1
+
+
 def _is_timed(value: Scalar | Between) -> bool:
     return isinstance(value.low if isinstance(value, Between) else value, Moment)
 
@@ -381,6 +397,9 @@ def _all(parts: list[Said], word: str) -> Said:
 def _joined(parts: list[Sql], word: str) -> Sql:
     if len(parts) == 1:
         return parts[0]
+    if len(parts) > _FLAT:
+        half = len(parts) // 2
+        return _joined([_joined(parts[:half], word), _joined(parts[half:], word)], word)
     return Sql(f"({word.join(one.text for one in parts)})", [value for one in parts for value in one.values])
 
 

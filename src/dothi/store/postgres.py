@@ -283,6 +283,7 @@ class PostgresDatabase(Database):
     def _connect_reader(self) -> "psycopg.Connection[Any]":
         db = self._connect()
         db.execute(f"SET statement_timeout = '{READ_SECONDS}s'")
+        db.execute("SET jit = off")  # a question of many conditions took half a minute to compile, and milliseconds to run
         return db
 
     def _connect_writer(self) -> "psycopg.Connection[Any]":

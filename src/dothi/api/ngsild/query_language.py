@@ -27,8 +27,8 @@ from dothi.data.predicate import (
 from dothi.model.problem import bad_request
 
 LONGEST = 8192
-MOST_TERMS = 256
-_DEEPEST = 32
+MOST_TERMS = 64
+_DEEPEST = 12
 _MEMBERS = frozenset({"observedAt", "createdAt", "modifiedAt", "expiresAt", "unitCode", "datasetId", "objectType"})
 _ENTITY_MEMBERS = frozenset({"createdAt", "modifiedAt", "expiresAt"})
 _OPERATORS: tuple[Operator, ...] = ("!~=", "==", "!=", "~=", "<=", ">=", "<", ">")
