@@ -312,6 +312,24 @@ def test_an_unknown_failure_hits_nobody_else(city: City, monkeypatch: pytest.Mon
     assert isinstance(failed, RuntimeError) and made[0].state == "changed"
 
 
+def test_a_city_that_stops_finishes_what_waits(city: City) -> None:
+    async def stop_meanwhile() -> list[list[Outcome]]:
+        some = [change("append", 0, {NAME: [Attribute("Property", number)]}) for number in range(400)]
+        waiting = [asyncio.create_task(city.writer.edit(SYSTEM, some, at=NOW)) for _ in range(9)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(city.writer.close)
+        return await asyncio.gather(*waiting)
+
+    async def bounded() -> list[list[Outcome]]:
+        async with asyncio.timeout(60):
+            return await stop_meanwhile()
+
+    assert all(one.problem is None for outcomes in asyncio.run(bounded()) for one in outcomes)
+    city.open()
+    one = entity(city, 0)
+    assert one is not None and one.attributes[NAME][0].value == 399
+
+
 def test_too_much_waiting_is_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dothi.data.waiting.MOST_WAITING", 3)
 

@@ -226,7 +226,10 @@ class Writer:
                 answers = [self._alone(request) for request in requests]
         answer(answers)
         if self._waiting.more():
-            self._executor.submit(self._serve)
+            try:
+                self._executor.submit(self._serve)
+            except RuntimeError:  # the city stops: what was handed in is finished first
+                self._serve()
 
     def _alone(self, request: Request) -> "tuple[Request, list[Outcome] | BaseException]":
         """One of several requests that could not be committed together: whichever of them it was, the others go on."""
