@@ -116,8 +116,8 @@ def compile_query(query: EntityQuery, reached: Reach, classified: Classified, db
     if query.id_pattern is not None:
         searcher(query.id_pattern)
     asked = [one for predicate in (query.which, query.where) if predicate is not None for one in leaves(predicate)]
-    values = sum(len(one.values) for one in asked if isinstance(one, Compare))
-    if len(asked) + len(query.types) > MOST_CONDITIONS or values > MOST_VALUES:
+    compared = sum(len(one.values) for one in asked if isinstance(one, Compare))
+    if len(asked) + len(query.types) > MOST_CONDITIONS or compared > MOST_VALUES:
         raise bad_request(
             f"A query may have {MOST_CONDITIONS} conditions, with {MOST_VALUES} values in all.", "Ask in several queries."
         )
