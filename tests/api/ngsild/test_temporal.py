@@ -296,6 +296,20 @@ def test_what_cannot_be_asked(client: httpx.Client, params: dict[str, str], kind
         assert (answer.status_code, answer.json()["type"]) == (400, ERRORS + kind), (path, answer.text)
 
 
+def test_a_map_holds_the_entities_of_a_query(client: httpx.Client, make: Make) -> None:
+    first, second = make(speed=told(1, 10)), make(speed=told(2, 20))
+    asked = {"type": "Probe", "timerel": "after", "timeAt": at(0)}
+    made = client.get(ROOT, params={**asked, "id": first, "entityMap": "true"})
+    assert made.status_code == 201
+    named = {"NGSILD-EntityMap": made.headers["ngsild-entitymap"]}
+    again = client.get(ROOT, params=asked, headers=named)
+    assert (again.status_code, [one["id"] for one in again.json()]) == (200, [first])
+    assert again.headers["ngsild-entitymap"] == made.headers["ngsild-entitymap"]
+    assert client.get(ROOT, params={**asked, "id": second}, headers=named).json() == []
+    one = client.get(f"{ROOT}/{second}", params={"entityMap": "true"})
+    assert client.get(one.headers["ngsild-entitymap"]).json()["entityMap"] == {second: ["@none"]}
+
+
 def test_queries_by_a_body(client: httpx.Client, make: Make) -> None:
     urn = make(speed=[told(1, 10), told(2, 20)])
     body = {"type": "Query", "entities": [{"type": "Probe", "id": urn}]}

@@ -11,6 +11,7 @@ from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
 from dothi.api.ngsild.contexts import TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
+from dothi.api.ngsild.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of, of_one
 from dothi.api.ngsild.negotiation import JSON, LD_JSON, flag
 from dothi.api.ngsild.projection import CORE_MEMBERS
 from dothi.api.ngsild.query import page_links
@@ -28,9 +29,15 @@ from dothi.data.trail import EVER
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request, not_found
 
-_QUERY_PARAMETERS = (QUERY_PARAMETERS | TEMPORAL_PARAMETERS) - {"join", "joinLevel", "orderFrom", "collation"}
+_QUERY_PARAMETERS = (QUERY_PARAMETERS | TEMPORAL_PARAMETERS) - {
+    "join",
+    "joinLevel",
+    "orderFrom",
+    "collation",
+} | MAP_PARAMETERS
 _BODY_PARAMETERS = frozenset({"limit", "offset", "count", "options", "format", "local"})
 
+_NOBODY = "urn:ngsi-ld:null"  # the id of no entity
 Parts = Sequence[Column | Cells] | None
 """What figures are made of: readings in bulk, or None where instances are looked at one by one."""
 
@@ -103,7 +110,7 @@ def routes(broker: Broker) -> list[BaseRoute]:
             "temporal/entities/{id}",
             retrieve,
             action="history.read",
-            params=TEMPORAL_PARAMETERS,
+            params=TEMPORAL_PARAMETERS | MAP_PARAMETERS,
             operation=_RETRIEVE,
             name="ngsild-retrieve-past",
         ),
@@ -143,7 +150,9 @@ def _one(past: Evolutions, asked: Asked, told: Temporal, urn: str, page: int) ->
         raise not_found("entity", urn)
     _narrow(found, told)
     _check_left(found, told, asked)
-    return _answer(asked, [found], told, page, alone=True)
+    answer = _answer(asked, [found], told, page, alone=True)
+    answer.headers |= of_one(asked, urn)
+    return answer
 
 
 def _is_empty(past: Evolutions, asked: Asked, urn: str) -> bool:
@@ -157,23 +166,33 @@ def _several(past: Evolutions, asked: Asked, query: EntityQuery, params: Mapping
     for order in query.order:
         if order.by.attribute != "id" or not order.by.plain or order.place is not None:
             raise bad_request("The past is ordered by id or not at all.", "Write orderBy=id or orderBy=id;desc.")
-    count = flag(asked.query.get("count"), "count")
-    ends = query.offset + query.limit
+    count, ends = flag(asked.query.get("count"), "count"), query.offset + query.limit
+    name = asked.request.headers.get(MAP_HEADER)
+    mapped = name is not None or flag(asked.query.get("entityMap"), "entityMap")
+    kept = asked.broker.maps.get(asked.person.id, name) if name is not None else None
+    if kept is not None:
+        query = replace(query, ids=tuple(one for one in kept.ids if not query.ids or one in query.ids) or (_NOBODY,))
     found: list[Any] = []
     for one in matching(past, asked, query, told):
         found.append(one)
-        if len(found) > ends and not (count or query.order):
+        if len(found) > ends and not (count or query.order or mapped):
             break
     for order in query.order:
         found.sort(key=lambda one: one[0].id, reverse=order.descending)
     shown = found[query.offset : ends]
     headers = {"NGSILD-Results-Count": str(len(found))} if count else {}
+    if mapped:
+        made = made_of(asked, [one.id for one, _ in found]) if kept is None else kept
+        headers[MAP_HEADER] = location(made)
     if links := page_links(asked.request.url.path, asked.query, query, len(found) > ends):
         headers["Link"] = links
     if told.format == "aggregatedValues":
-        return Answer(body=[_figures(one, parts, told, asked.context) for one, parts in shown], headers=headers)
-    answer = _answer(asked, [one for one, _ in shown], told, page, alone=False)
+        answer = Answer(body=[_figures(one, parts, told, asked.context) for one, parts in shown])
+    else:
+        answer = _answer(asked, [one for one, _ in shown], told, page, alone=False)
     answer.headers |= headers
+    if mapped and kept is None and answer.status == 200:
+        answer.status = 201
     return answer
 
 
