@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from dothi.access.policy import SYSTEM, Person
@@ -264,7 +265,7 @@ async def _found(asked: Asked, iri: str | None) -> Evolved:
     """The entity that the path names, with all its past (or that of one attribute). Raises Problem 404, 400."""
     urn = uri(asked.path["id"], "The id")
     attributes = None if iri is None else (iri,)
-    found = _past(asked, asked.person, urn, attributes)
+    found = await run_in_threadpool(_past, asked, asked.person, urn, attributes)
     if found is None or (found.deleted_at is not None and not found.instances):
         raise not_found("entity", urn)
     return found
