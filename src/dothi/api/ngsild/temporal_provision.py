@@ -4,7 +4,7 @@ What was observed becomes readings, and the newest of them what the entity is. D
 entity with it: what it is now is the end of its past.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,11 +22,13 @@ from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag
 from dothi.api.ngsild.reading import read_entity, read_instances
 from dothi.api.ngsild.temporal_shown import INSTANCE, instance_id
-from dothi.data.batch import Batch, EntityChange, ReadingRow, Readings, readings_of
+from dothi.data.batch import Batch, EntityChange, IntArray, ReadingRow, Readings, readings_of
 from dothi.data.document import instance_of, shell_of
 from dothi.data.evolution import Kind, Mark, forget, put
 from dothi.data.evolved import Evolved, Told, Window
+from dothi.data.evolving import Page
 from dothi.data.instances import SCOPE, is_null
+from dothi.data.question import EntityQuery
 from dothi.data.sealed_only import SealedOnly
 from dothi.model.clock import to_micros
 from dothi.model.entity import NULL, UNSAID, Attribute, Entity
@@ -38,6 +40,10 @@ MOST = 20_000
 """Instances in one request."""
 _AT_ONCE = 10_000  # readings that are withdrawn in one commit
 _PATH = "temporal/entities"
+_SOME = Page(1)  # enough to know that there is something
+Read = tuple[str | None, int, IntArray]
+"""Readings of one series: its dataset, its number and their moments (µs)."""
+
 _KEY = "entity = ? AND attribute = ? AND dataset = ? AND at = ? AND kind = ?"
 _OF_ENTITY = frozenset({"id", "type", "scope", "@context", "expiresAt", "createdAt", "modifiedAt", "deletedAt"})
 
@@ -93,11 +99,11 @@ async def append(asked: Asked) -> Answer:
 
 async def delete(asked: Asked) -> Answer:
     """Delete the past of an entity, and the entity (clause 5.6.16)."""
-    found = await _found(asked, None)
+    found = await _found(asked, None, _SOME)
     platform = asked.broker.platform
     if platform.writer.index.num(found.id) is not None:
         await _made(asked, EntityChange("delete", Entity(found.id, "")))
-    await _withdraw(asked, found, found.instances)
+    await _withdraw(asked, await run_in_threadpool(_readings, asked, found.id, None))
     await _run(asked, lambda db: forget(db, found.id))
     return Answer(204)
 
@@ -112,13 +118,15 @@ async def delete_attribute(asked: Asked) -> Answer:
         raise bad_request("datasetId and deleteAll exclude each other.", "Leave one of them out.")
     if dataset is not None:
         dataset = None if dataset == "@none" else uri(dataset, "The datasetId")
-    found = await _found(asked, iri)
-    told = [one for one in found.instances.get(iri, ()) if whole or one.attribute.dataset_id == dataset]
-    if not told:
+    found = await _found(asked, iri, _SOME)
+    read = await run_in_threadpool(_readings, asked, found.id, iri)
+    there = {one.attribute.dataset_id for one in found.instances.get(iri, ())} | {one for one, _, _ in read}
+    meant = there if whole else there & {dataset}
+    if not meant:
         raise not_found("attribute", asked.path["attr"])
     datasets = None if whole else [dataset]
-    await _drop(asked, found.id, iri, {one.attribute.dataset_id for one in told})
-    await _withdraw(asked, found, {iri: told})
+    await _drop(asked, found.id, iri, meant)
+    await _withdraw(asked, [one for one in read if one[0] in meant])
     await _run(asked, lambda db: forget(db, found.id, iri, datasets))
     return Answer(204)
 
@@ -143,7 +151,7 @@ async def delete_instance(asked: Asked) -> Answer:
     found, told = await _instance(asked, iri)
     dataset = told.attribute.dataset_id
     if told.kind is None:
-        await _withdraw(asked, found, {iri: [told]})
+        await _withdraw(asked, _reading(asked, found, iri, told))
         return Answer(204)
     strike = partial(_strike, key=(found.id, iri, dataset or "", told.key, int(told.kind)))
     if not await _run(asked, strike):  # what stands now is beside the entity
@@ -261,19 +269,19 @@ def _fragment(asked: Asked, iri: str, former: Attribute) -> Attribute:
 # What is found
 
 
-async def _found(asked: Asked, iri: str | None) -> Evolved:
-    """The entity that the path names, with all its past (or that of one attribute). Raises Problem 404, 400."""
+async def _found(asked: Asked, iri: str | None, page: Page | None = None) -> Evolved:
+    """The entity that the path names, with its past (or that of one attribute; of ``page``). Raises Problem 404, 400."""
     urn = uri(asked.path["id"], "The id")
     attributes = None if iri is None else (iri,)
-    found = await run_in_threadpool(_past, asked, asked.person, urn, attributes)
+    found = await run_in_threadpool(_past, asked, asked.person, urn, attributes, page)
     if found is None or (found.deleted_at is not None and not found.instances):
         raise not_found("entity", urn)
     return found
 
 
-def _past(asked: Asked, person: Person, urn: str, attributes: Sequence[str] | None) -> Evolved | None:
+def _past(asked: Asked, person: Person, urn: str, attributes: Sequence[str] | None, page: Page | None) -> Evolved | None:
     past = asked.broker.evolutions
-    found = past.of(person, urn, Window(), attributes, action="history.write")
+    found = past.of(person, urn, Window(), attributes, action="history.write", page=page)
     deleted = past.of(person, urn, Window(by="deletedAt"), attributes, action="history.write")
     if found is not None and deleted is not None:
         for iri, told in deleted.instances.items():
@@ -348,33 +356,32 @@ async def _run(asked: Asked, work: Any) -> Any:
     return await platform.writer.run(asked.person, platform.clock.now(), work, [act], action="history.write")
 
 
-async def _withdraw(asked: Asked, found: Evolved, instances: Mapping[str, Sequence[Told]]) -> None:
-    """Withdraw the readings among ``instances``."""
-    for readings in _tombstones(asked, found.id, instances):
-        await _store(asked, readings)
-
-
-def _tombstones(asked: Asked, urn: str, instances: Mapping[str, Sequence[Told]]) -> Iterator[Readings]:
-    index = asked.broker.platform.writer.index
-    pairs = [
-        (series, one.key)
-        for iri, told in instances.items()
-        for one in told
-        if one.kind is None and (series := index.find(urn, iri, one.attribute.dataset_id)) is not None
+def _readings(asked: Asked, urn: str, iri: str | None) -> list[Read]:
+    """All readings of an entity, or of one attribute of it; who may change it was asked when it was found."""
+    past, index = asked.broker.evolutions, asked.broker.platform.writer.index
+    attributes = None if iri is None else (iri,)
+    return [
+        (one.dataset, series, one.frame["observed_at"].to_numpy())
+        for _, columns in past.columns(SYSTEM, EntityQuery(ids=(urn,)), Window(), attributes)
+        for one in columns
+        if (series := index.find(urn, one.attribute, one.dataset)) is not None
     ]
-    for start in range(0, len(pairs), _AT_ONCE):
-        some = np.array(pairs[start : start + _AT_ONCE], np.int64)
-        zeros, count = np.zeros(len(some), np.int64), len(some)
-        yield Readings(
-            some[:, 0].copy(),
-            some[:, 1].copy(),
-            np.full(count, np.nan),
-            zeros,
-            zeros,
-            zeros,
-            zeros,
-            withdrawn=np.ones(count, np.bool_),
-        )
+
+
+def _reading(asked: Asked, found: Evolved, iri: str, told: Told) -> list[Read]:
+    series = asked.broker.platform.writer.index.find(found.id, iri, told.attribute.dataset_id)
+    return [] if series is None else [(told.attribute.dataset_id, series, np.array([told.key], np.int64))]
+
+
+async def _withdraw(asked: Asked, read: Sequence[Read]) -> None:
+    """Withdraw readings."""
+    for _, series, moments in read:
+        for start in range(0, len(moments), _AT_ONCE):
+            at = moments[start : start + _AT_ONCE]
+            count, zeros = len(at), np.zeros(len(at), np.int64)
+            gone = Readings(np.full(count, series), at.copy(), np.full(count, np.nan), zeros, zeros, zeros, zeros)
+            gone.withdrawn = np.ones(count, np.bool_)
+            await _store(asked, gone)
 
 
 async def _correct(asked: Asked, found: Evolved, iri: str, told: Told, after: Attribute) -> None:
@@ -396,7 +403,7 @@ async def _correct(asked: Asked, found: Evolved, iri: str, told: Told, after: At
     )
     await _store(asked, readings_of([row]))
     if observed != told.attribute.observed_at:
-        await _withdraw(asked, found, {iri: [told]})
+        await _withdraw(asked, _reading(asked, found, iri, told))
     if after.sub or after.object_type:
         body = shell_of(instance_of(after, to_micros(now), None))
         mark = Mark(found.id, iri, after.dataset_id, to_micros(observed), Kind.BESIDE, body)
