@@ -28,6 +28,7 @@ CHECKS = [
 # A longer address is turned away by the HTTP server itself, in plain text, before any door is reached.
 LONGEST_QUERY = 50_000
 # Each door that takes anything, asked so often rightly and as often wrongly: some thousand requests for the document.
+PARTS = 6  # so that several processes share the doors
 EXAMPLES = [20, pytest.param(400, marks=[pytest.mark.long, pytest.mark.timeout(1_800)])]
 
 
@@ -41,10 +42,11 @@ def _cannot_be_wrong(operation: schemathesis.APIOperation) -> bool:
     return not operation.query and not operation.body and all(part == free for part in parts)
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("examples", EXAMPLES)
-def test_no_request_makes_a_door_fail(city: RunningCity, examples: int) -> None:
+def test_no_request_makes_a_door_fail(city: RunningCity, examples: int, part: int) -> None:
     document = schemathesis.openapi.from_dict(httpx.get(f"{city.base_url}/openapi.json", trust_env=False).json())
-    operations = [found.ok() for found in document.get_all_operations()]
+    operations = [found.ok() for found in document.get_all_operations()][part::PARTS]
     asked: Counter[tuple[str, GenerationMode]] = Counter()
     with requests.Session() as session:
         session.trust_env = False
@@ -67,9 +69,9 @@ def test_no_request_makes_a_door_fail(city: RunningCity, examples: int) -> None:
                     ask(operation, WRONG)
             else:
                 ask(operation, WRONG)
-    assert len(operations) > 25
+    assert len(operations) * PARTS > 100
     assert {operation.label for operation in operations if not asked[operation.label, RIGHT]} == set()
     assert {operation.label for operation in operations if not asked[operation.label, WRONG]} == {
         operation.label for operation in operations if _cannot_be_wrong(operation)
     }
-    assert asked.total() > 30 * examples
+    assert asked.total() > 10 * examples
