@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ipaddress import ip_address
+from random import Random
 
 import structlog
 from starlette.requests import Request
@@ -36,6 +37,8 @@ and of every table that somebody who is known took along: the action ``TAKEN``, 
 
 _log = structlog.get_logger("dothi.http")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Tells requests apart and keeps nothing secret: asking the system for each costs a fifth of a small request.
+_CHANCE = Random(secrets.randbits(128))  # noqa: S311 - no secret is made of it
 _LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 # What is refused because of who asks, not because of what was sent.
@@ -325,4 +328,4 @@ def _correlation(headers: Iterable[tuple[bytes, bytes]]) -> str:
             if _SANE_ID.fullmatch(given):
                 return given
             break
-    return secrets.token_hex(8)
+    return f"{_CHANCE.getrandbits(64):016x}"
