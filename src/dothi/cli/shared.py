@@ -17,7 +17,8 @@ from dothi.model.problem import Problem, bad_request
 from dothi.settings import Settings
 from dothi.ui.formats import city_zone
 
-out = Console(highlight=False, soft_wrap=True)
+_WIDE = 200  # columns of a pipe or a file: what is read by a program must not lose the ends of its words
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED = 2
 Why = Annotated[str, typer.Option("--reason", help="Why, for the audit log, which keeps it for ever. No names.")]

@@ -23,7 +23,7 @@ def things(client: httpx.Client) -> Iterator[httpx.Client]:
             "id": _urn(number),
             "type": ["QueryThing", "QueryMore"] if number == 3 else "QueryThing",
             "name": {"type": "Property", "value": name},
-            "size": {"type": "Property", "value": number * 10, "unitCode": "MTR"},
+            "girth": {"type": "Property", "value": number * 10, "unitCode": "MTR"},
             "near": {"type": "Relationship", "object": _urn((number + 1) % 4)},
             "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [105.80 + number / 100, 21.0]}},
         }
@@ -43,7 +43,7 @@ def _ids(answer: httpx.Response) -> list[int]:
 
 
 def test_pages_lead_to_each_other(things: httpx.Client) -> None:
-    params: dict[str, str] | None = {"type": "QueryThing", "limit": "1", "q": "size<30", "count": "true"}
+    params: dict[str, str] | None = {"type": "QueryThing", "limit": "1", "q": "girth<30", "count": "true"}
     met, path = [], ENTITIES
     while True:
         answer = things.get(path, params=params)
@@ -62,13 +62,13 @@ def test_pages_lead_to_each_other(things: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("params", "found"),
     [
-        ({"orderBy": "size;desc"}, [3, 2, 1, 0]),
+        ({"orderBy": "girth;desc"}, [3, 2, 1, 0]),
         ({"orderBy": "name"}, [2, 3, 1, 0]),
         ({"orderBy": "name;desc", "collation": "vi", "limit": "2"}, [0, 1]),
         ({"orderBy": "location;dist-asc", "orderFrom": "[105.822,21.0]"}, [2, 3, 1, 0]),
         ({"orderBy": "nothing,id;desc"}, [3, 2, 1, 0]),
         ({"q": 'near{name}=="Ao"', "join": "flat", "pick": "id"}, [1]),
-        ({"q": "size==10..20;name!~=^Ao"}, [1]),
+        ({"q": "girth==10..20;name!~=^Ao"}, [1]),
         ({"idPattern": "[13]$"}, [1, 3]),
         ({"georel": "near;maxDistance==1100", "geometry": "Point", "coordinates": "[105.82,21]"}, [1, 2, 3]),
         ({"georel": "disjoint", "geometry": "Point", "coordinates": "[105.82,21]", "limit": "2"}, [0, 1]),
@@ -83,7 +83,7 @@ def test_a_body_asks_the_same(things: httpx.Client) -> None:
     body: dict[str, Any] = {
         "type": "Query",
         "entities": [{"type": "QueryMore"}, {"type": "QueryThing", "id": [_urn(0), _urn(1)]}],
-        "q": "size>5",
+        "q": "girth>5",
         "geoQ": {"georel": "within", "geometry": "Point", "coordinates": [105.83, 21.0]},
         "pick": ["id", "near{id,name}"],
         "join": "inline",
@@ -93,7 +93,7 @@ def test_a_body_asks_the_same(things: httpx.Client) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.headers["ngsild-results-count"] == "1"
     assert answer.json() == [{"id": _urn(3), "near": {"id": _urn(0), "name": "Đê"}}]
-    order = {"orderBy": ["size;desc"]}
+    order = {"orderBy": ["girth;desc"]}
     del body["geoQ"], body["q"], body["join"], body["joinLevel"], body["pick"]
     assert _ids(things.post(QUERY, json=body | {"ordering": order})) == [3, 1, 0]
 
@@ -136,18 +136,18 @@ def test_discovery_tells_what_there_is(things: httpx.Client) -> None:
     kinds = {each["attributeName"]: each["attributeTypes"] for each in one["attributeDetails"]}
     assert kinds == {
         "name": ["Property"],
-        "size": ["Property"],
+        "girth": ["Property"],
         "near": ["Relationship"],
         "location": ["GeoProperty"],
     }
     detailed = {each["typeName"]: each for each in things.get("/ngsi-ld/v1/types", params={"details": "true"}).json()}
     assert set(detailed["QueryMore"]["attributeNames"]) == set(kinds)
-    assert "size" in things.get("/ngsi-ld/v1/attributes").json()["attributeList"]
+    assert "girth" in things.get("/ngsi-ld/v1/attributes").json()["attributeList"]
     detailed = {
         each["attributeName"]: each for each in things.get("/ngsi-ld/v1/attributes", params={"details": "true"}).json()
     }
     assert {"QueryThing", "QueryMore"} <= set(detailed["near"]["typeNames"])
-    one = things.get("/ngsi-ld/v1/attributes/size").json()
+    one = things.get("/ngsi-ld/v1/attributes/girth").json()
     assert (one["attributeCount"], one["attributeTypes"]) == (4, ["Property"])
     for path in ("types/Nothing", "attributes/nothing", "attributes/id", "attributes/createdAt"):
         assert things.get(f"/ngsi-ld/v1/{path}").status_code == 404, path
@@ -155,28 +155,28 @@ def test_discovery_tells_what_there_is(things: httpx.Client) -> None:
 
 
 def test_a_stranger_finds_counts_and_discovers_nothing_of_it(things: httpx.Client, stranger: httpx.Client) -> None:
-    answer = stranger.get(ENTITIES, params={"type": "QueryThing", "q": "size>=0", "count": "true"})
+    answer = stranger.get(ENTITIES, params={"type": "QueryThing", "q": "girth>=0", "count": "true"})
     assert (answer.json(), answer.headers["ngsild-results-count"]) == ([], "0")
     assert stranger.get("/ngsi-ld/v1/types/QueryThing").status_code == 404
     assert "QueryThing" not in stranger.get("/ngsi-ld/v1/types").text
-    assert stranger.get("/ngsi-ld/v1/attributes/size").status_code == 404
+    assert stranger.get("/ngsi-ld/v1/attributes/girth").status_code == 404
     linked = stranger.get(ENTITIES, params={"type": "*", "q": 'near{name}=="Ao"', "join": "flat"})
     assert linked.json() == []
 
 
 def test_an_entity_map_keeps_the_pages_of_one_answer(things: httpx.Client, stranger: httpx.Client) -> None:
-    asked = {"type": "QueryThing", "orderBy": "size;desc", "limit": "2"}
+    asked = {"type": "QueryThing", "orderBy": "girth;desc", "limit": "2"}
     answer = things.get(ENTITIES, params=asked | {"entityMap": "true", "entityMapLifetime": "PT5M"})
     assert (answer.status_code, [one["id"] for one in answer.json()]) == (201, [_urn(3), _urn(2)])
     place = answer.headers["ngsild-entitymap"]
-    late = {"id": _urn(9), "type": "QueryThing", "size": {"type": "Property", "value": 15}}
+    late = {"id": _urn(9), "type": "QueryThing", "girth": {"type": "Property", "value": 15}}
     assert things.post(ENTITIES, json=late).status_code == 201
     held = {"NGSILD-EntityMap": place}
     answer = things.get(ENTITIES, params=asked | {"offset": "2", "count": "true"}, headers=held)
     assert _ids(answer) == [1, 0]
     assert (answer.headers["ngsild-entitymap"], answer.headers["ngsild-results-count"]) == (place, "4")
     assert set(things.get(place).json()["entityMap"]) == {_urn(number) for number in range(4)}
-    assert _ids(things.get(ENTITIES, params=asked | {"q": "size>10"}, headers=held)) == [3, 2]
+    assert _ids(things.get(ENTITIES, params=asked | {"q": "girth>10"}, headers=held)) == [3, 2]
     assert set(things.get(place).json()["entityMap"]) == {_urn(2), _urn(3)}
     assert stranger.get(place).status_code == 404
     assert things.get(f"{ENTITIES}/{_urn(3)}", headers=held).headers["ngsild-entitymap"] == place
@@ -189,7 +189,7 @@ def test_an_entity_map_keeps_the_pages_of_one_answer(things: httpx.Client, stran
     assert (anew.status_code, len(anew.json())) == (201, 5)
     assert things.delete(anew.headers["ngsild-entitymap"]).status_code == 204
     assert things.delete(anew.headers["ngsild-entitymap"]).status_code == 404
-    made = things.get("/ngsi-ld/v1/entityMaps", params={"type": "QueryThing", "q": "size>10"})
+    made = things.get("/ngsi-ld/v1/entityMaps", params={"type": "QueryThing", "q": "girth>10"})
     assert (made.status_code, len(made.json()["entityMap"])) == (201, 3)
     assert things.get("/ngsi-ld/v1/entityMaps", params={"id": _urn(1)}).status_code == 400
     assert things.get("/ngsi-ld/v1/entityMaps", params={"type": "A", "entityMapLifetime": "1h"}).status_code == 400
