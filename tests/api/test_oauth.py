@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -13,6 +14,14 @@ from dothi.access.policy import SYSTEM
 from dothi.testing.city import RunningCity
 
 GRANT = {"grant_type": "client_credentials"}
+
+
+@pytest.fixture
+def stranger(city: RunningCity) -> Iterator[httpx.Client]:
+    """A system before it has a token, from an address of its own: how often one may ask from one is bounded."""
+    headers = {"x-forwarded-for": "203.0.113.88"}
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers) as client:
+        yield client
 
 
 @pytest.fixture
