@@ -11,17 +11,16 @@ import pytest
 
 from dothi.access.grants import Granted
 from dothi.access.policy import SYSTEM
-from dothi.testing.city import RunningCity
+from dothi.testing.city import RunningCity, running_city
 
 GRANT = {"grant_type": "client_credentials"}
 
 
-@pytest.fixture
-def stranger(city: RunningCity) -> Iterator[httpx.Client]:
-    """A system before it has a token, from an address of its own: how often one may ask from one is bounded."""
-    headers = {"x-forwarded-for": "203.0.113.88"}
-    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers) as client:
-        yield client
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    """A city of its own: how often an address may ask for a token is bounded, and here all come from one."""
+    with running_city(tmp_path_factory.mktemp("oauth")) as one:
+        yield one
 
 
 @pytest.fixture
