@@ -212,7 +212,7 @@ def test_a_page_leaves_out_what_it_cannot_show(minutes: list[Any], most: int, la
                 value = 1.0 if iri == SPEED else "urn:1"
                 told = Attribute(KINDS[iri], value, moment(minute), dataset_id=dataset)
                 town.change("add", Entity(URN, TYPE, {iri: [told]}))
-            whole = sorted(one.at for told in town.found().instances.values() for one in told)  # type: ignore[union-attr]
+            whole = sorted(one.at for told in town.found().instances.values() for one in told)  # type: ignore[union-attr]  # found
             found = town.past.of(SYSTEM, URN, Window(), page=Page(most, last))
             assert found is not None
             assert found.instances.keys() == {iri for iri, *_ in minutes}

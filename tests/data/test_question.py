@@ -331,4 +331,4 @@ def test_moments_are_read_as_people_write_them() -> None:
     assert read_moment("08:15:00") != day
     for text in ("2026", "2026-02-31", "24:00:00", "20260514", "today", "12", ""):
         assert read_moment(text) is None
-    assert timedelta(microseconds=read_moment("08:15:00Z").micros) == timedelta(hours=8, minutes=15)  # type: ignore[union-attr]
+    assert timedelta(microseconds=read_moment("08:15:00Z").micros) == timedelta(hours=8, minutes=15)  # type: ignore[union-attr]  # read

@@ -59,7 +59,7 @@ async def _prove_writes(home: Path) -> None:
         personal, subject, token = await sealed(city)
 
         def told(value: object, **more: object) -> Entity:
-            return Entity(urn, STATION.iri, {IRI + "note": [Attribute("Property", value, **more)]})  # type: ignore[arg-type]
+            return Entity(urn, STATION.iri, {IRI + "note": [Attribute("Property", value, **more)]})  # type: ignore[arg-type]  # any
 
         async def refusal(entity: Entity) -> str:
             with pytest.raises(Problem) as problem:

@@ -87,7 +87,7 @@ def test_a_subscription_comes_back_as_it_was_told(world: World) -> None:
     assert {name: found[name] for name in told if name != "notification"} == {
         name: value for name, value in told.items() if name != "notification"
     }
-    assert found["notification"] == {"endpoint": {"uri": world.receiver.url}, **told["notification"]}  # type: ignore[dict-item]
+    assert found["notification"] == {"endpoint": {"uri": world.receiver.url}, **told["notification"]}  # type: ignore[dict-item]  # JSON
     assert found["status"] == "active"
     assert found["entities"] == [{"type": "Building"}]
     assert world.client.get(f"{SUBSCRIPTIONS}/{id_}", params={"options": "sysAttrs"}).json()["createdAt"].endswith("Z")
@@ -151,7 +151,7 @@ def test_an_entity_that_is_gone_again_was_told_of_before(world: World) -> None:
         writer = world.city.platform.writer
         for kind, value in (("create", 1), ("merge", 2), ("delete", None)):
             attributes = {} if value is None else {iri("level"): [Attribute("Property", value)]}
-            await writer.save(SYSTEM, kind, Entity(urn, iri("Building"), attributes), at=now)  # type: ignore[arg-type]
+            await writer.save(SYSTEM, kind, Entity(urn, iri("Building"), attributes), at=now)  # type: ignore[arg-type]  # one of its kinds
 
     world.city.run(at_once())
     created, updated, deleted = world.receiver.wait(3)
