@@ -376,8 +376,8 @@ saved_query = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# JSON-LD contexts that are kept (``api/ngsild/context_store.py``). ``kind`` is Hosted, ImplicitlyCreated or Cached; ``body``
-# is the JSON of the "@context" member.
+# JSON-LD contexts that are kept (``api/ngsild/contexts/store.py``). ``kind`` is Hosted, ImplicitlyCreated or Cached;
+# ``body`` is the JSON of the "@context" member.
 jsonld_context = sa.Table(
     "jsonld_context",
     METADATA,

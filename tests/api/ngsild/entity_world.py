@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.jsonld import Definitions
-from dothi.api.ngsild.reading import VALUE_KEYS
+from dothi.api.ngsild.contexts.jsonld import Definitions
+from dothi.api.ngsild.contexts.term_map import TermMap
+from dothi.api.ngsild.writing.reading import VALUE_KEYS
 from dothi.model.clock import from_micros
 from dothi.model.entity import Attribute, Entity
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dothi.api.ngsild.bundled import CORE_URL, context_at, core_terms, is_core
+from dothi.api.ngsild.contexts.bundled import CORE_URL, context_at, core_terms, is_core
 from dothi.services.air.model import AirQualityObserved
 from dothi.services.weather.model import WeatherForecast
 

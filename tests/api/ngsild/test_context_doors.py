@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from dothi.api.ngsild.bundled import CORE_URL
+from dothi.api.ngsild.contexts.bundled import CORE_URL
 
 ROOT = "/ngsi-ld/v1/jsonldContexts"
 ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from dothi.access.policy import STRANGER, SYSTEM
-from dothi.api.ngsild import context_store
-from dothi.api.ngsild.bundled import CORE_URL
-from dothi.api.ngsild.context_store import HOSTED, ContextStore
-from dothi.api.ngsild.contexts import CITY_PATH, Contexts, link_header, linked
+from dothi.api.ngsild.contexts import store
+from dothi.api.ngsild.contexts.bundled import CORE_URL
+from dothi.api.ngsild.contexts.store import HOSTED, ContextStore
+from dothi.api.ngsild.contexts.term_map import CITY_PATH, Contexts, link_header, linked
 from dothi.data.terms import CORE, DEFAULT_CONTEXT
 from dothi.data.writer import Writer
 from dothi.model.problem import Problem
@@ -136,7 +136,7 @@ def test_only_hosts_that_are_named_are_asked_and_once(kept: Kept) -> None:
         "/none.jsonld": b'{"note": 1}',
         "/broken.jsonld": b"{",
         "/moved.jsonld": b"",
-        "/large.jsonld": b" " * (context_store.LARGEST + 1),
+        "/large.jsonld": b" " * (store.LARGEST + 1),
     }
     with server(documents) as base:
         url = f"{base}/lamp.jsonld"
@@ -216,7 +216,7 @@ def test_what_was_sent_has_an_address_and_stays_if_it_is_kept(kept: Kept) -> Non
 
 
 def test_there_are_bounds(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_store, "MOST", 2)
+    monkeypatch.setattr(store, "MOST", 2)
     contexts = kept.open()
 
     async def fill() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dothi.api.ngsild.bundled import CORE_URL, is_core
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.jsonld import MOST_REMOTE, compiled
+from dothi.api.ngsild.contexts.bundled import CORE_URL, is_core
+from dothi.api.ngsild.contexts.jsonld import MOST_REMOTE, compiled
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.data.terms import CORE, DEFAULT_CONTEXT
 from dothi.model.problem import Problem
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.jsonld import Definitions
+from dothi.api.ngsild.contexts.jsonld import Definitions
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.negotiation import read_json
 from dothi.api.ngsild.projection import read_projection
 from dothi.model.problem import Problem

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from dothi.api.ngsild.checks import is_uri, moment, scopes
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.jsonld import Definitions
+from dothi.api.ngsild.contexts.jsonld import Definitions
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.languages import wanted
 from dothi.api.ngsild.negotiation import media_type
-from dothi.api.ngsild.reading import MOST_ATTRIBUTES, read_entity, read_fragment, read_instances
 from dothi.api.ngsild.versions import told_in
+from dothi.api.ngsild.writing.reading import MOST_ATTRIBUTES, read_entity, read_fragment, read_instances
 from dothi.data.terms import DEFAULT_CONTEXT
 from dothi.model.entity import NO_MOMENT, NULL, UNSAID, Attribute
 from dothi.model.problem import Problem

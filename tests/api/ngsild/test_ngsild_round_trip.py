@@ -7,9 +7,9 @@ import msgspec
 from entity_world import ENTITIES, TERMS
 from hypothesis import HealthCheck, given, settings
 
-from dothi.api.ngsild.reading import read_entity
 from dothi.api.ngsild.representation import shaper
 from dothi.api.ngsild.shape import Shape
+from dothi.api.ngsild.writing.reading import read_entity
 from dothi.model.entity import Entity
 from dothi.testing.city import RunningCity
 

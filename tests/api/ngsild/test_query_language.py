@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dothi.api.ngsild.asking import read_query, read_query_body
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.geo_query import parse_geo
-from dothi.api.ngsild.jsonld import Definitions
-from dothi.api.ngsild.query_language import parse_q, parse_scope_q, parse_types
+from dothi.api.ngsild.contexts.jsonld import Definitions
+from dothi.api.ngsild.contexts.term_map import TermMap
+from dothi.api.ngsild.querying.asking import read_query, read_query_body
+from dothi.api.ngsild.querying.geo_query import parse_geo
+from dothi.api.ngsild.querying.query_language import parse_q, parse_scope_q, parse_types
 from dothi.data.predicate import meets
 from dothi.data.question import holds
 from dothi.model.entity import LOCATION, Attribute, Entity

@@ -9,9 +9,9 @@ import pytest
 from entity_world import ENTITIES, NAMES, TERMS
 from hypothesis import given, settings
 
-from dothi.api.ngsild.reading import VALUE_KEYS, read_entity, read_instances
 from dothi.api.ngsild.representation import shaper
 from dothi.api.ngsild.shape import Shape
+from dothi.api.ngsild.writing.reading import VALUE_KEYS, read_entity, read_instances
 from dothi.data.document import attribute_of, instance_of
 from dothi.model.clock import from_micros
 from dothi.model.entity import LOCATION, Attribute, Entity

@@ -13,8 +13,8 @@ import msgspec
 from dothi.access.policy import Clearance
 from dothi.api.encoding import GRADES, ORIGINS, reasons_of
 from dothi.api.exchange.layout import moment_of, moment_text
-from dothi.api.ngsild.bundled import CORE_URL
-from dothi.api.ngsild.reading import VALUE_KEYS
+from dothi.api.ngsild.contexts.bundled import CORE_URL
+from dothi.api.ngsild.writing.reading import VALUE_KEYS
 from dothi.data.batch import join_value
 from dothi.data.document import Instance
 from dothi.data.restoring import KeptEntity

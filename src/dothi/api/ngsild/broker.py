@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dothi.api.ngsild.context_store import ContextStore
-from dothi.api.ngsild.contexts import Contexts
-from dothi.api.ngsild.entity_maps import EntityMaps
+from dothi.api.ngsild.contexts.store import ContextStore
+from dothi.api.ngsild.contexts.term_map import Contexts
+from dothi.api.ngsild.querying.entity_maps import EntityMaps
 from dothi.data.evolving import Evolutions
 from dothi.model.schema import EntityType
 from dothi.platform.platform import Platform

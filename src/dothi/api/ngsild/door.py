@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from dothi.access.policy import Person
 from dothi.access.routes import Page, page
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.contexts import RELATION, TermMap, absolute, link_header
+from dothi.api.ngsild.contexts.term_map import RELATION, TermMap, absolute, link_header
 from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, Body, check_parameters, media_type, read_json, sent_type
 from dothi.api.ngsild.not_here import not_here
 from dothi.api.ngsild.problems import invalid_request, ngsild_problem

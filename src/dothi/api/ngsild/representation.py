@@ -10,11 +10,11 @@ from typing import Any
 
 from dothi.api.encoding import GRADES, ORIGINS, reasons_of
 from dothi.api.ngsild.checks import is_geometry
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.languages import served
 from dothi.api.ngsild.projection import WHOLE, Projection
-from dothi.api.ngsild.reading import BARE, VALUE_KEYS, is_instances
 from dothi.api.ngsild.shape import Shape
+from dothi.api.ngsild.writing.reading import BARE, VALUE_KEYS, is_instances
 from dothi.model.entity import Attribute, Entity
 from dothi.model.reading import Origin
 

@@ -3,24 +3,16 @@
 from starlette.routing import BaseRoute
 
 from dothi.access.routes import Page
-from dothi.api.ngsild import (
-    attributes,
-    batch,
-    context_doors,
-    discovery,
-    identity,
-    map_doors,
-    provision,
-    purge,
-    query,
-    retrieve,
-    temporal,
-    temporal_provision,
-)
+from dothi.api.ngsild import identity
 from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.contexts import doors as contexts
 from dothi.api.ngsild.door import ROOT, Doors
+from dothi.api.ngsild.querying import discovery, map_doors, query, retrieve
 from dothi.api.ngsild.subscriptions import doors as subscriptions
+from dothi.api.ngsild.temporal import consumption as past
+from dothi.api.ngsild.temporal import provision as past_provision
 from dothi.api.ngsild.tenants import Tenants
+from dothi.api.ngsild.writing import attributes, batch, provision, purge
 
 _PARTS = (
     subscriptions,
@@ -32,9 +24,9 @@ _PARTS = (
     attributes,
     batch,
     purge,
-    temporal,
-    temporal_provision,
-    context_doors,
+    past,
+    past_provision,
+    contexts,
     identity,
 )
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from dothi.api.ngsild.reading import VALUE_KEYS
+from dothi.api.ngsild.writing.reading import VALUE_KEYS
 
 # The version that brought each kind of attribute; before it, it is told as a Property.
 _SINCE = {

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from dothi.api.ngsild.asking import read_query_body
-from dothi.api.ngsild.contexts import Contexts
+from dothi.api.ngsild.contexts.term_map import Contexts
 from dothi.api.ngsild.languages import wanted
-from dothi.api.ngsild.linked import DEEPEST_JOIN, Join
 from dothi.api.ngsild.projection import CORE_MEMBERS, WHOLE, Projection, read_projection
+from dothi.api.ngsild.querying.asking import read_query_body
+from dothi.api.ngsild.querying.linked import DEEPEST_JOIN, Join
 from dothi.api.ngsild.shape import Format, Shape
 from dothi.api.ngsild.subscriptions.document import FORMATS, USUAL_TRIGGERS, Document
 from dothi.api.ngsild.subscriptions.events import Edit, Event

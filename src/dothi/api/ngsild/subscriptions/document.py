@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from dothi.access.outgoing import is_inward, origin_of
 from dothi.api.ngsild.checks import is_uri
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.subscriptions.mqtt import check_notifier
 from dothi.model.clock import to_micros
 from dothi.model.entity import NULL

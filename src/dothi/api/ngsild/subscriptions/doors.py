@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 from dothi.api.encoding import instant
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import is_uri
-from dothi.api.ngsild.contexts import TermMap, absolute
+from dothi.api.ngsild.contexts.term_map import TermMap, absolute
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag, listed, whole
 from dothi.api.ngsild.subscriptions.document import (

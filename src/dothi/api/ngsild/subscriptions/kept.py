@@ -10,7 +10,7 @@ import msgspec
 from dothi.access.identity import Identity
 from dothi.access.keys import Keys, narrow
 from dothi.access.policy import Grant, Person, may
-from dothi.api.ngsild.contexts import CITY_PATH, Contexts, TermMap, link_header
+from dothi.api.ngsild.contexts.term_map import CITY_PATH, Contexts, TermMap, link_header
 from dothi.api.ngsild.subscriptions.document import Document, expires_at
 from dothi.api.ngsild.subscriptions.taking import Target, target_of
 from dothi.data.writer import Writer

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from dothi.access.policy import Person, Reach, Thing, reach
-from dothi.api.ngsild.contexts import Contexts
+from dothi.api.ngsild.contexts.term_map import Contexts
 from dothi.api.ngsild.representation import Shown
 from dothi.api.ngsild.subscriptions.about import About, compile_about
 from dothi.api.ngsild.subscriptions.events import Event, Moments, as_of, attribute_from

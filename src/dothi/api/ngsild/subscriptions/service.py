@@ -11,7 +11,7 @@ import msgspec
 from dothi.access.outgoing import origin_of
 from dothi.access.policy import Person, may, reach
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.contexts import TermMap, absolute
+from dothi.api.ngsild.contexts.term_map import TermMap, absolute
 from dothi.api.ngsild.representation import Shown
 from dothi.api.ngsild.subscriptions.about import compile_about
 from dothi.api.ngsild.subscriptions.document import Document, shown

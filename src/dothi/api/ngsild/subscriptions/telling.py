@@ -12,12 +12,12 @@ import msgspec
 
 from dothi.access.policy import Person
 from dothi.api.encoding import instant
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.linked import joined
-from dothi.api.ngsild.reading import VALUE_KEYS
+from dothi.api.ngsild.contexts.term_map import TermMap
+from dothi.api.ngsild.querying.linked import joined
 from dothi.api.ngsild.representation import Shown, collected, shaper
 from dothi.api.ngsild.subscriptions.about import About
 from dothi.api.ngsild.subscriptions.events import Edit, Event, Moments, attribute_from, put_instance
+from dothi.api.ngsild.writing.reading import VALUE_KEYS
 from dothi.data.context import Context
 from dothi.data.document import Instance
 from dothi.model.entity import NULL, Attribute, Entity

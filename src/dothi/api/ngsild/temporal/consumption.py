@@ -6,18 +6,26 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from dothi.api.ngsild.asking import MOST, QUERY_PARAMETERS, check_narrow, read_page, read_query, read_query_body, texts
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of, of_one
 from dothi.api.ngsild.negotiation import JSON, LD_JSON, flag
 from dothi.api.ngsild.projection import CORE_MEMBERS
-from dothi.api.ngsild.query import page_links
-from dothi.api.ngsild.retrieve import ENTITY_SCHEMA, parameter
-from dothi.api.ngsild.temporal_asking import TEMPORAL_PARAMETERS, Temporal, params_of_body, read_temporal
-from dothi.api.ngsild.temporal_shown import cut, figures_of_cells, figures_of_columns, figures_of_instances, latest, shower
+from dothi.api.ngsild.querying.asking import (
+    MOST,
+    QUERY_PARAMETERS,
+    check_narrow,
+    read_page,
+    read_query,
+    read_query_body,
+    texts,
+)
+from dothi.api.ngsild.querying.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of, of_one
+from dothi.api.ngsild.querying.query import page_links
+from dothi.api.ngsild.querying.retrieve import ENTITY_SCHEMA, parameter
+from dothi.api.ngsild.temporal.asking import TEMPORAL_PARAMETERS, Temporal, params_of_body, read_temporal
+from dothi.api.ngsild.temporal.shown import cut, figures_of_cells, figures_of_columns, figures_of_instances, latest, shower
 from dothi.data.evolution import Kind
 from dothi.data.evolved import Cells, Column, Evolved, Told
 from dothi.data.evolving import Evolutions, Page

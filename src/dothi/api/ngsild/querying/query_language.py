@@ -7,7 +7,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.data.predicate import (
     And,
     Between,

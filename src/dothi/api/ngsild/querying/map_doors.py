@@ -4,15 +4,15 @@ from itertools import islice
 
 from starlette.routing import BaseRoute
 
-from dothi.api.ngsild.asking import QUERY_PARAMETERS, read_query
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import moment, uri
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.entity_maps import MOST_IDS, EntityMap
-from dothi.api.ngsild.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of, matching_ids
-from dothi.api.ngsild.query import MAP_DOCUMENTED
-from dothi.api.ngsild.temporal import matching
-from dothi.api.ngsild.temporal_asking import TEMPORAL_PARAMETERS, read_temporal
+from dothi.api.ngsild.querying.asking import QUERY_PARAMETERS, read_query
+from dothi.api.ngsild.querying.entity_maps import MOST_IDS, EntityMap
+from dothi.api.ngsild.querying.mapped import MAP_HEADER, MAP_PARAMETERS, location, made_of, matching_ids
+from dothi.api.ngsild.querying.query import MAP_DOCUMENTED
+from dothi.api.ngsild.temporal.asking import TEMPORAL_PARAMETERS, read_temporal
+from dothi.api.ngsild.temporal.consumption import matching
 from dothi.model.problem import bad_request, not_found
 
 _ANSWERED = {"200": {"description": "The entity map.", "content": {"application/json": {"schema": {"type": "object"}}}}}

@@ -8,10 +8,10 @@ from starlette.routing import BaseRoute
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.linked import LINKED_PARAMETERS, joined, read_join
-from dothi.api.ngsild.mapped import MAP_PARAMETERS, of_one
 from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, listed
 from dothi.api.ngsild.projection import CORE_MEMBERS
+from dothi.api.ngsild.querying.linked import LINKED_PARAMETERS, joined, read_join
+from dothi.api.ngsild.querying.mapped import MAP_PARAMETERS, of_one
 from dothi.api.ngsild.representation import collected, shaper
 from dothi.api.ngsild.shape import SHAPE_PARAMETERS, Shape, read_shape
 from dothi.model.entity import Entity

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dothi.access.policy import Person
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.negotiation import listed, whole
 from dothi.api.ngsild.projection import Projection
 from dothi.api.ngsild.representation import Shown, shaper

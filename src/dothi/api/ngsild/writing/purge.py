@@ -6,14 +6,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from dothi.access.policy import Person
-from dothi.api.ngsild.asking import MOST, QUERY_PARAMETERS, read_query
-from dothi.api.ngsild.batch import result
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.documented import DONE, PARTLY, operation
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
-from dothi.api.ngsild.provision import made_each
-from dothi.api.ngsild.retrieve import parameter
+from dothi.api.ngsild.querying.asking import MOST, QUERY_PARAMETERS, read_query
+from dothi.api.ngsild.querying.retrieve import parameter
+from dothi.api.ngsild.writing.batch import result
+from dothi.api.ngsild.writing.documented import DONE, PARTLY, operation
+from dothi.api.ngsild.writing.provision import made_each
 from dothi.data.batch import EntityChange, EntityKind
 from dothi.data.context import Context
 from dothi.data.instances import SCOPE

@@ -20,8 +20,8 @@ from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import is_uri, moment, scopes, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag
-from dothi.api.ngsild.reading import read_entity, read_instances
-from dothi.api.ngsild.temporal_shown import INSTANCE, instance_id
+from dothi.api.ngsild.temporal.shown import INSTANCE, instance_id
+from dothi.api.ngsild.writing.reading import read_entity, read_instances
 from dothi.data.batch import Batch, EntityChange, IntArray, ReadingRow, Readings, readings_of
 from dothi.data.document import instance_of, shell_of
 from dothi.data.evolution import Kind, Mark, forget, put

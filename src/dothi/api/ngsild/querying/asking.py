@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dothi.api.ngsild.checks import uri
-from dothi.api.ngsild.contexts import TermMap
-from dothi.api.ngsild.geo_query import GEO_PARAMETERS, parse_geo, read_geometry
-from dothi.api.ngsild.linked import DEEPEST_JOIN
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.negotiation import flag, listed, whole
 from dothi.api.ngsild.projection import CORE_MEMBERS
-from dothi.api.ngsild.query_language import parse_q, parse_scope_q, parse_types, read_path
+from dothi.api.ngsild.querying.geo_query import GEO_PARAMETERS, parse_geo, read_geometry
+from dothi.api.ngsild.querying.linked import DEEPEST_JOIN
+from dothi.api.ngsild.querying.query_language import parse_q, parse_scope_q, parse_types, read_path
 from dothi.data.collation import collator
 from dothi.data.predicate import Exists, HasId, IdMatches, OfType, Or, Path, Predicate, both, leaves, paths, searcher
 from dothi.data.question import EntityQuery, Order

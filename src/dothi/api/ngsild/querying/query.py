@@ -7,7 +7,10 @@ from urllib.parse import urlencode
 
 from starlette.routing import BaseRoute
 
-from dothi.api.ngsild.asking import (
+from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.door import Answer, Asked, door
+from dothi.api.ngsild.negotiation import flag
+from dothi.api.ngsild.querying.asking import (
     MOST,
     QUERY_PARAMETERS,
     USUAL,
@@ -17,13 +20,10 @@ from dothi.api.ngsild.asking import (
     read_query_body,
     texts,
 )
-from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.linked import LINKED_PARAMETERS, joined, read_join
-from dothi.api.ngsild.mapped import MAP_PARAMETERS, by_map
-from dothi.api.ngsild.negotiation import flag
+from dothi.api.ngsild.querying.linked import LINKED_PARAMETERS, joined, read_join
+from dothi.api.ngsild.querying.mapped import MAP_PARAMETERS, by_map
+from dothi.api.ngsild.querying.retrieve import ENTITY_SCHEMA, SHAPE_DOCUMENTED, answered, parameter
 from dothi.api.ngsild.representation import collected, shaper
-from dothi.api.ngsild.retrieve import ENTITY_SCHEMA, SHAPE_DOCUMENTED, answered, parameter
 from dothi.api.ngsild.shape import SHAPE_PARAMETERS, read_shape
 from dothi.data.context import Context, EntityQuery
 from dothi.model.problem import bad_request

@@ -6,11 +6,11 @@ from uuid import uuid4
 from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import JSON, LD_JSON, flag
 from dothi.api.ngsild.projection import CORE_MEMBERS
-from dothi.api.ngsild.retrieve import parameter
+from dothi.api.ngsild.querying.retrieve import parameter
 from dothi.model.problem import not_found
 
 _LISTED = frozenset({"details", "count"})

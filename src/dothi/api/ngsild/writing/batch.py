@@ -6,16 +6,16 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from dothi.api.ngsild.attributes import NO_OVERWRITE
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
-from dothi.api.ngsild.contexts import RELATION, TermMap
-from dothi.api.ngsild.documented import CREATED_MANY, DONE, ENTITIES, FRAGMENTS, IDS, OPTIONS, PARTLY, operation
+from dothi.api.ngsild.contexts.term_map import RELATION, TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import LD_JSON, listed
 from dothi.api.ngsild.problems import problem_details
-from dothi.api.ngsild.provision import is_simplified, made_each
-from dothi.api.ngsild.reading import read_entity, read_fragment
+from dothi.api.ngsild.writing.attributes import NO_OVERWRITE
+from dothi.api.ngsild.writing.documented import CREATED_MANY, DONE, ENTITIES, FRAGMENTS, IDS, OPTIONS, PARTLY, operation
+from dothi.api.ngsild.writing.provision import is_simplified, made_each
+from dothi.api.ngsild.writing.reading import read_entity, read_fragment
 from dothi.data.batch import EntityChange, EntityKind, Outcome
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request

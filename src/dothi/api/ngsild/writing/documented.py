@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dothi.api.ngsild.negotiation import JSON
-from dothi.api.ngsild.retrieve import parameter
+from dothi.api.ngsild.querying.retrieve import parameter
 
 _ID = {"type": "string", "format": "uri"}
 ENTITY = {"type": "object", "required": ["id", "type"], "properties": {"id": _ID, "type": {"type": "string"}}}

@@ -8,13 +8,13 @@ from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import moment, uri
-from dothi.api.ngsild.documented import CREATED, ENTITY, FRAGMENT, OPTIONS, TYPES, operation
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
 from dothi.api.ngsild.problems import invalid_request
-from dothi.api.ngsild.query_language import parse_types
-from dothi.api.ngsild.reading import read_entity, read_fragment
-from dothi.api.ngsild.retrieve import parameter
+from dothi.api.ngsild.querying.query_language import parse_types
+from dothi.api.ngsild.querying.retrieve import parameter
+from dothi.api.ngsild.writing.documented import CREATED, ENTITY, FRAGMENT, OPTIONS, TYPES, operation
+from dothi.api.ngsild.writing.reading import read_entity, read_fragment
 from dothi.data.batch import EntityChange, Outcome
 from dothi.data.predicate import meets
 from dothi.data.waiting import MOST_CHANGES

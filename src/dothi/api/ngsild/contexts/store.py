@@ -18,7 +18,7 @@ import msgspec
 
 from dothi.access.outgoing import origin_of
 from dothi.access.policy import SYSTEM, Person
-from dothi.api.ngsild.bundled import CORE_URL, context_at, core_terms, is_core
+from dothi.api.ngsild.contexts.bundled import CORE_URL, context_at, core_terms, is_core
 from dothi.data.writer import Writer
 from dothi.devices.fetch import FetchFailed, Source
 from dothi.model.clock import Clock, from_micros, to_micros

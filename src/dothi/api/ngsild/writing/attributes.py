@@ -6,12 +6,12 @@ from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
-from dothi.api.ngsild.documented import DONE, FRAGMENT, OPTIONS, PARTLY_UPDATED, TYPES, operation
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag, listed
-from dothi.api.ngsild.provision import fragment_of, made, only, target
-from dothi.api.ngsild.reading import read_fragment, read_instances
-from dothi.api.ngsild.retrieve import parameter
+from dothi.api.ngsild.querying.retrieve import parameter
+from dothi.api.ngsild.writing.documented import DONE, FRAGMENT, OPTIONS, PARTLY_UPDATED, TYPES, operation
+from dothi.api.ngsild.writing.provision import fragment_of, made, only, target
+from dothi.api.ngsild.writing.reading import read_fragment, read_instances
 from dothi.data.batch import EntityChange, EntityKind, Outcome
 from dothi.data.instances import SCOPE, is_null
 from dothi.model.entity import NULL, Attribute, Entity

@@ -9,7 +9,7 @@ import msgspec
 from shapely.geometry.base import BaseGeometry
 
 from dothi.api.ngsild import checks
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.data.geometry import MOST_MEASURED, MOST_POSITIONS, GeoQuery, Relation, reference
 from dothi.model.entity import LOCATION
 from dothi.model.problem import bad_request

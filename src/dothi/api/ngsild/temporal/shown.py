@@ -10,11 +10,11 @@ from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.languages import served
 from dothi.api.ngsild.representation import instance_shaper
 from dothi.api.ngsild.shape import Shape
-from dothi.api.ngsild.temporal_asking import Temporal
+from dothi.api.ngsild.temporal.asking import Temporal
 from dothi.data.batch import join_value
 from dothi.data.evolution import Kind
 from dothi.data.evolved import Cells, Column, Evolved, Told

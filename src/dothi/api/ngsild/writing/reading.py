@@ -3,7 +3,7 @@
 from typing import Any
 
 from dothi.api.ngsild.checks import geometry, is_geometry, is_uri, moment, scopes, uri
-from dothi.api.ngsild.contexts import TermMap
+from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.model.entity import NULL, UNSAID, Attribute, Entity
 from dothi.model.problem import Problem, bad_request
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from dothi.api.ngsild.bundled import CORE_URL, core_terms, is_core
-from dothi.api.ngsild.context_store import HOSTED, ContextStore, Entry, NotHere, local_id_of, not_available
-from dothi.api.ngsild.jsonld import Definitions, compiled, is_absolute
+from dothi.api.ngsild.contexts.bundled import CORE_URL, core_terms, is_core
+from dothi.api.ngsild.contexts.jsonld import Definitions, compiled, is_absolute
+from dothi.api.ngsild.contexts.store import HOSTED, ContextStore, Entry, NotHere, local_id_of, not_available
 from dothi.data.terms import DEFAULT_CONTEXT
 from dothi.model.problem import bad_request
 

@@ -36,7 +36,7 @@ def context_at(url: str) -> dict[str, str] | None:
 def _table(name: str) -> dict[str, str]:
     terms: dict[str, str] = {}
     namespace = ""
-    for line in files("dothi.api.ngsild").joinpath("terms", f"{name}.txt").read_text(encoding="utf-8").splitlines():
+    for line in files(__package__).joinpath("terms", f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             namespace = line[1:-1]
         elif line and not line.startswith("#"):

@@ -9,11 +9,11 @@ from starlette.routing import BaseRoute
 
 from dothi.access.routes import page
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.bundled import is_core
-from dothi.api.ngsild.context_store import HOSTED, Entry, Kind
-from dothi.api.ngsild.contexts import CITY_PATH, absolute
+from dothi.api.ngsild.contexts.bundled import is_core
+from dothi.api.ngsild.contexts.jsonld import compiled
+from dothi.api.ngsild.contexts.store import HOSTED, Entry, Kind
+from dothi.api.ngsild.contexts.term_map import CITY_PATH, absolute
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.jsonld import compiled
 from dothi.api.ngsild.negotiation import LD_JSON, flag, read_json, sent_type
 from dothi.api.ngsild.problems import invalid_request
 from dothi.model.problem import bad_request, not_found

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dothi.api.ngsild.door import ROOT, Asked
-from dothi.api.ngsild.entity_maps import MOST_IDS, USUAL, EntityMap
 from dothi.api.ngsild.negotiation import flag
+from dothi.api.ngsild.querying.entity_maps import MOST_IDS, USUAL, EntityMap
 from dothi.data.context import EntityPage, EntityQuery
 from dothi.data.periods import read_period
 from dothi.model.problem import Problem, bad_request

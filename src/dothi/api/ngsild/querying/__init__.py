@@ -1,0 +1,1 @@
+"""Finding and retrieving entities: the query languages, pages, linked entities, discovery."""

@@ -1,0 +1,1 @@
+"""The past of entities: asked for, shown, written."""
