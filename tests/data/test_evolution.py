@@ -51,7 +51,8 @@ class Town(City):
     def open(self) -> None:
         super().open()
         self.writer.on_edit(Evolution(self.writer.index).note)
-        self.past = Evolutions(self.database, self.types)
+        self.clock = FixedClock(NOW)
+        self.past = Evolutions(self.database, self.types, self.clock)
         self.now = 0
 
     def change(self, kind: Any, entity: Entity, **more: Any) -> None:

@@ -30,8 +30,17 @@ ACTIONS: dict[str, bool] = {
     "forecast.read": True,
     "account.own": True,
     "token.issue": True,
+    "report.read": True,
+    "report.send": True,
     "operations.read": False,
     "operations.write": False,
+    "incident.read": False,
+    "incident.write": False,
+    "rule.read": False,
+    "rule.write": False,
+    "command.read": False,
+    "command.propose": False,
+    "command.approve": False,
     "metrics.read": False,
     "device.read": False,
     "device.write": False,
@@ -65,7 +74,7 @@ ACTIONS: dict[str, bool] = {
 }
 
 _PUBLIC = frozenset(action for action, public in ACTIONS.items() if public)
-_LOOK = _PUBLIC | {"operations.read", "run.read", "retention.read"}
+_LOOK = _PUBLIC | {"operations.read", "run.read", "retention.read", "incident.read", "rule.read", "command.read"}
 _ASK = _LOOK | {"sql.ask", "sql.save"}
 
 ROLES: dict[str, Role] = {
@@ -78,15 +87,18 @@ ROLES: dict[str, Role] = {
     ),
     "operator": Role(
         Text("Trực ban trung tâm điều hành", "Operator of the operations centre"),
-        _ASK | {"operations.write", "device.read", "quarantine.read", "run.start", "run.cancel", "personal.look"},
+        _ASK
+        | {"operations.write", "device.read", "quarantine.read", "run.start", "run.cancel", "personal.look"}
+        | {"incident.write", "rule.write", "command.propose", "command.approve"},
         3,
     ),
-    "ward_officer": Role(Text("Cán bộ phường, xã", "Ward officer"), _LOOK, 2),
+    "ward_officer": Role(Text("Cán bộ phường, xã", "Ward officer"), _LOOK | {"incident.write"}, 2),
     "engineer": Role(
         Text("Kỹ sư cơ quan", "Agency engineer"),
         _ASK
         | {"device.read", "device.write", "quarantine.read", "quarantine.write", "run.start", "run.cancel"}
-        | {"entity.write", "subscription.read", "subscription.write", "context.write"},
+        | {"entity.write", "subscription.read", "subscription.write", "context.write"}
+        | {"incident.write", "rule.write", "command.propose"},
         2,
     ),
     "steward": Role(
@@ -97,13 +109,15 @@ ROLES: dict[str, Role] = {
         | {"personal.read", "personal.write", "personal.look", "personal.erase"},
         3,
     ),
-    "leader": Role(Text("Lãnh đạo", "Leader"), _LOOK, 2),
+    "leader": Role(Text("Lãnh đạo", "Leader"), _LOOK | {"command.approve"}, 2),
     "developer": Role(
         Text("Nhà phát triển", "Developer"), _PUBLIC | {"sql.ask", "sql.save", "subscription.read", "subscription.write"}, 1
     ),
     "auditor": Role(
         Text("Kiểm toán", "Auditor"),
-        _PUBLIC | {"personal.read", "operations.read", "retention.read", "people.read"} | {"audit.read", "audit.export"},
+        _PUBLIC
+        | {"personal.read", "operations.read", "retention.read", "people.read", "audit.read", "audit.export"}
+        | {"incident.read", "rule.read", "command.read"},
         2,
     ),
     "security_officer": Role(

@@ -130,6 +130,20 @@ def marks_of(db: Connection, urns: Sequence[str], attributes: Sequence[str] | No
     return found
 
 
+def ended(db: Connection, urns: Sequence[str], now: int) -> dict[tuple[str, str, str | None], list[int]]:
+    """Observations past their own ``expiresAt`` at ``now`` (µs): their moments, by entity, attribute and dataset."""
+    found: dict[tuple[str, str, str | None], list[int]] = {}
+    for some in pieces(urns):
+        query = (
+            "SELECT entity, attribute, dataset, at, body FROM evolution "  # noqa: S608 - placeholders only
+            f"WHERE entity IN ({marks(some)}) AND kind = ? AND body LIKE ?"
+        )
+        for entity, attribute, dataset, at, body in db.execute(query, (*some, int(Kind.BESIDE), '%"e":%')):
+            if _decode(body).get("e", now + 1) <= now:
+                found.setdefault((entity, attribute, dataset or None), []).append(at)
+    return found
+
+
 def forget(db: Connection, urn: str, attribute: str | None = None, datasets: Iterable[str | None] | None = None) -> None:
     """Let everything kept of an entity go, or of one attribute of it, or of these datasets of that."""
     if attribute is None:
@@ -151,7 +165,7 @@ def _supersede(
 
 
 def _is_plain(one: Instance) -> bool:
-    return "x" not in one and "y" not in one
+    return not {"x", "y", "e"} & one.keys()
 
 
 def _beside(urn: str, attribute: str, one: Instance) -> Mark:

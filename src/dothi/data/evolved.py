@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dothi.data.batch import join_value
-from dothi.data.document import attribute_of, subs_of
+from dothi.data.document import Instance, attribute_of, subs_of
 from dothi.data.evolution import Kind, Mark
-from dothi.data.instances import SCOPE
+from dothi.data.instances import SCOPE, without_expired
 from dothi.data.subjects import SeriesOf
 from dothi.data.sums import Cell
 from dothi.data.trail import EVER
@@ -66,6 +66,7 @@ class Evolved:
     created_at: datetime
     modified_at: datetime
     deleted_at: datetime | None
+    expires_at: datetime | None = None
     instances: dict[str, list[Told]] = field(default_factory=dict)
 
     @property
@@ -115,13 +116,14 @@ class Row:
     scopes: list[str]
     hidden: frozenset[str]
     place: tuple[str | None, int, str | None]
+    now: int  # µs: what was past its time then is no more
 
 
 def put_readings(row: Row, one: SeriesOf, frame: "pl.DataFrame", kept: Sequence[Mark], window: Window) -> None:
     if not len(frame):
         return
     readings = [Reading(*told) for told in frame.iter_rows()]
-    beside = {mark.at: mark.body for mark in kept if mark.kind is Kind.BESIDE}
+    beside = {mark.at: _left(mark.body, row.now) for mark in kept if mark.kind is Kind.BESIDE}
     now = standing(row, one)
     kinds = _kinds(one.attribute, now, kept)
     told: list[Told] = []
@@ -144,6 +146,7 @@ def put_readings(row: Row, one: SeriesOf, frame: "pl.DataFrame", kept: Sequence[
             from_micros(created),
             from_micros(heard),
             subs_of(shell, _MOMENTS) if "x" in shell else {},
+            from_micros(shell["e"]) if "e" in shell else None,
             object_type=shell.get("y"),
         )
         told.append(Told(at, attribute, None, reading.at))
@@ -181,7 +184,8 @@ def put_kept(
         if iri and iri != SCOPE and iri not in row.hidden:
             for mark in found:
                 if mark.kind is Kind.TOLD:
-                    _put(row, iri, attribute_of(mark.body, _MOMENTS), mark.kind, mark.at, window)
+                    if body := _left(mark.body, row.now):
+                        _put(row, iri, attribute_of(body, _MOMENTS), mark.kind, mark.at, window)
                 elif mark.kind is Kind.GONE:
                     _put_gone(row, iri, dataset, mark, window)
     for iri, instances in row.document.items():
@@ -190,6 +194,11 @@ def put_kept(
                 if "v" in one:
                     _put(row, iri, attribute_of(one, _MOMENTS), Kind.TOLD, one["m"], window)
     _put_scopes(row, kept.get((SCOPE, None), []), window)
+
+
+def _left(body: Instance, now: int) -> Instance:
+    """``body`` without what is past its time; empty if all of it is."""
+    return next(iter(without_expired({"": [body]}, now).get("", ())), {})
 
 
 def _put(row: Row, iri: str, attribute: Attribute, kind: Kind, key: int, window: Window) -> None:

@@ -1,6 +1,6 @@
 """How entities changed over time, as NGSI-LD asks for it: who is meant, their readings, and what is kept beside those."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -9,8 +9,9 @@ import numpy as np
 from dothi.access.policy import Person, Reach, reach
 from dothi.data.classified import OF_ENTITY, Classified
 from dothi.data.document import read_document
-from dothi.data.evolution import Mark, marks_of
+from dothi.data.evolution import Mark, ended, marks_of
 from dothi.data.evolved import BEGINNING, Cells, Column, Evolved, Row, Window, put_kept, put_readings, standing
+from dothi.data.instances import without_expired
 from dothi.data.past import Past, Wanted, schema
 from dothi.data.past import marks_of as sealing_of
 from dothi.data.predicate import And, OfType, Or, Predicate
@@ -18,7 +19,7 @@ from dothi.data.question import EntityQuery
 from dothi.data.subjects import SeriesOf, Subject, marks, pieces, series_of
 from dothi.data.sums import sums
 from dothi.data.trail import EVER, STANDS, TIMES, head_before, span_of
-from dothi.model.clock import from_micros
+from dothi.model.clock import Clock, from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.model.schema import EntityType
 from dothi.store.connection import Connection
@@ -43,7 +44,7 @@ WHERE {STANDS}
 """  # noqa: S608 - constants only
 _ENTITIES = (
     "SELECT e.num, e.id, n.iri, e.more_types, e.scopes, e.ward, e.clearance, e.owner, e.created_at, e.modified_at, "
-    "e.deleted_at, e.doc FROM entity e JOIN name n ON n.id = e.type WHERE "
+    "e.deleted_at, e.expires_at, e.doc FROM entity e JOIN name n ON n.id = e.type WHERE "
 )
 _OF_TYPES = (
     "(e.type IN (SELECT id FROM name WHERE iri IN ({0})) OR e.num IN (SELECT f.entity FROM further_type f "
@@ -59,10 +60,14 @@ class Page(NamedTuple):
 
 
 class Evolutions:
-    """Answers what was, to whoever may know it (``history.read``); entities that were deleted have a past too."""
+    """Answers what was, to whoever may know it (``history.read``); entities that were deleted or expired have a past too.
 
-    def __init__(self, database: Database, types: Sequence[EntityType]) -> None:
+    An instance is no more after its own ``expiresAt`` (ETSI GS CIM 009, clause 4.22); ``clock`` says when that is.
+    """
+
+    def __init__(self, database: Database, types: Sequence[EntityType], clock: Clock) -> None:
         self._database, self._past, self._classified = database, Past(database), Classified(types)
+        self._clock = clock
 
     def of(
         self,
@@ -110,9 +115,18 @@ class Evolutions:
                     yield row.evolved
 
     def columns(
-        self, person: Person, query: EntityQuery, window: Window, attributes: Sequence[str] | None = None
+        self,
+        person: Person,
+        query: EntityQuery,
+        window: Window,
+        attributes: Sequence[str] | None = None,
+        *,
+        expired: bool = False,
     ) -> Iterator[tuple[Evolved, list[Column]]]:
-        """``find`` for questions that go by observation and want figures: readings as columns. Raises as it."""
+        """``find`` for questions that go by observation and want figures: readings as columns. Raises as it.
+
+        With ``expired`` those past their time are among them.
+        """
         reached = reach(person, "history.read")
         if reached is None:
             return
@@ -122,7 +136,8 @@ class Evolutions:
                 rows = {row.evolved.num: row for row in self._rows(db, reached, wanted[start : start + _CHUNK])}
                 series = series_of(db, [_subject(row) for row in rows.values()], attributes, all_datasets=True)
                 found: dict[int, list[Column]] = {}
-                for one, frame in self._readings(db, series, window):
+                over = {} if expired else self._ended(db, rows)
+                for one, frame in self._standing(db, series, window, over):
                     looked_at += len(frame)
                     _bear(looked_at)
                     if len(frame):
@@ -141,12 +156,16 @@ class Evolutions:
         length: int,
         figures: Sequence[str],
     ) -> list[tuple[Evolved, list[Cells]]] | None:
-        """``figures`` of ``columns`` in periods of ``length`` (µs) from the window's beginning; None where ``sums`` is."""
+        """``figures`` of ``columns`` in periods of ``length`` (µs) from the window's beginning; None where ``sums`` is, or
+        where something is past its time.
+        """
         reached = reach(person, "history.read")
         if reached is None:
             return []
         with self._database.reader() as db:
             rows = {row.evolved.num: row for row in self._rows(db, reached, self._entities(db, reached, query))}
+            if self._ended(db, rows):
+                return None
             series = series_of(db, [_subject(row) for row in rows.values()], attributes, all_datasets=True)
         span, anchor = (window.first, window.last), window.first
         found = sums(self._database, [one.id for one in series], span, anchor, length, figures)
@@ -176,20 +195,21 @@ class Evolutions:
         return sorted(found)
 
     def _rows(self, db: Connection, reached: Reach, nums: Sequence[int]) -> list[Row]:
-        hides = self._classified.hides(reached)
+        hides, now = self._classified.hides(reached), to_micros(self._clock.now())
         rows = []
         for some in pieces(nums):
             query = f"{_ENTITIES}e.num IN ({marks(some)}) ORDER BY e.num"
-            for num, urn, kind, more, scopes, ward, clearance, owner, created, modified, deleted, text in db.execute(
+            for num, urn, kind, more, scopes, ward, clearance, owner, created, modified, *ends, text in db.execute(
                 query, some
             ):
                 hidden = hides(kind, clearance, ward, owner) if hides else frozenset()
                 told = tuple(msgspec.json.decode(more)) if more else ()
-                ended = None if deleted is None else from_micros(deleted)
-                evolved = Evolved(num, urn, kind, told, from_micros(created), from_micros(modified), ended)
+                deleted, expires = (None if one is None else from_micros(one) for one in ends)
+                evolved = Evolved(num, urn, kind, told, from_micros(created), from_micros(modified), deleted, expires)
                 document = {iri: one for iri, one in read_document(text).items() if iri not in hidden}
                 listed = msgspec.json.decode(scopes) if scopes else []
-                rows.append(Row(evolved, document, listed, hidden, (ward, clearance, owner)))
+                place = (ward, clearance, owner)
+                rows.append(Row(evolved, without_expired(document, now), listed, hidden, place, now))
         return rows
 
     def _fill(
@@ -207,7 +227,8 @@ class Evolutions:
             kept.setdefault(mark.entity, {}).setdefault((mark.attribute, mark.dataset), []).append(mark)
         chosen = [_subject(row) for row in rows]
         series = series_of(db, chosen, attributes, all_datasets=True)
-        told: Iterable[tuple[SeriesOf, pl.DataFrame]] = self._readings(db, series, window)
+        over = self._ended(db, by_num)
+        told: Iterable[tuple[SeriesOf, pl.DataFrame]] = self._standing(db, series, window, over)
         paged = page is not None and window.by == "observedAt"
         if page is not None and paged:
             told = _on(page, list(told))
@@ -222,6 +243,23 @@ class Evolutions:
             put_kept(row, kept.get(row.evolved.id, {}), window, None if attributes is None else frozenset(attributes))
             for instances in row.evolved.instances.values():
                 instances.sort(key=lambda one: (one.attribute.dataset_id or "", one.at))
+
+    def _ended(self, db: Connection, rows: Mapping[int, Row]) -> dict[tuple[int, str, str | None], list[int]]:
+        """Moments of the readings that are past their time, by series."""
+        of_urn = {row.evolved.id: row for row in rows.values()}
+        now = min((row.now for row in rows.values()), default=0)
+        found = ended(db, list(of_urn), now)
+        return {(of_urn[urn].evolved.num, iri, dataset): moments for (urn, iri, dataset), moments in found.items()}
+
+    def _standing(
+        self, db: Connection, series: list[SeriesOf], window: Window, over: Mapping[tuple[int, str, str | None], list[int]]
+    ) -> "Iterator[tuple[SeriesOf, pl.DataFrame]]":
+        """``_readings`` without those that are ``over``."""
+        import polars as pl
+
+        for one, frame in self._readings(db, series, window):
+            gone = over.get((one.num, one.attribute, one.dataset))
+            yield one, frame if gone is None else frame.filter(~pl.col("observed_at").is_in(gone))
 
     def _readings(self, db: Connection, series: list[SeriesOf], window: Window) -> "Iterator[tuple[SeriesOf, pl.DataFrame]]":
         """The readings of each series in the window, or all of them where it does not go by observation; oldest first."""

@@ -15,6 +15,7 @@ from dothi.model.moment import Moment
 from dothi.model.schema import EntityType
 from dothi.model.text import Text
 from dothi.model.ward import Ward
+from dothi.platform.incidents.kinds import IncidentKind, Playbook
 
 Freshness = Literal["fresh", "late", "silent"]
 Bottleneck = Literal["traffic", "flooding", "environment", "order", "food"]
@@ -356,6 +357,8 @@ class Sector:
     sources: tuple[PublicSource, ...] = ()
     links: tuple[tuple[str, Text], ...] = field(default_factory=tuple)  # (path, words) for the rail
     purposes: tuple[Purpose, ...] = ()
+    incident_kinds: tuple[IncidentKind, ...] = ()
+    playbooks: tuple[Playbook, ...] = ()
 
 
 def purposes_of(sectors: Iterable[Sector]) -> list[Purpose]:

@@ -34,7 +34,7 @@ def open_broker(platform: Platform) -> Broker:
     """The broker of a running city. Raises Problem for a map of contexts that cannot be read."""
     settings = platform.settings
     store = ContextStore(platform.database, platform.writer, platform.clock, settings.contexts, settings.context_hosts)
-    evolutions = Evolutions(platform.database, list(platform.types.values()))
+    evolutions = Evolutions(platform.database, list(platform.types.values()), platform.clock)
     return Broker(platform, Contexts(store, city_names(platform.types)), evolutions, EntityMaps(platform.clock))
 
 

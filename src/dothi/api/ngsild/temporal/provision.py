@@ -31,7 +31,7 @@ from dothi.data.instances import SCOPE, is_null
 from dothi.data.question import EntityQuery
 from dothi.data.sealed_only import SealedOnly
 from dothi.model.clock import to_micros
-from dothi.model.entity import NULL, UNSAID, Attribute, Entity
+from dothi.model.entity import NO_MOMENT, NULL, UNSAID, Attribute, Entity
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -262,6 +262,7 @@ def _fragment(asked: Asked, iri: str, former: Attribute) -> Attribute:
         former.origin,
         created_at=former.created_at,
         sub={**former.sub, **one.sub},
+        expires_at=former.expires_at if one.expires_at is None else one.expires_at if one.expires_at != NO_MOMENT else None,
         object_type=one.object_type or former.object_type,
     )
 
@@ -362,7 +363,7 @@ def _readings(asked: Asked, urn: str, iri: str | None) -> list[Read]:
     attributes = None if iri is None else (iri,)
     return [
         (one.dataset, series, one.frame["observed_at"].to_numpy())
-        for _, columns in past.columns(SYSTEM, EntityQuery(ids=(urn,)), Window(), attributes)
+        for _, columns in past.columns(SYSTEM, EntityQuery(ids=(urn,)), Window(), attributes, expired=True)
         for one in columns
         if (series := index.find(urn, one.attribute, one.dataset)) is not None
     ]
@@ -404,7 +405,7 @@ async def _correct(asked: Asked, found: Evolved, iri: str, told: Told, after: At
     await _store(asked, readings_of([row]))
     if observed != told.attribute.observed_at:
         await _withdraw(asked, _reading(asked, found, iri, told))
-    if after.sub or after.object_type:
+    if after.sub or after.object_type or after.expires_at or told.attribute.expires_at:
         body = shell_of(instance_of(after, to_micros(now), None))
         mark = Mark(found.id, iri, after.dataset_id, to_micros(observed), Kind.BESIDE, body)
         await _run(asked, lambda db: put(db, [mark]))

@@ -126,6 +126,8 @@ def shower(context: TermMap, asked: Temporal) -> Callable[[Evolved], Shown]:
         shown: Shown = {"id": evolved.id, "type": _alone(types)}
         if asked.sys_attrs:
             shown |= {"createdAt": evolved.created_at, "modifiedAt": evolved.modified_at}
+            if evolved.expires_at is not None:
+                shown["expiresAt"] = evolved.expires_at
             if evolved.deleted_at is not None:
                 shown["deletedAt"] = evolved.deleted_at
         return {name: value for name, value in shown.items() if shows(name)}

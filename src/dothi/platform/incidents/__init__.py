@@ -1,0 +1,1 @@
+"""Incidents: what is wrong becomes somebody's work with a clock, from the first sign to the answer."""
