@@ -2,21 +2,21 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from city_world import NOW, City
+from city_world import NOW
+from evolution_world import KINDS, OWNER, SINCE, SPEED, TYPE, URN, Town, micros, moment, thing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dothi.access.policy import STRANGER, SYSTEM, WHOLE_CITY, Clearance, Grant, Person
-from dothi.data.batch import EntityChange, ReadingRow
-from dothi.data.evolution import Evolution, Kind, Mark, forget, put
-from dothi.data.evolved import Evolved, Window
-from dothi.data.evolving import Evolutions, Page
+from dothi.data.batch import ReadingRow
+from dothi.data.evolution import Kind, Mark, forget, put
+from dothi.data.evolved import Window
+from dothi.data.evolving import Page
 from dothi.data.instances import SCOPE
 from dothi.data.periods import Period, of_cells, of_numbers
 from dothi.data.predicate import OfType
@@ -31,65 +31,12 @@ from dothi.model.text import Text
 from dothi.testing.clock import FixedClock
 from dothi.testing.homes import clear_city
 
-URN, TYPE = "urn:ngsi-ld:Thing:hanoi:1", "https://example.org/Thing"
-SPEED, OWNER = "https://example.org/speed", "https://example.org/owner"
-SINCE = "https://example.org/since"
-KINDS = {SPEED: "Property", OWNER: "Relationship"}
-
-
-def moment(minute: int) -> datetime:
-    return NOW + timedelta(minutes=minute)
-
-
-def micros(minute: int) -> int:
-    return to_micros(moment(minute))
-
-
-class Town(City):
-    """A city whose changes are kept; its clock stands where ``now`` (minutes) says."""
-
-    def open(self) -> None:
-        super().open()
-        self.writer.on_edit(Evolution(self.writer.index).note)
-        self.clock = FixedClock(NOW)
-        self.past = Evolutions(self.database, self.types, self.clock)
-        self.now = 0
-
-    def change(self, kind: Any, entity: Entity, **more: Any) -> None:
-        self.now += 1
-        self.write(entities=[EntityChange(kind, entity, **more)], now=moment(self.now))
-
-    def found(self, window: Window | None = None, person: Person = SYSTEM) -> Evolved | None:
-        return self.past.of(person, URN, window or Window())
-
-    def seen(self, window: Window | None = None) -> dict[str, list[Any]]:
-        """(minute asked by, value, kind of attribute, whether deleted, sub-attributes), by attribute."""
-        found = self.found(window)
-        assert found is not None
-        return {
-            iri: [
-                (
-                    (one.at - to_micros(NOW)) / 60e6,
-                    one.attribute.value,
-                    one.attribute.kind,
-                    one.deleted_at is not None,
-                    sorted(one.attribute.sub),
-                )
-                for one in told
-            ]
-            for iri, told in found.instances.items()
-        }
-
 
 @pytest.fixture
 def town(tmp_path: Path, homes: object) -> Any:
     made = Town(tmp_path, stations=0)
     yield made
     made.close()
-
-
-def thing(**attributes: Any) -> Entity:
-    return Entity(URN, TYPE, {f"https://example.org/{name}": [one] for name, one in attributes.items()})
 
 
 def test_what_is_told_anew_leaves_what_was(town: Town) -> None:

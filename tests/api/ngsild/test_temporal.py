@@ -378,3 +378,32 @@ def test_pages_cover_whole_moments_and_lead_on(small: RunningCity) -> None:
         newest = client.get(f"{ROOT}/{urn}", params={"lastN": 20, "attrs": "speed"})
         assert newest.headers["content-range"] == f"date-time {at(11)}-{at(2)}/20"
         assert values(newest.json()["speed"]) == list(range(2, 12))
+
+
+def test_what_expires_says_so_and_leaves_the_past(client: httpx.Client, make: Make) -> None:
+    later, core = "2999-01-01T00:00:00Z", "ngsi-ld-core-context"
+    urn = make(flash=told(5, 10), expiresAt=later)
+    link = f'<https://uri.etsi.org/ngsi-ld/v1/{core}-v1.8.jsonld>; rel="http://www.w3.org/ns/json-ld#context"'
+    told_so = {"temperature": told(1, 10, expiresAt=later)}
+    assert client.post(f"{ROOT}/{urn}/attrs", json=told_so, headers={"Link": link}).status_code == 204
+    own = client.get(f"{ROOT}/{urn}")
+    assert core in own.headers["link"]
+    assert "temperature" in own.json(), "who names no context is answered in the core context's words"
+    assert "expiresAt" not in own.text
+    full = get(client, urn, options="sysAttrs")
+    assert (full["expiresAt"], full["temperature"][0]["expiresAt"]) == (later, later)
+    for where in (f"{ROOT}/{urn}", ROOT):
+        params = {"type": "Probe", "id": urn} if where == ROOT else {}
+        query = {**params, "timerel": "after", "timeAt": at(0), "format": "aggregatedValues", "aggrMethods": "max"}
+        answer = client.get(where, params=query)
+        assert core in answer.headers["link"]
+        (one,) = answer.json() if where == ROOT else [answer.json()]
+        assert one["temperature"]["max"][0][0] == 1
+    instance = get(client, urn)["flash"][0]["instanceId"]
+    ended = client.patch(f"{ROOT}/{urn}/attrs/flash/{instance}", json={"expiresAt": "2020-01-01T00:00:00Z"})
+    assert ended.status_code == 204, ended.text
+    assert "flash" not in get(client, urn)
+    assert client.delete(f"{ROOT}/{urn}/attrs/flash/{instance}").status_code == 404
+    assert client.delete(f"{ROOT}/{urn}/attrs/flash").status_code == 204
+    assert client.post(f"{ROOT}/{urn}/attrs", json={"flash": told(7, 20)}).status_code == 204
+    assert values(get(client, urn)["flash"]) == [7], "what was past its time went with the attribute's past"

@@ -150,7 +150,7 @@ def _one(past: Evolutions, asked: Asked, told: Temporal, urn: str, page: int) ->
     if _in_columns(query, told):
         for evolved, parts in _loaded_parts(past, asked, query, told):
             shown = [one for one in parts if told.projection.shows(one.attribute)]
-            terms = _words(asked, [evolved])
+            terms = _words(asked, [(evolved, shown)])
             return Answer(body=_figures(evolved, shown, told, terms), context=terms)
         raise not_found("entity", urn)
     bounds = Page(page, told.last) if told.datasets is None and told.format != "aggregatedValues" else None
@@ -196,7 +196,7 @@ def _several(past: Evolutions, asked: Asked, query: EntityQuery, params: Mapping
     if links := page_links(asked.request.url.path, asked.query, query, len(found) > ends):
         headers["Link"] = links
     if told.format == "aggregatedValues":
-        terms = _words(asked, [one for one, _ in shown])
+        terms = _words(asked, shown)
         answer = Answer(body=[_figures(one, parts, told, terms) for one, parts in shown], context=terms)
     else:
         answer = _answer(asked, [one for one, _ in shown], told, page, alone=False)
@@ -349,22 +349,26 @@ def _check_left(found: Evolved, told: Temporal, asked: Asked) -> None:
 
 
 def _answer(asked: Asked, found: list[Evolved], told: Temporal, page: int, *, alone: bool) -> Answer:
-    terms = _words(asked, found)
+    terms = _words(asked, [(one, None) for one in found])
     if told.format == "aggregatedValues":
         shown = [figures_of_instances(one, told, terms) for one in found]
         return Answer(body=shown[0] if alone else shown, context=terms)
     for one in found:
         one.instances = {iri: many for iri, many in one.instances.items() if told.projection.shows(_member(iri))}
     part = cut(found, told, page)
-    shown = [shower(terms, told)(one) for one in found]
+    shown = list(map(shower(terms, told), found))
     headers = {} if part is None else {"Content-Range": part.header}
     return Answer(200 if part is None else 206, shown[0] if alone else shown, headers, context=terms)
 
 
-def _words(asked: Asked, found: Iterable[Evolved]) -> TermMap:
+def _words(asked: Asked, found: Iterable[tuple[Evolved, Parts]]) -> TermMap:
     """The context whose names an answer about ``found`` has."""
-    named = (Entity(one.id, one.type, {iri: [] for iri in one.instances}, more_types=one.more_types) for one in found)
-    return asked.words_for(named)
+
+    def named(evolved: Evolved, parts: Parts) -> Entity:
+        attributes = evolved.instances if parts is None else [one.attribute for one in parts]
+        return Entity(evolved.id, evolved.type, {iri: [] for iri in attributes}, more_types=evolved.more_types)
+
+    return asked.words_for(named(*one) for one in found)
 
 
 def _member(iri: str) -> str:
