@@ -61,6 +61,12 @@ def world(shared: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         {"notification": {"attributes": ["a"], "pick": ["b"]}},
         {"notification": {"pick": ["a"], "omit": ["a"]}},
         {"notification": {"join": "both"}},
+        {"notification": {"join": "inline", "joinLevel": 9}},
+        {"notification": {"join": "inline", "joinLevel": True}},
+        {"notification": {"format": ["concise"]}},
+        {"notification": {"endpoint": {"uri": "http://[::1/notify"}}},
+        {"expiresAt": "0001-01-01T00:00:00+05:00"},
+        {"expiresAt": "9999-12-31T23:59:59-05:00"},
     ],
     ids=str,
 )
@@ -91,6 +97,13 @@ def test_a_subscription_comes_back_as_it_was_told(world: World) -> None:
     assert found["status"] == "active"
     assert found["entities"] == [{"type": "Building"}]
     assert world.client.get(f"{SUBSCRIPTIONS}/{id_}", params={"options": "sysAttrs"}).json()["createdAt"].endswith("Z")
+
+
+@pytest.mark.parametrize("id_", ["urn:ngsi-ld:Subscription:Cầu-Giấy", "urn:ngsi-ld:Subscription:a?b#c/d"])
+def test_the_address_of_a_subscription_leads_to_it_whatever_its_id(world: World, id_: str) -> None:
+    where = f"{SUBSCRIPTIONS}/{world.subscribe(id=id_)}"
+    assert world.client.get(where).json()["id"] == id_
+    assert world.client.delete(where).status_code == 204
 
 
 def test_a_fragment_takes_the_place_of_what_it_names_and_null_removes(world: World) -> None:

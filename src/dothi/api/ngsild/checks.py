@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 from unicodedata import category
+from urllib.parse import quote
 
 import msgspec
 
@@ -42,6 +43,11 @@ def uri(text: Any, what: str) -> str:
     if is_uri(text) and text != NULL:
         return str(text)
     raise bad_request(f"{what} {str(text)[:80]!r} is not a URI.", "Give one like urn:ngsi-ld:Type:city:local.")
+
+
+def part_of_path(urn: str) -> str:
+    """``urn`` as one part of an address's path (RFC 3986, clause 3.3): headers take no other letters."""
+    return quote(urn, safe=":@!$'*,;=~")
 
 
 def moment(text: Any, what: str, *, fragment: bool = False) -> datetime:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from dothi.access.outgoing import is_inward, origin_of
 from dothi.api.ngsild.checks import is_uri
 from dothi.api.ngsild.contexts.term_map import TermMap
+from dothi.api.ngsild.querying.linked import DEEPEST_JOIN
 from dothi.api.ngsild.subscriptions.mqtt import check_notifier
 from dothi.model.clock import to_micros
 from dothi.model.entity import NULL
@@ -76,11 +77,11 @@ def moment_of(text: Any) -> datetime:
     """The moment a DateTime names (clause 4.6.3). Raises Problem 400."""
     try:
         moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise bad_request(f"{text!r:.80} is no moment.", "Write it like 2030-01-31T07:00:00Z.")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass  # what lies before the first year or after the last in UTC is none either
+    raise bad_request(f"{text!r:.80} is no moment.", "Write it like 2030-01-31T07:00:00Z.")
 
 
 def expires_at(document: Document) -> int | None:
@@ -288,7 +289,7 @@ def _notification(value: Any, context: TermMap) -> Document:
         if name in told:
             found[name] = _flag(f"notification.{name}")(told[name], context)
     if "format" in told:
-        if told["format"] not in FORMATS:
+        if not isinstance(told["format"], str) or told["format"] not in FORMATS:
             raise bad_request("This format is not known.", f"Known: {', '.join(FORMATS)}.")
         found["format"] = told["format"]
     if found.get("showChanges") and FORMATS[found.get("format", "normalized")] == "keyValues":
@@ -298,8 +299,8 @@ def _notification(value: Any, context: TermMap) -> Document:
             raise bad_request("join is flat, inline or @none.", "See clause 4.5.23 of the standard.")
         found["join"] = told["join"]
     if "joinLevel" in told:
-        if isinstance(told["joinLevel"], bool) or not isinstance(told["joinLevel"], int) or told["joinLevel"] < 1:
-            raise bad_request("joinLevel is a whole number above zero.", "Write it without quotes.")
+        if type(told["joinLevel"]) is not int or not 1 <= told["joinLevel"] <= DEEPEST_JOIN:
+            raise bad_request(f"joinLevel is a whole number from 1 to {DEEPEST_JOIN}.", "Write it without quotes.")
         found["joinLevel"] = told["joinLevel"]
     found["endpoint"] = _endpoint(told.get("endpoint"))
     return found
@@ -323,7 +324,7 @@ def _endpoint(value: Any) -> Document:
     for name in ("receiverInfo", "notifierInfo"):
         if name in value:
             found[name] = [_pair(one, name) for one in _list(value[name], f"endpoint.{name}")]
-    if urlsplit(found["uri"]).scheme in ("http", "https"):
+    if found["uri"].partition(":")[0].lower() in ("http", "https"):
         for pair in found.get("receiverInfo", ()):
             if _HEADER.fullmatch(pair["key"]) is None or pair["key"].lower() in _OURS or not pair["value"].isprintable():
                 raise bad_request("A receiverInfo pair cannot be sent as a header.", "Use letters, digits and hyphens.")

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute
 
 from dothi.api.encoding import instant
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.checks import is_uri
+from dothi.api.ngsild.checks import is_uri, part_of_path
 from dothi.api.ngsild.contexts.term_map import TermMap, absolute
 from dothi.api.ngsild.door import Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag, listed, whole
@@ -81,7 +81,7 @@ class Doors:
         }
         kept = await self._kept.create(asked.person, str(id_), document, told_in, asked.correlation)
         service.changed()
-        return Answer(201, headers={"Location": f"{PATH}/{kept.id}"})
+        return Answer(201, headers={"Location": f"{PATH}/{part_of_path(kept.id)}"})
 
     async def query(self, asked: Asked) -> Answer:
         """List the subscriptions one has made (clause 5.8.4)."""

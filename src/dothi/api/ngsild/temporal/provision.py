@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +16,7 @@ from starlette.routing import BaseRoute
 from dothi.access.policy import SYSTEM, Person
 from dothi.access.secrecy import is_marked, refused
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.checks import is_uri, moment, scopes, uri
+from dothi.api.ngsild.checks import is_uri, moment, part_of_path, scopes, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag
 from dothi.api.ngsild.temporal.shown import INSTANCE, instance_id
@@ -87,7 +86,7 @@ async def create(asked: Asked) -> Answer:
     await _tell(asked, EntityChange("add", sent.entity), sent)
     if there:
         return Answer(204)
-    return Answer(201, headers={"Location": f"{ROOT}{_PATH}/" + quote(sent.entity.id, safe=":@!$'*,;=~")})
+    return Answer(201, headers={"Location": f"{ROOT}{_PATH}/" + part_of_path(sent.entity.id)})
 
 
 async def append(asked: Asked) -> Answer:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
-from dothi.api.ngsild.checks import moment, uri
+from dothi.api.ngsild.checks import moment, part_of_path, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import listed
 from dothi.api.ngsild.problems import invalid_request
@@ -61,7 +60,7 @@ async def create(asked: Asked) -> Answer:
         raise invalid_request("An entity is an object.", "Send one entity at a time, or use a batch.")
     entity = read_entity(asked.body, asked.context)
     await made(asked, EntityChange("create", entity))
-    return Answer(201, headers={"Location": ROOT + "entities/" + quote(entity.id, safe=":@!$'*,;=~")})
+    return Answer(201, headers={"Location": ROOT + "entities/" + part_of_path(entity.id)})
 
 
 async def replace(asked: Asked) -> Answer:
