@@ -1,7 +1,8 @@
 """`python -m evaluation.ngsild.models CHECKOUT …`: the Smart Data Models' own examples go in and must come out unchanged.
 
 A checkout is one of the data models' repositories (dataModel.Environment, dataModel.Weather). Every normalized example of a
-type that our sectors declare is created, retrieved with its own @context and deleted. Prints one JSON object an example.
+type that our sectors declare is created, retrieved with its own @context and deleted. Where an example's id is no URI (clause
+4.6.2 wants one) a URN stands in its place, and ``no_uri`` says which id it was. Prints one JSON object an example.
 """
 
 import http.client
@@ -31,8 +32,10 @@ def main(checkouts: list[Path]) -> int:
     with tempfile.TemporaryDirectory(prefix="dothi-models-") as scratch, opened(Path(scratch) / "city", contexts) as bench:
         for path in examples:
             entity = json.loads(path.read_text(encoding="utf-8"))
+            no_uri = _mend_id(entity)
             problem = _round_trip(bench.url, entity)
-            print(json.dumps({"type": entity["type"], "unchanged": not problem, "difference": problem}, ensure_ascii=False))
+            line = {"type": entity["type"], "unchanged": not problem, "difference": problem} | no_uri
+            print(json.dumps(line, ensure_ascii=False))
             worst = max(worst, int(bool(problem)))
     return worst if examples else 2
 
@@ -48,6 +51,15 @@ def _name(checkout: Path) -> str:
     """The repository's name, which its README's first line carries whatever the folder is called."""
     text = (checkout / "context.jsonld").read_text(encoding="utf-8")
     return next(part for part in text.split("/") if part.startswith("dataModel."))
+
+
+def _mend_id(entity: dict[str, Any]) -> dict[str, str]:
+    """A URN in place of an id that is no URI; says which."""
+    former = entity["id"]
+    if urlsplit(former).scheme:
+        return {}
+    entity["id"] = f"urn:ngsi-ld:{entity['type']}:{former}"
+    return {"no_uri": former}
 
 
 def _round_trip(url: str, entity: dict[str, Any]) -> str:
