@@ -23,6 +23,7 @@ HANDLER_TIMEOUT = 300.0
 MOST_PARKED = 100
 _ROWS, _ALL = 500, 20_000
 _LOOK_EVERY = 1.0  # though every commit wakes us: after a crash, or should another process write
+_REST = 0.005  # seconds after a round: what is committed meanwhile is told in one, for the price of one
 _SAVE_EVERY = 1.0
 
 Handler = Callable[[Changes], Awaitable[None]]
@@ -78,6 +79,7 @@ class Dispatcher:
         with database.reader() as connection:
             last = connection.execute(connection.dialect.last_outbox).fetchone()
         self._newest: int = last[0] if last else 0
+        self._latest: tuple[int, News | None] = (-1, None)  # what was read last, and behind which row
         self._moved = asyncio.Condition()
         self._committed = asyncio.Event()
         self._listeners: set[_Listener] = set()
@@ -179,8 +181,11 @@ class Dispatcher:
         while True:
             async with self._moved:
                 await self._moved.wait_for(lambda: self._newest > state.seq)
-            newest = self._newest
-            news = await asyncio.to_thread(self._read, state.seq, width)
+            newest, (after, latest) = self._newest, self._latest
+            if after == state.seq and width == _ROWS:  # who keeps up need not read again what the watch just read
+                news = latest
+            else:
+                news = await asyncio.to_thread(self._read, state.seq, width)
             if news is None:  # passed by everybody while this handler was not registered
                 await self._pass(state, newest)
                 continue
@@ -281,7 +286,8 @@ class Dispatcher:
         """See new outbox rows, wake the handlers, and hand the listeners what is new."""
         while True:
             self._committed.clear()
-            news = await asyncio.to_thread(self._read, self._newest, _ROWS)
+            after = self._newest
+            news = await asyncio.to_thread(self._read, after, _ROWS)
             if news is None:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY):  # wait_for of 3.11 loses a cancellation that meets a commit
@@ -290,8 +296,9 @@ class Dispatcher:
             for listener in self._listeners:
                 listener.add(news)
             async with self._moved:
-                self._newest = news.seq
+                self._newest, self._latest = news.seq, (after, news)
                 self._moved.notify_all()
+            await asyncio.sleep(_REST)
 
     async def _keep_saving(self) -> None:
         while True:

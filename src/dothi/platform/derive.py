@@ -67,8 +67,10 @@ class Deriver:
 
     async def handle(self, changes: "Changes") -> None:
         """A dispatch handler. It never waits for a computation, however many entities there are."""
-        self._throttle.changed(changes.by_type.get(self._derivation.entity_type, ()))
-        self._changed.set()
+        touched = changes.by_type.get(self._derivation.entity_type)
+        if touched:
+            self._throttle.changed(touched)
+            self._changed.set()
 
     async def run(self, state: "TaskState") -> None:
         """Compute what is due until cancelled. Raises what the computation raises; what it was of stays due."""
