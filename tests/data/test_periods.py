@@ -57,6 +57,14 @@ def test_months_are_the_calendars() -> None:
     ]
 
 
+@pytest.mark.parametrize("period", [Period(1), Period(0, DAY)])
+def test_a_period_ends_with_the_calendar_at_the_latest(period: Period) -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    at = np.array([to_micros(last)])
+    found = of_numbers(at, np.array([1.0]), ("sum",), period, to_micros(last.replace(hour=1)), 0)
+    assert found["sum"] == [[1.0, last.replace(hour=1), last]]
+
+
 POINTS = st.lists(st.tuples(st.integers(0, 50), st.integers(-100, 100).map(float)), min_size=1, max_size=30).map(sorted)
 
 

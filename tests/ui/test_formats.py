@@ -40,6 +40,12 @@ def test_times_are_the_city_s_own() -> None:
     assert weekday(late, "en") == "Friday"
 
 
+def test_the_calendar_s_last_hours_are_told_though_the_city_s_clock_has_no_name_for_them() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    assert (hour(last), day(last), weekday(last), daytime(last)) == ("23:59", "31/12/9999", "Thứ Sáu", "23:59 31/12/9999")
+    assert day(datetime.min.replace(tzinfo=UTC)).startswith("01/01/")
+
+
 @pytest.mark.parametrize(
     ("ago", "vi", "en"),
     [

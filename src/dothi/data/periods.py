@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ _DURATION = re.compile(
     r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
 _SECOND = 1_000_000
+_LAST = to_micros(datetime.max.replace(tzinfo=UTC))  # a period that ends after the calendar ends with it
 _UNITS = (7 * 86_400, 86_400, 3_600, 60, 1)  # seconds in W, D, H, M, S
 
 Figure = list[Any]
@@ -154,7 +155,7 @@ def _span(starts: list[int], period: Period, anchor: int, end: int, place: int) 
     if period == WHOLE_TIME:
         return from_micros(anchor), from_micros(end)
     start = starts[place] if starts else anchor + place * period.micros
-    return from_micros(start), from_micros(period.end(anchor, start, place))
+    return from_micros(start), from_micros(min(period.end(anchor, start, place), _LAST))
 
 
 def _figure(name: str, values: list[Any]) -> Any:

@@ -1,12 +1,10 @@
 """Answers of the record as files: CSV and Parquet, the same from every door."""
 
-from datetime import tzinfo
-
 from starlette.responses import Response
 
 from dothi.data.sql.answer import Answer
 from dothi.model.clock import from_micros
-from dothi.ui.formats import city_zone
+from dothi.ui.formats import here
 from dothi.ui.tables import csv_response
 
 PARQUET = "application/vnd.apache.parquet"
@@ -14,9 +12,8 @@ PARQUET = "application/vnd.apache.parquet"
 
 def answer_csv(name: str, answer: Answer) -> Response:
     """An answer as CSV, moments in the city's time with its offset; spreadsheets run nothing of it."""
-    zone = city_zone()
     kinds = [column.kind == "time" for column in answer.columns]
-    rows = ([_moment(cell, zone) if time else cell for cell, time in zip(row, kinds, strict=True)] for row in answer.rows)
+    rows = ([_moment(cell) if time else cell for cell, time in zip(row, kinds, strict=True)] for row in answer.rows)
     return csv_response(name, [column.name for column in answer.columns], rows)
 
 
@@ -26,5 +23,5 @@ def answer_parquet(name: str, answer: Answer) -> Response:
     return Response(answer.parquet or b"", media_type=PARQUET, headers=headers)
 
 
-def _moment(micros: int | None, zone: tzinfo) -> str | None:
-    return None if micros is None else from_micros(micros).astimezone(zone).isoformat()
+def _moment(micros: int | None) -> str | None:
+    return None if micros is None else here(from_micros(micros)).isoformat()

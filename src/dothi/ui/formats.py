@@ -24,6 +24,14 @@ def city_zone() -> tzinfo:
     return ZoneInfo("Asia/Ho_Chi_Minh")
 
 
+def here(moment: datetime) -> datetime:
+    """``moment`` on the city's clock; in the calendar's last hours, which that clock has no name for, as it is."""
+    try:
+        return moment.astimezone(city_zone())
+    except OverflowError:
+        return moment
+
+
 def number(value: float | int | None, language: str = "vi", decimals: int | None = None) -> str:
     """``1234.5`` as ``1.234,5`` (vi) or ``1,234.5`` (en); an en dash for None.
 
@@ -48,22 +56,22 @@ def size(value: float, language: str = "vi") -> str:
 
 def day(moment: datetime, language: str = "vi") -> str:
     """``14/05/2026``: the city's date; the same in both languages, because officials read it side by side."""
-    return moment.astimezone(city_zone()).strftime("%d/%m/%Y")
+    return here(moment).strftime("%d/%m/%Y")
 
 
 def weekday(moment: datetime, language: str = "vi") -> str:
     """The day of the week in words."""
-    return _WEEKDAYS["en" if language == "en" else "vi"][moment.astimezone(city_zone()).weekday()]
+    return _WEEKDAYS["en" if language == "en" else "vi"][here(moment).weekday()]
 
 
 def hour(moment: datetime, language: str = "vi") -> str:
     """``21:42``: the city's time of day."""
-    return moment.astimezone(city_zone()).strftime("%H:%M")
+    return here(moment).strftime("%H:%M")
 
 
 def daytime(moment: datetime, language: str = "vi") -> str:
     """``21:42 14/05/2026``."""
-    return moment.astimezone(city_zone()).strftime("%H:%M %d/%m/%Y")
+    return here(moment).strftime("%H:%M %d/%m/%Y")
 
 
 def span(length: timedelta | float, language: str = "vi", parts: int = 1) -> str:
