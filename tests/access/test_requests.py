@@ -4,18 +4,21 @@ import asyncio
 import re
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from dothi.access.csrf import csrf_token
 from dothi.access.identity import Identity
+from dothi.access.limits import FILES, Limit, Limits
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER
 from dothi.access.problems import problem_of, problem_response
-from dothi.access.requests import STRANGERS_LIMIT, Doorkeeper, allowed_hosts
+from dothi.access.requests import FILES_LIMIT, MOST_FILES, STRANGERS_LIMIT, Doorkeeper, allowed_hosts
 from dothi.access.routes import page, person_of
 from dothi.model.problem import Problem
 from dothi.store.audit import Act
@@ -299,3 +302,50 @@ def test_what_is_done_says_from_which_address_it_came() -> None:
     app = Starlette(routes=[page("/here", here, action="city.read")], middleware=[doorkeeper])
     door = TestClient(app, base_url="http://127.0.0.1", client=("203.0.113.9", 5000))
     assert door.get("/here").text == "203.0.113.9", "also on the thread of a plain endpoint"
+
+
+def test_a_form_with_pictures_may_be_larger_where_such_are_taken_and_nowhere_else() -> None:
+    picture = {"files": {"photo": ("a.jpg", b"x" * (STRANGERS_LIMIT + 1))}, "headers": {}}
+    door = client(known=False, body_limit=2 * STRANGERS_LIMIT, takes_files=lambda scope: scope["path"] == "/open")
+    assert door.post("/open", **picture).json()["type"].endswith("stale-form")  # it was read
+    assert door.post("/form", **picture).status_code == 413
+    assert door.post("/open", content=b"x" * (FILES_LIMIT + 1)).status_code == 413
+
+
+def test_one_address_sends_a_bounded_number_of_pictures() -> None:
+    door = client(known=False, address="203.0.113.7", takes_files=lambda _: True, limits=Limits(lambda: 100.0))
+    answers = [door.post("/open").status_code for _ in range(int(FILES.burst) + 2)]
+    assert answers.count(429) == 2
+    assert door.get("/who").status_code == 200
+
+
+def test_pictures_that_come_in_at_a_time_are_bounded_and_make_room_again() -> None:
+    async def city(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/held":
+            waiting.append(asyncio.current_task())
+            if len(waiting) == MOST_FILES:
+                full.set()
+            await held.wait()
+        await PlainTextResponse("x")(scope, receive, send)
+
+    async def run() -> tuple[int, int]:
+        transport = httpx.ASGITransport(app=keeper, client=("203.0.113.7", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asker:
+            sending = [asyncio.create_task(asker.post("/held")) for _ in range(MOST_FILES)]
+            await full.wait()
+            refused = await asker.post("/now")
+            held.set()
+            assert {(await one).status_code for one in sending} == {200}
+            return refused.status_code, (await asker.post("/now")).status_code
+
+    waiting: list[object] = []
+    held, full = asyncio.Event(), asyncio.Event()
+    keeper = Doorkeeper(
+        city, host="127.0.0.1", identity=Identity(KEY), secret=b"s" * 32, takes_files=lambda _: True, limits=_Generous()
+    )
+    assert asyncio.run(run()) == (503, 200)
+
+
+class _Generous(Limits):
+    def spend(self, limit: Limit, key: str) -> None:
+        """Everybody may."""

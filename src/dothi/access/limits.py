@@ -28,6 +28,8 @@ ADDRESS = Limit(200.0, 2_000.0)
 """Of one address: an office of hundreds may stand behind it."""
 SIGN_IN = Limit(0.5, 30.0)
 """Of one address, to sign in or to use a link that works once; failures of one account are counted beside it."""
+FILES = Limit(0.5, 60.0)
+"""Of one address nobody is known behind, to send pictures: a mobile network puts thousands of telephones behind one."""
 
 
 class Limits:

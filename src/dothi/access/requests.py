@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dothi.access.csrf import Csrf, cookie_header
 from dothi.access.identity import Identity, from_here
-from dothi.access.limits import ADDRESS, PERSON, SIGN_IN, Limits, neighbourhood
+from dothi.access.limits import ADDRESS, FILES, PERSON, SIGN_IN, Limits, neighbourhood
 from dothi.access.policy import STRANGER
 from dothi.access.problems import ErrorPage, problem_of, problem_response
 from dothi.access.proxies import Proxies
@@ -28,9 +28,15 @@ from dothi.store.audit import CAME_FROM
 BODY_LIMIT = 8 * 1024 * 1024
 STRANGERS_LIMIT = 256 * 1024
 """Bytes of a body that nobody answers for: more than any form to sign in holds, too little to keep the city busy."""
+FILES_LIMIT = 16 * 1024 * 1024
+"""Bytes of a form with pictures, a stranger's too: the largest picture and two of the usual size."""
+MOST_FILES = 64
+"""Forms of strangers with pictures that come in at a time: what is larger than 1 MB lies on the disk meanwhile."""
 TIME_LIMIT = 60.0
 Observe = Callable[[str, str, int, float], None]
 """Told of every finished request: method, route template, status, seconds."""
+TakesFiles = Callable[[Scope], bool]
+"""Asked whether the door that a request is for takes forms with pictures."""
 Refused = Callable[[Scope, str, str], None]
 """Told of every request that was refused for who asked: its scope, the action (empty if it came to none), and the reason;
 and of every table that somebody who is known took along: the action ``TAKEN``, and no reason."""
@@ -77,7 +83,8 @@ class Doorkeeper:
     speak for others. ``limits`` bounds what one asks for, but not this machine itself. ``identity`` says who asks.
     ``secret`` signs form tokens. ``page`` draws problems for browsers. ``observe`` is told of every finished request, and
     ``refused`` of those that were refused. A body beyond ``body_limit`` bytes, a stranger's beyond ``STRANGERS_LIMIT``, is
-    refused with 413, a request without an answer after ``time_limit`` seconds with 408 or 503.
+    refused with 413, a request without an answer after ``time_limit`` seconds with 408 or 503. Where ``takes_files`` says
+    so, anybody may send ``FILES_LIMIT``.
     """
 
     def __init__(
@@ -93,6 +100,7 @@ class Doorkeeper:
         page: ErrorPage | None = None,
         observe: Observe | None = None,
         refused: Refused | None = None,
+        takes_files: TakesFiles | None = None,
         body_limit: int = BODY_LIMIT,
         time_limit: float = TIME_LIMIT,
     ) -> None:
@@ -101,7 +109,7 @@ class Doorkeeper:
         self.csrf = Csrf(secret)
         self.hosts = allowed_hosts(host, names)
         self.proxies, self.limits = proxies or Proxies(), limits or Limits()
-        self.refused = refused
+        self.refused, self.takes_files, self._files = refused, takes_files, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; lifespan and anything else passes through."""
@@ -129,6 +137,10 @@ class Doorkeeper:
                 self._count_address(scope)
             person = state["person"] = await self.identity.of(scope, headers)
             visit.limit = self.body_limit if person is not STRANGER else min(self.body_limit, STRANGERS_LIMIT)
+            if self._sends_files(scope, headers, person is STRANGER):
+                visit.limit = max(self.body_limit, FILES_LIMIT)
+                if bound and person is STRANGER:
+                    self._count_files(scope, visit)
             if declared(headers) > visit.limit:
                 raise too_large(visit.limit)
             if bound and person is not STRANGER:
@@ -138,6 +150,7 @@ class Doorkeeper:
         except Exception as error:  # the last resort: whatever nobody foresaw becomes an answer and a log line
             await visit.fail(error)
         finally:
+            self._files -= visit.files
             route = getattr(scope.get("route"), "path", "(none)")
             seconds = time.perf_counter() - began
             if self.observe is not None:
@@ -148,6 +161,20 @@ class Doorkeeper:
             _log.debug(
                 "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
             )
+
+    def _sends_files(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]], stranger: bool) -> bool:
+        """True for a form with pictures, where such are taken; asked of those only whom another bound would stop."""
+        if scope["method"] != "POST" or self.takes_files is None:
+            return False
+        return (stranger or declared(headers) > self.body_limit) and self.takes_files(scope)
+
+    def _count_files(self, scope: Scope, visit: "_Visit") -> None:
+        """Let a stranger's form with pictures in, if there is room. Raises Problem 429 or 503."""
+        self.limits.spend(FILES, neighbourhood(address_of(scope)))
+        if self._files >= MOST_FILES:
+            raise Problem(503, "busy", "Too many pictures are coming in.", "Send it again in a minute.", retry_after=30)
+        self._files += 1
+        visit.files = True
 
     def _count_address(self, scope: Scope) -> None:
         """Take a token of the address that asks, and one more if it signs in. Raises Problem 429."""
@@ -194,6 +221,7 @@ class _Visit:
         "_whole",
         "correlation",
         "deadline",
+        "files",
         "limit",
         "started",
         "status",
@@ -205,7 +233,7 @@ class _Visit:
         self._taken, self._whole = 0, b"content-length" not in names and b"transfer-encoding" not in names
         self.correlation, self.status, self.started = "", 500, False
         self.deadline: asyncio.Timeout | None = None
-        self.limit = keeper.body_limit
+        self.limit, self.files = keeper.body_limit, False
 
     async def receive(self) -> Message:
         message = await self._receive()

@@ -46,6 +46,7 @@ class Page(Route):
 
     action: str
     operation: Mapping[str, Any] | None
+    files: bool
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As Starlette matches, and says which route it was: metrics count by its template."""
@@ -73,14 +74,15 @@ def page(
     name: str | None = None,
     forms: bool = True,
     operation: Mapping[str, Any] | None = None,
+    files: bool = False,
 ) -> Page:
     """A route that serves only who may do ``action``.
 
     The endpoint takes a Request with ``request.state.person`` and ``request.state.correlation`` set, and may be
     async or plain (then it runs on a thread). With ``forms`` (the default) an unsafe method takes a form only with its
     CSRF token; doors for machines, which never read forms, switch that off. ``operation`` is what OpenAPI says of a door for
-    machines (an Operation Object; responses and path parameters are added where missing). Raises ValueError for an
-    unknown action.
+    machines (an Operation Object; responses and path parameters are added where missing). ``files`` says that its forms
+    carry pictures, so that the doorkeeper lets larger ones through. Raises ValueError for an unknown action.
     """
     _known(action)
     plain = not inspect.iscoroutinefunction(endpoint)
@@ -98,7 +100,7 @@ def page(
         return await answer if inspect.isawaitable(answer) else answer
 
     route = Page(path, guarded, methods=list(methods), name=name or getattr(endpoint, "__name__", path))
-    route.action, route.operation = action, operation
+    route.action, route.operation, route.files = action, operation, files
     return route
 
 
@@ -131,6 +133,11 @@ class Requires:
 def requires(action: str) -> Requires:
     """A FastAPI dependency that gives the Person and enforces ``action``. Raises ValueError for an unknown action."""
     return Requires(action)
+
+
+def takes_files(routes: Iterable[BaseRoute], scope: Scope) -> bool:
+    """True if the route that will answer this request takes forms with pictures."""
+    return any(isinstance(one, Page) and one.files and one.matches(scope)[0] is Match.FULL for one in routes)
 
 
 class Declared(NamedTuple):
