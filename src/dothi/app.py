@@ -50,6 +50,7 @@ from dothi.data.sql.saved import SavedQueries
 from dothi.data.writer import Writer
 from dothi.devices.door import DeviceDoor
 from dothi.devices.registry import Registry
+from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
 from dothi.platform.callers import Caller, Lines
@@ -151,7 +152,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         sectors = installed_sectors(settings.sectors)
         period, tenant = await asyncio.to_thread(lambda: (recorded_period(settings, sectors), tenant_of(settings)))
         cache = settings.home / "cache"
-        city = await asyncio.to_thread(load_city, settings.city, settings.data, settings.boundaries, cache)
+        city = await asyncio.to_thread(_city_of, settings, cache)
         database = await asyncio.to_thread(open_database, settings.home, tenant, settings.database)
         stack.callback(database.close)
         await asyncio.to_thread(migrate, database)
@@ -244,7 +245,7 @@ async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
         sectors = installed_sectors(settings.sectors)
         period, tenant = recorded_period(settings, sectors), tenant_of(settings)
         cache = settings.home / "cache"
-        city = load_city(settings.city, settings.data, settings.boundaries, cache)
+        city = _city_of(settings, cache)
         database = open_database(settings.home, tenant, settings.database)
         stack.callback(database.close)
         if not database.exists():
@@ -257,6 +258,10 @@ async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types, writer)
         stack.push_async_callback(questions.close)
         yield questions
+
+
+def _city_of(settings: Settings, cache: Path) -> City:
+    return load_city(settings.city, settings.data, settings.boundaries, cache, settings.working_time)
 
 
 def _clock(settings: Settings, period: Period | None, database: Database) -> tuple[Clock, ReplayInfo | None]:

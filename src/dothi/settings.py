@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     city: str = Field("01", description="General Statistics Office code of the province or city (01 Hanoi, 25 Phú Thọ).")
     data: Path | None = Field(None, description="Folder with real data of the city; makes a replay city.")
     boundaries: str | None = Field(None, description="GeoJSON of ward boundaries: a file, or a URL followed by #sha256=….")
+    working_time: Path | None = Field(
+        None, description="TOML file with the city's own working hours, days off and promises, in place of its pack's."
+    )
     recording: Path | None = Field(
         None, description="Folder to replay instead of the data folder: recorded data, or what dothi export wrote."
     )

@@ -15,6 +15,7 @@ from dothi.cities.keep import kept, key_of
 from dothi.cities.pack import read_pack
 from dothi.cities.places import read_former, with_population
 from dothi.cities.units import SOURCE, Country, data_bytes, read_country
+from dothi.cities.working_hours import read_working_hours, working_time_of
 from dothi.model.city import City, Ward
 from dothi.model.problem import Problem
 
@@ -29,14 +30,15 @@ class _Shapes(msgspec.Struct):
     attribution: str = ""
 
 
-def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path) -> City:
+def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path, working_time: Path | None = None) -> City:
     """The city of province ``code``.
 
     Shapes come from ``boundaries`` (a file, or a URL with ``#sha256=``), else from ``<data>/boundaries/wards.geojson``, else
     they are cells around the units' centres and the city is ``approximate``. Wards without a shape in the boundaries get
     their cell too, and make the city approximate. People and former names come from ``data``. Derived shapes are kept in
-    ``cache`` under a key of what they were made from. Raises Problem: ``unknown-city`` (naming the valid codes) and those of
-    ``boundaries.read_source`` and ``parse``.
+    ``cache`` under a key of what they were made from. A file ``working_time`` stands in for the pack's working hours and
+    promises. Raises Problem: ``unknown-city`` (naming the valid codes) and those of ``boundaries.read_source``, ``parse``
+    and ``read_working_hours``.
     """
     country = read_country()
     province = country.province(code)
@@ -49,6 +51,9 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path)
         if found:
             log.warning("wards without boundaries get approximate cells", wards=[ward.code for ward in missing])
         found = _approximate_shapes(code, country, cache) | found
+    hours, promises = pack.working_time, pack.promises
+    if working_time is not None:
+        hours, promises = read_working_hours(working_time, hours, promises)
     former = []
     if data is not None:
         wards = with_population(wards, data / "places" / "wards_population.csv", elsewhere)
@@ -65,6 +70,8 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path)
         hotlines=pack.hotlines,
         time_zone=pack.time_zone,
         former=former,
+        working_time=working_time_of(hours, pack.time_zone),
+        promises=promises,
     )
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from dothi.cities.units import Province
+from dothi.cities.working_hours import Hours
 from dothi.model.city import Agency, Hotline
 from dothi.model.gazetteer import words
+from dothi.model.promise import Promise
 from dothi.model.text import Text, plain
 
 
@@ -20,6 +22,8 @@ class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str
     hotlines: tuple[Hotline, ...] = ()
     agencies: tuple[Agency, ...] = ()
+    working_time: Hours = Hours()
+    promises: tuple[Promise, ...] = ()
 
 
 def read_pack(province: Province) -> Pack:

@@ -10,8 +10,10 @@ from shapely.geometry.base import BaseGeometry
 
 from dothi.model.gazetteer import Found, Gazetteer
 from dothi.model.locator import Locator
+from dothi.model.promise import Promise
 from dothi.model.text import Text
 from dothi.model.ward import Former, Ward
+from dothi.model.working_time import WorkingTime, around_the_clock
 
 __all__ = ["Agency", "City", "Former", "Found", "Hotline", "Ward"]
 
@@ -38,6 +40,7 @@ class City:
 
     ``shapes`` are the wards' polygons in EPSG:4326, in the order of ``wards``. ``approximate`` is True when they are not
     the real boundaries and every page must say so; ``source`` says where they come from. ``time_zone`` is an IANA name.
+    ``working_time`` is when its offices work (always, if nobody says), ``promises`` how long incidents may take.
     """
 
     def __init__(
@@ -53,12 +56,16 @@ class City:
         hotlines: Sequence[Hotline] = (),
         time_zone: str = "Asia/Ho_Chi_Minh",
         former: Sequence[Former] = (),
+        working_time: WorkingTime | None = None,
+        promises: Sequence[Promise] = (),
     ) -> None:
         if len(wards) != len(shapes):
             raise ValueError(f"{len(wards)} wards but {len(shapes)} shapes")
         self.code, self.slug, self.title, self.source = code, slug, title, source
         self.wards, self.shapes, self.agencies = tuple(wards), tuple(shapes), tuple(agencies)
         self.hotlines, self.time_zone, self.approximate = tuple(hotlines), time_zone, approximate
+        self.working_time = working_time or around_the_clock()
+        self.promises = tuple(promises)
         self.by_code = {ward.code: ward for ward in self.wards}
         self._agencies = {agency.id: agency for agency in self.agencies}
         self._locator = Locator(self.shapes)

@@ -1,12 +1,9 @@
 """Kinds of incidents and the playbooks for them, as sectors declare them."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from dothi.model.promise import Urgency
 from dothi.model.text import Text
-
-Urgency = Literal["urgent", "normal", "complex"]
-"""Levels of Decision 1207/QĐ-UBND (Hanoi, 2025): khẩn, bình thường, phức tạp."""
 
 
 @dataclass(frozen=True, slots=True)
