@@ -5,9 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from receiver import receiving
 
 from dothi.access.grants import Granted
-from dothi.testing.city import RunningCity, running_city
+from dothi.testing.city import RunningCity, running_city, wait_until
 from dothi.testing.people import insider
 
 URN = "urn:ngsi-ld:Pump:hanoi:1"
@@ -81,3 +82,24 @@ def test_a_tenant_is_there_after_a_new_start(tmp_path: Path) -> None:
         assert client.post(f"{BASE}/entities", json=PUMP).status_code == 201
     with running_city(tmp_path) as again, client_of(again, "water") as client:
         assert client.get(f"{BASE}/entities/{URN}").json()["level"]["value"] == 1
+
+
+def test_what_waits_for_a_tenant_s_receivers_is_sent_after_a_new_start_though_nobody_asks(tmp_path: Path) -> None:
+    settings = {"open_doors": "ngsild", "sectors": "weather"}
+    with receiving() as receiver:
+        told = {
+            "type": "Subscription",
+            "entities": [{"type": "Pump"}],
+            "notification": {"endpoint": {"uri": receiver.url}},
+        }
+        receiver.stop()
+        with running_city(tmp_path, **settings) as first, client_of(first, "water") as client:
+            assert client.post(f"{BASE}/subscriptions", json=told).status_code == 201
+            assert client.post(f"{BASE}/entities", json=PUMP).status_code == 201
+            wait_until(
+                lambda: client.get(f"{BASE}/subscriptions").json()[0]["notification"].get("timesFailed"), "it is tried"
+            )
+        receiver.start()
+        with running_city(tmp_path, **settings):
+            assert [one["id"] for one in receiver.wait(1)] == [URN]
+        assert receiver.headers[0]["ngsild-tenant"] == "water"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+import structlog
+
 from dothi.access.policy import Person, may
 from dothi.api.ngsild.broker import FURTHER, Broker, open_broker
 from dothi.api.ngsild.door import Doors
@@ -24,11 +26,12 @@ from dothi.store.audit import Act
 from dothi.store.database import database_of, migrate, open_database, tenant_folder
 
 MOST = 32  # each holds a writer, a connection and some memory
+_log = structlog.get_logger("dothi.tenants")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 class Tenants:
-    """The further tenants of a running city, opened when they are first asked for. ``doors`` makes the doors of a broker."""
+    """The further tenants of a running city. ``doors`` makes the doors of a broker."""
 
     def __init__(self, city: Platform, doors: Callable[[Broker], Doors]) -> None:
         self._city, self._make = city, doors
@@ -42,8 +45,9 @@ class Tenants:
         return self._city.tenant
 
     async def run(self, _: TaskState) -> None:
-        """Wait, and close what was opened when the city stops."""
+        """Open every tenant there is, because its subscriptions wait for nobody to ask; close them when the city stops."""
         try:
+            await self._open_all()
             await asyncio.Event().wait()
         finally:
             await self._stack.aclose()
@@ -73,6 +77,16 @@ class Tenants:
             self._open[name] = await self._opened(name)
             return self._open[name]
 
+    async def _open_all(self) -> None:
+        for name in await asyncio.to_thread(self._known):
+            async with self._opening:
+                if name in self._open or not await asyncio.to_thread(self._exists, name):
+                    continue
+                try:
+                    self._open[name] = await self._opened(name)
+                except Exception:  # one tenant's trouble is not the others'; it is tried again when somebody asks for it
+                    _log.exception("a tenant cannot be opened", tenant=name)
+
     def _exists(self, name: str) -> bool:
         settings = self._city.settings
         folder = tenant_folder(settings.home, FURTHER + name)
@@ -80,7 +94,7 @@ class Tenants:
 
     def _known(self) -> list[str]:
         parent = tenant_folder(self._city.settings.home, self._city.tenant).parent
-        return [path.name for path in parent.iterdir() if path.name.startswith(FURTHER)]
+        return sorted(path.name.removeprefix(FURTHER) for path in parent.iterdir() if path.name.startswith(FURTHER))
 
     async def _opened(self, name: str) -> Doors:
         city, folder = self._city, FURTHER + name
