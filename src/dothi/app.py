@@ -33,6 +33,7 @@ from dothi.access.problems import problem_of, problem_response, wants_page
 from dothi.access.proxies import Proxies
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
+from dothi.access.routes import takes_files
 from dothi.access.tokens import Tokens
 from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
@@ -401,6 +402,7 @@ def create_app(settings: Settings) -> FastAPI:
         page=page,
         observe=metrics.observe,
         refused=refused,
+        takes_files=lambda scope: takes_files(app.router.routes, scope),
     )
     return app
 
