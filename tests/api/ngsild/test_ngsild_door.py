@@ -199,6 +199,24 @@ def test_linked_entities_come_inside_or_beside(client: httpx.Client) -> None:
     assert [one["id"] for one in told(client, join="flat", joinLevel="2", containedBy=LAND)] == [HOUSE, TOWN]
 
 
+def test_many_ways_to_few_entities_make_no_endless_answer(client: httpx.Client) -> None:
+    deep, wide = 4, 25  # 100 entities; every one of a layer leads to every one of the next: 25³ ways to the last
+    urns = [[f"urn:ngsi-ld:Way:{layer}:{place}" for place in range(wide)] for layer in range(deep)]
+    layers = zip(urns, [*urns[1:], [LAND, TOWN]], strict=True)
+    ways = [
+        {"id": one, "type": "Way", "to": {"type": "Relationship", "object": there}} for here, there in layers for one in here
+    ]
+    batch = "/ngsi-ld/v1/entityOperations"
+    assert client.post(f"{batch}/create", json=ways).status_code == 201
+    try:
+        first = f"{ROOT}/{urns[0][0]}"
+        assert len(client.get(first, params={"join": "flat", "joinLevel": "3"}).json()) == 1 + 3 * wide
+        assert client.get(first, params={"join": "inline", "joinLevel": "2"}).status_code == 200
+        refused(client.get(first, params={"join": "inline", "joinLevel": "3"}), 403, "TooManyResults")
+    finally:
+        client.post(f"{batch}/delete", json=[one["id"] for one in ways])
+
+
 def test_an_earlier_version_is_answered_in_what_it_knows(client: httpx.Client) -> None:
     early = client.get(f"{ROOT}/{HOUSE}", headers={"prefer": "ngsi-ld=1.5"})
     assert (early.status_code, early.headers["preference-applied"]) == (203, "ngsi-ld=1.5")

@@ -1,7 +1,8 @@
 """Entities that others lead to, shown with them (linked entity retrieval, ETSI GS CIM 009 v1.8.1, clause 4.5.23)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Literal
 
 from dothi.access.policy import Person
@@ -19,6 +20,8 @@ LINKED_PARAMETERS = frozenset({"join", "joinLevel", "containedBy"})
 DEEPEST_JOIN = 8
 MOST_LINKED = 1000
 """Entities that one answer brings beside those that were asked for."""
+MOST_COPIES = 10_000
+"""How often one answer shows such entities inside others: one to which many ways lead is shown on each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,12 @@ def joined(
 ) -> list[Shown]:
     """``entities`` with what they lead to, as far as ``asker`` may know it: shown inside them, or after them.
 
-    Raises Problem 403 (TooManyResults) if they lead to more than MOST_LINKED.
+    Raises Problem 403 (TooManyResults) if they lead to more than MOST_LINKED, or would be shown more than MOST_COPIES times.
     """
     linked = _linked(asker, context, entities, shape.projection, join)
     if join.how == "inline":
-        return [_inline(one, linked, terms, shape, join.level, join.contained_by | {one.id}) for one in entities]
+        copies = count()
+        return [_inline(one, linked, terms, shape, join.level, join.contained_by | {one.id}, copies) for one in entities]
     return _flat(entities, linked, terms, shape, join)
 
 
@@ -74,9 +78,7 @@ def _linked(
                 ways.setdefault(urn, shown.within(iri))
         wanted = [urn for urn in ways if urn not in met]
         if len(found) + len(wanted) > MOST_LINKED:
-            raise Problem(
-                403, "too-many-results", f"These lead to more than {MOST_LINKED} entities.", "Ask for fewer, or go less far."
-            )
+            raise _too_many(f"These lead to more than {MOST_LINKED} entities.")
         if not wanted:
             break
         page = context.query(asker, EntityQuery(ids=tuple(wanted), limit=len(wanted)))
@@ -103,8 +105,18 @@ def _urns(one: Attribute) -> list[str]:
     return one.value if isinstance(one.value, list) else [one.value]
 
 
+def _too_many(title: str) -> Problem:
+    return Problem(403, "too-many-results", title, "Ask for fewer, or go less far.")
+
+
 def _inline(
-    entity: Entity, linked: Mapping[str, Entity], terms: TermMap, shape: Shape, level: int, above: frozenset[str]
+    entity: Entity,
+    linked: Mapping[str, Entity],
+    terms: TermMap,
+    shape: Shape,
+    level: int,
+    above: frozenset[str],
+    copies: Iterator[int],
 ) -> Shown:
     shown = shaper(terms, shape)(entity)
     if level == 0:
@@ -119,13 +131,19 @@ def _inline(
         kept = [one for one in instances if shape.datasets is None or (one.dataset_id or "@none") in shape.datasets]
         for place, one in enumerate(kept):
             found = {
-                urn: _inline(linked[urn], linked, terms, below, level - 1, above | {urn})
+                urn: _inline(linked[urn], linked, terms, below, level - 1, above | {urn}, copies)
                 for urn in _urns(one)
-                if urn in linked and urn not in above
+                if urn in linked and urn not in above and _counted(copies)
             }
             if found:
                 _put(holder, name, place if len(kept) > 1 else None, one, found, shape)
     return shown
+
+
+def _counted(copies: Iterator[int]) -> bool:
+    if next(copies) >= MOST_COPIES:
+        raise _too_many(f"Entities would be shown inside others more than {MOST_COPIES} times.")
+    return True
 
 
 def _put(holder: Shown, name: str, place: int | None, one: Attribute, found: Mapping[str, Shown], shape: Shape) -> None:
