@@ -14,8 +14,8 @@ class SubscriptionState:
 
     ``about`` are names of types and attributes, ``endpoint`` is an address without secrets. ``status`` is active, paused,
     expired or failed (its receiver does not take what is sent); ``held`` says why the city paused it: "owner-gone",
-    "owner-lost-rights", "key-ended" or nothing. ``waiting`` notifications are tried again, ``dead`` ones only when somebody
-    says so.
+    "owner-lost-rights", "key-ended", "secret-lost" or nothing. ``waiting`` notifications are tried again, ``dead`` ones only
+    when somebody says so.
     """
 
     id: str

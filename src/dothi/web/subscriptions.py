@@ -103,6 +103,7 @@ def _held_words(held: str, language: str) -> str:
         "owner-gone": _("Dừng vì tài khoản của người đăng ký không còn hoạt động."),
         "owner-lost-rights": _("Dừng vì người đăng ký không còn quyền nhận tin."),
         "key-ended": _("Dừng vì khóa đã dùng để đăng ký không còn hiệu lực."),
+        "secret-lost": _("Dừng vì không đọc được thông tin xác thực với bên nhận; chủ đăng ký cần gửi lại receiverInfo."),
     }
     return words.get(held, "")
 

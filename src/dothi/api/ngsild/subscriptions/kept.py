@@ -12,6 +12,7 @@ from dothi.access.keys import Keys, narrow
 from dothi.access.policy import Grant, Person, may
 from dothi.api.ngsild.contexts.term_map import CITY_PATH, Contexts, TermMap, link_header
 from dothi.api.ngsild.subscriptions.document import Document, expires_at
+from dothi.api.ngsild.subscriptions.sealed import Sealer
 from dothi.api.ngsild.subscriptions.taking import Target, target_of
 from dothi.data.writer import Writer
 from dothi.model.clock import Clock, to_micros
@@ -26,6 +27,7 @@ HELD = {
     "gone": "owner-gone",
     "rights": "owner-lost-rights",
     "key": "key-ended",
+    "secret": "secret-lost",
 }
 _COLUMNS = (
     "num, id, owner, grants, document, context, created_at, modified_at, held, pending, due_at, times_sent, times_failed, "
@@ -52,8 +54,8 @@ class Doing:
 
 @dataclass(slots=True, eq=False)
 class Kept:
-    """One subscription and how it is doing; moments in µs UTC. ``held`` says why the city paused it: empty, "owner-gone" or
-    "owner-lost-rights". ``pending`` are entities that changed while it was throttled, ``leaving`` those of them that are
+    """One subscription and how it is doing; moments in µs UTC. ``held`` says why the city paused it: empty or one of HELD's
+    words. ``pending`` are entities that changed while it was throttled, ``leaving`` those of them that are
     being told but not durably yet, ``due_at`` when its interval is over.
     """
 
@@ -61,7 +63,7 @@ class Kept:
     id: str
     owner: str
     grants: tuple[Grant, ...]
-    document: Document
+    document: Document = field(repr=False)  # it may say secrets to its receiver
     # {"context": the @context it was told in, "link": its address, "base": this city's own, "credential": the key or client
     # it was told with (empty for none), "since": the outbox row after which it is told}
     told_in: dict[str, Any]
@@ -124,10 +126,12 @@ class Subscribers:
         contexts: Contexts,
         identity: Identity,
         keys: Keys,
+        sealer: Sealer,
         tenant: str,
     ) -> None:
         self._database, self._writer, self._clock, self._machine = database, writer, clock, machine
         self._contexts, self._identity, self._keys, self._tenant = contexts, identity, keys, tenant
+        self._sealer = sealer
         self._lock = threading.Lock()
         self._all: dict[str, Kept] = {}
         self._dirty: set[str] = set()
@@ -137,17 +141,18 @@ class Subscribers:
         with self._database.reader() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM subscription ORDER BY num").fetchall()  # noqa: S608 - constants
         for row in rows:
-            num, id_, owner, grants, document, told_in, created, modified, held, pending, due, *doing = row
+            num, id_, owner, grants, kept, told_in, created, modified, held, pending, due, *doing = row
+            document, opened = self._sealer.open(id_, msgspec.json.decode(kept))
             self._all[id_] = Kept(
                 num,
                 id_,
                 owner,
                 _GRANTS.decode(grants),
-                msgspec.json.decode(document),
+                document,
                 msgspec.json.decode(told_in),
                 created,
                 modified,
-                held,
+                held if opened else HELD["secret"],
                 set(msgspec.json.decode(pending)) if pending else set(),
                 due_at=due,
                 doing=Doing(*doing),
@@ -183,6 +188,8 @@ class Subscribers:
 
     def why_held(self, kept: Kept) -> str:
         """Why the city must pause it at this moment; empty if it need not."""
+        if kept.held == HELD["secret"]:  # until it is told anew
+            return kept.held
         if self.owner_of(kept) is not None:
             return ""
         if self._identity.known(kept.owner) is None:
@@ -228,11 +235,11 @@ class Subscribers:
         at = to_micros(now)
         if sum(one.owner == asker.id for one in self.all()) >= MOST_OF_ONE:
             raise Problem(409, "too-many", f"One owner has at most {MOST_OF_ONE} subscriptions.", "Delete one first.")
-        due = self._due(document)
+        due, sealed = self._due(document), _json(self._sealer.seal(id_, document))
 
         def work(db: Connection) -> tuple[int, dict[str, Any]]:
             since = {**told_in, "since": _newest(db)}
-            row = (id_, asker.id, _json(asker.grants), _json(document), _json(since), at, at, due)
+            row = (id_, asker.id, _json(asker.grants), sealed, _json(since), at, at, due)
             if db.execute("SELECT 1 FROM subscription WHERE id = ?", (id_,)).fetchone():
                 raise Problem(409, "already-exists", f"{id_} exists already.", "Choose another id, or update it.")
             query = (
@@ -266,11 +273,17 @@ class Subscribers:
             told_in["credential"] = credential
         fresh = Kept(kept.num, kept.id, kept.owner, grants, document, told_in, kept.created_at, at)
         fresh.due_at, fresh.pending, fresh.doing = due, kept.pending, kept.doing
-        fresh.held = kept.held if not document.get("isActive", True) else self.why_held(fresh)
+        sealed = _json(self._sealer.seal(kept.id, document))
+        if kept.held == HELD["secret"] and fresh.notification["endpoint"] == kept.notification["endpoint"]:
+            fresh.held = kept.held
+        elif document.get("isActive", True):
+            fresh.held = self.why_held(fresh)
+        elif kept.held != HELD["secret"]:
+            fresh.held = kept.held
 
         def work(db: Connection) -> None:
             fresh.told_in["since"] = _newest(db)
-            row = (_json(grants), _json(document), _json(fresh.told_in), at, fresh.held, due, kept.id)
+            row = (_json(grants), sealed, _json(fresh.told_in), at, fresh.held, due, kept.id)
             query = "UPDATE subscription SET grants = ?, document = ?, context = ?, modified_at = ?, held = ?, due_at = ?"
             db.execute(f"{query} WHERE id = ?", row)
 

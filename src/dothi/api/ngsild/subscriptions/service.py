@@ -17,10 +17,11 @@ from dothi.api.ngsild.subscriptions.about import compile_about
 from dothi.api.ngsild.subscriptions.document import Document, shown
 from dothi.api.ngsild.subscriptions.events import changed_in, events_of, events_of_changes
 from dothi.api.ngsild.subscriptions.http import HttpSender
-from dothi.api.ngsild.subscriptions.kept import Kept, Subscribers, without_secrets
+from dothi.api.ngsild.subscriptions.kept import HELD, Kept, Subscribers, without_secrets
 from dothi.api.ngsild.subscriptions.matching import Draft, Matcher
 from dothi.api.ngsild.subscriptions.mqtt import MqttSender
 from dothi.api.ngsild.subscriptions.queues import Letter, Queues
+from dothi.api.ngsild.subscriptions.sealed import Sealer
 from dothi.api.ngsild.subscriptions.taking import Target
 from dothi.api.ngsild.subscriptions.telling import Hidden, message
 from dothi.data.batch import decode_changed
@@ -59,6 +60,7 @@ class Subscriptions:
             contexts,
             platform.identity,
             platform.keys,
+            Sealer(platform.accounts.secret),
             broker.tenant,
         )
         self._http = HttpSender(self.receivers, anywhere=self.anywhere)
@@ -218,9 +220,16 @@ class Subscriptions:
         await self._turn(asker, id, correlation, active=False)
 
     async def resume(self, asker: Person, id: str, *, correlation: str = "") -> None:
-        """Send again, what waited first. Raises Problem 403, 404, 409 if its owner may not have it any more."""
+        """Send again, what waited first. Raises Problem 403, 404, 409 if its owner may not have it any more or its
+        receiverInfo was sealed elsewhere.
+        """
         kept = self._named(asker, id)
-        if self.subscribers.why_held(kept):
+        why = self.subscribers.why_held(kept)
+        if why == HELD["secret"]:
+            raise Problem(
+                409, "secret-lost", "What it says to its receiver cannot be read here.", "Its owner sends receiverInfo anew."
+            )
+        if why:
             raise Problem(
                 409, "owner-may-not", "Its owner may not be told any more.", "Give the owner the rights back, or delete it."
             )

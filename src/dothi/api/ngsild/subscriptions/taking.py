@@ -1,6 +1,6 @@
 """What it means that a receiver took a notification, or did not; both ways of sending speak in these words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -31,7 +31,7 @@ class Target:
     uri: str
     media: str
     link: str
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # they may be credentials
     notifier: tuple[tuple[str, str], ...] = ()
     timeout: float = 10.0
     cooldown: float = 0.0
