@@ -1,6 +1,6 @@
 """Every error of every door in one shape: problem details (RFC 9457), or a page where a browser asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -56,7 +56,7 @@ def problem_json(request: Request, problem: Problem, headers: dict[str, str] | N
         "correlation": getattr(request.state, "correlation", ""),
         **more,
     }
-    return Response(msgspec.json.encode(body), problem.status, _headers(problem, headers), media_type=MEDIA_TYPE)
+    return Response(msgspec.json.encode(body), problem.status, headers_of(problem, headers), media_type=MEDIA_TYPE)
 
 
 def wants_page(request: Request) -> bool:
@@ -79,11 +79,12 @@ def problem_response(
         _log.exception("the error page cannot be drawn")
         return problem_json(request, problem, headers, **more)
     response.status_code = problem.status
-    response.headers.update(_headers(problem, headers))
+    response.headers.update(headers_of(problem, headers))
     return response
 
 
-def _headers(problem: Problem, headers: dict[str, str] | None) -> dict[str, str]:
+def headers_of(problem: Problem, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    """``headers`` and those that an answer with ``problem`` has besides, whatever its body is."""
     kept = dict(headers or {}) | {"Cache-Control": "no-store"}
     if problem.retry_after is not None:
         kept["Retry-After"] = str(problem.retry_after)

@@ -178,7 +178,9 @@ def test_who_may_not_write_changes_nothing(
 ) -> None:
     path = made(client, urn, name=prop("a"))
     body = {"name": prop("b")}
-    assert stranger.patch(f"{path}/attrs", json=body).status_code == 401
+    answer = stranger.patch(f"{path}/attrs", json=body)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.json()["type"] == "https://uri.etsi.org/ngsi-ld/errors/InvalidRequest"
     assert stranger.delete(ENTITIES, params={"type": "ProvisionThing"}).status_code == 401
     officer = {"cookie": f"{COOKIE}={city.session('ward_officer')}"}
     answer = stranger.patch(f"{path}/attrs", json=body, headers=officer)

@@ -316,11 +316,14 @@ class Doors(BaseRoute):
         """Serve what ``matches`` found."""
         request = Request(scope, receive, send)
         tenant = next((value for name, value in scope["headers"] if name == b"ngsild-tenant"), None)
-        if tenant is not None and self._tenants is not None and tenant.decode("latin-1") != self._tenants.default:
-            response = await self._elsewhere(request, tenant.decode("latin-1"), self._tenants)
-        else:
-            endpoint = scope["endpoint"]
-            response = _nothing(request) if endpoint is None else await endpoint(request)
+        try:
+            if tenant is not None and self._tenants is not None and tenant.decode("latin-1") != self._tenants.default:
+                response = await self._elsewhere(request, tenant.decode("latin-1"), self._tenants)
+            else:
+                endpoint = scope["endpoint"]
+                response = _nothing(request) if endpoint is None else await endpoint(request)
+        except Problem as problem:  # who may not come in is told so in the standard's words too
+            response = ngsild_problem(request, problem, _echo(_headers(scope)))
         await response(scope, receive, send)
 
     async def _elsewhere(self, request: Request, tenant: str, tenants: "Tenants") -> Response:

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dothi.access.problems import MEDIA_TYPE
+from dothi.access.problems import MEDIA_TYPE, headers_of
 from dothi.model.problem import Problem
 
 _BASE = "https://uri.etsi.org/ngsi-ld/errors/"
@@ -44,9 +44,7 @@ def problem_details(problem: Problem) -> dict[str, Any]:
 def ngsild_problem(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """``problem`` with the type an NGSI-LD client looks for. A 411 has no body (clause 6.3.4)."""
     request.state.problem = problem.code  # a refusal is noted with its reason
-    kept = {"Cache-Control": "no-store", **(headers or {})}
-    if problem.retry_after is not None:
-        kept["Retry-After"] = str(problem.retry_after)
+    kept = headers_of(problem, headers)
     if problem.status == 411:
         return Response(status_code=411, headers=kept)
     body = problem_details(problem) | {"correlation": getattr(request.state, "correlation", "")}
