@@ -16,7 +16,7 @@ from dothi.access.policy import STRANGER, SYSTEM
 from dothi.api.ngsild.contexts import store
 from dothi.api.ngsild.contexts.bundled import CORE_URL
 from dothi.api.ngsild.contexts.store import HOSTED, ContextStore
-from dothi.api.ngsild.contexts.term_map import CITY_PATH, Contexts, link_header, linked
+from dothi.api.ngsild.contexts.term_map import CITY_PATH, RELATION, Contexts, link_header, linked
 from dothi.data.terms import CORE, DEFAULT_CONTEXT
 from dothi.data.writer import Writer
 from dothi.model.problem import Problem
@@ -101,8 +101,8 @@ def test_what_stands_beside_needs_no_network(kept: Kept, tmp_path: Path) -> None
 
 def test_strangers_get_the_citys_own_names(kept: Kept) -> None:
     contexts = kept.open()
-    assert contexts.of_link(None) is contexts.city
-    assert contexts.of_link('<https://x.example>; rel="next"') is contexts.city
+    assert asyncio.run(contexts.resolve_link(None)) is contexts.city
+    assert asyncio.run(contexts.resolve_link('<https://x.example>; rel="next"')) is contexts.city
     assert (contexts.city.link, contexts.city.expand("pm25")) == (CITY_PATH, "https://e.example/pm25")
     assert contexts.core.expand("pm25") == DEFAULT_CONTEXT + "pm25"
     assert contexts.core.compact(CORE + "location") == "location"
@@ -118,7 +118,6 @@ def test_strangers_get_the_citys_own_names(kept: Kept) -> None:
         ("<urn:a>; rel=http://www.w3.org/ns/json-ld#context", "urn:a"),
         ('<urn:b>; rel="next", <urn:a>; rel="http://www.w3.org/ns/json-ld#context"', "urn:a"),
         ('<urn:b>; rel="next"; title="json-ld"', None),
-        ("urn:a; rel=http://www.w3.org/ns/json-ld#context", None),
     ],
 )
 def test_which_context_a_link_header_names(header: str | None, target: str | None) -> None:
@@ -128,6 +127,12 @@ def test_which_context_a_link_header_names(header: str | None, target: str | Non
 def test_two_contexts_in_links_are_refused() -> None:
     with pytest.raises(Problem, match="two"):
         linked(link_header("urn:a", "") + ", " + link_header("urn:b", ""))
+
+
+@pytest.mark.parametrize("target", ["urn:a", "<urn:a", "urn:a>", ""])
+def test_a_link_to_a_context_that_cannot_be_read_is_refused(target: str) -> None:
+    with pytest.raises(Problem, match="cannot be read"):
+        linked(f'{target}; rel="{RELATION}"')
 
 
 def test_only_hosts_that_are_named_are_asked_and_once(kept: Kept) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dothi.api.ngsild.contexts.bundled import CORE_URL, is_core
-from dothi.api.ngsild.contexts.jsonld import MOST_REMOTE, compiled
+from dothi.api.ngsild.contexts.jsonld import MOST_REMOTE, MOST_TERMS, compiled
 from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.data.terms import CORE, DEFAULT_CONTEXT
 from dothi.model.problem import Problem
@@ -99,6 +99,16 @@ def test_what_is_no_name(name: str) -> None:
         with pytest.raises(Problem) as refused:
             found.expand(name)
         assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_context_has_so_many_terms_and_no_more(parts: int) -> None:
+    many = {f"t{number}": f"urn:t:{number}" for number in range(MOST_TERMS)}
+    one = many if parts == 1 else [dict(list(many.items())[:5]), dict(list(many.items())[5:])]
+    assert terms(one).expand("t7") == "urn:t:7"
+    more = {**many, "more": "urn:more"} if parts == 1 else [*one, {"more": "urn:more"}]
+    with pytest.raises(Problem, match=f"more than {MOST_TERMS} terms"):
+        terms(more)
 
 
 WORDS = st.text("abcXY19-_.", min_size=1, max_size=6).filter(lambda word: word not in ("id", "type"))

@@ -109,6 +109,8 @@ class _Compiler:
             self.take(self._fetched(url, chain), url, (*chain, url))
 
     def _define_all(self, context: dict[str, Any], base: str, chain: tuple[str, ...]) -> None:
+        if len(context) > MOST_TERMS:
+            raise _too_many()
         if "@import" in context:
             if not isinstance(context["@import"], str):
                 raise _invalid("@import is no address")
@@ -124,7 +126,7 @@ class _Compiler:
             if term not in _IN_CONTEXT:
                 self._define(term, context, defined)
         if len(self._found.terms) > MOST_TERMS:
-            raise _invalid(f"it has more than {MOST_TERMS} terms")
+            raise _too_many()
 
     def _vocab(self, value: Any) -> str | None:
         if value is None:
@@ -187,6 +189,10 @@ class _Compiler:
         if colon and not rest.startswith("//") and prefix in context and prefix not in _IN_CONTEXT:
             self._define(prefix, context, defined)
         return self._found.expand(name)
+
+
+def _too_many() -> Problem:
+    return _invalid(f"it has more than {MOST_TERMS} terms")
 
 
 def _invalid(why: str) -> Problem:

@@ -144,13 +144,8 @@ class Contexts:
                 await self.store.fetch(missing.url)
         return found
 
-    def of_link(self, header: str | None) -> TermMap:
-        """The table of the @context that a Link header names (RFC 8288; clause 6.3.5); the city's own if it names none."""
-        link = linked(header)
-        return self.city if link is None else self.of(link)
-
     async def resolve_link(self, header: str | None) -> TermMap:
-        """``of_link`` that fetches as ``resolve``."""
+        """The table of the @context that a Link header names (RFC 8288; clause 6.3.5); the city's own if it names none."""
         link = linked(header)
         return self.city if link is None else await self.resolve(link)
 
@@ -205,12 +200,17 @@ class Contexts:
 
 
 def linked(header: str | None) -> str | None:
-    """The target of the Link header's JSON-LD context; None if it has none. Raises Problem 400 for two of them."""
+    """The target of the Link header's JSON-LD context; None if it has none.
+
+    Raises Problem 400 for two of them, and for one that cannot be read: names are not guessed.
+    """
     if not header:
         return None
     found = [target for target, parameters in _LINK.findall(header) if RELATION in parameters]
     if len(found) > 1:
         raise bad_request("The Link header names two JSON-LD contexts.", "Name one.")
+    if not found and RELATION in header:
+        raise bad_request("The Link header cannot be read.", f'Write <https://…>; rel="{RELATION}".')
     return found[0] or None if found else None
 
 
