@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,17 +11,20 @@ import pytest
 from city_world import NAME, NOW, PM, TYPE, City, at, row, urn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
+from shapely import Polygon
 
 from dothi.access.policy import STRANGER, SYSTEM, Clearance, Grant, Person
-from dothi.data.batch import EntityChange, EntityKind, Outcome, Trigger
+from dothi.data.batch import EntityChange, EntityKind, Outcome, ReadingRow, Trigger
 from dothi.data.classified import Classified
 from dothi.data.context import Context, EntityQuery
 from dothi.data.expiry import Expiry
+from dothi.data.geometry import GeoQuery
 from dothi.data.news import News
 from dothi.data.writer import Writer
 from dothi.model.entity import LOCATION, NULL, UNSAID, Attribute, Entity
 from dothi.model.problem import Problem
-from dothi.model.reading import Grade
+from dothi.model.reading import Grade, Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.testing.clock import FixedClock
@@ -132,6 +134,34 @@ def test_a_deleted_attribute_does_not_come_back_by_an_older_value(city: City) ->
     edit(city, change("update", 0, {PM: [Attribute("Property", NULL)]}), change("delete", 1), change("create", 1, type=TYPE))
     assert city.live(0) is None
     assert city.read(0) == {4: 1.0, 10: 5.0}
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_only_the_default_location_is_the_place_of_an_entity(city: City, observed: bool) -> None:
+    def place(longitude: float, dataset: str | None = None, minute: int = 1) -> Attribute:
+        where = {"type": "Point", "coordinates": [longitude, 21.0]}
+        return Attribute("GeoProperty", where, at(minute) if observed else None, dataset_id=dataset)
+
+    def lies(longitude: float) -> bool:
+        box = (longitude - 0.1, 20.9, longitude + 0.1, 21.1)
+        around = Polygon([(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])])
+        queries = (EntityQuery(bbox=box), EntityQuery(geo=GeoQuery("within", around)))
+        plain, exact = ([one.id for one in city.context.query(SYSTEM, query).entities] for query in queries)
+        assert plain == exact
+        return plain == [urn(0)]
+
+    edit(city, change("append", 0, {LOCATION: [place(105.9, "urn:d:1")]}))
+    assert not lies(105.9), "what is said of one dataset alone is no place of the entity"
+    edit(city, change("append", 0, {LOCATION: [place(105.1)]}))
+    assert lies(105.1)
+    edit(city, change("append", 0, {LOCATION: [place(105.5, "urn:d:1", minute=2)]}))
+    if observed:
+        told = {"type": "Point", "coordinates": [105.6, 21.0]}
+        city.write(ReadingRow(urn(0), LOCATION, at(3), told, Origin.MEASURED, dataset_id="urn:d:1", received_at=at(3)))
+    assert lies(105.1)
+    edit(city, change("delete_attribute", 0, {LOCATION: []}))
+    assert not lies(105.1)
+    assert not lies(105.5)
 
 
 def test_types_and_scopes_are_kept_and_found_by(city: City) -> None:
@@ -275,7 +305,7 @@ def test_a_batch_is_its_changes_one_after_the_other(city: City, changes: Sequenc
     seen = []
     for together in (True, False):
         names = {urn(number): f"{urn(number)}-{next(_EXAMPLE)}" for number in range(4)}
-        mine = [replace(one, entity=replace(one.entity, id=names[one.entity.id])) for one in changes]
+        mine = [structs.replace(one, entity=structs.replace(one.entity, id=names[one.entity.id])) for one in changes]
         edit(city, *(EntityChange("create", Entity(names[urn(number)], TYPE)) for number in range(3)))
         outcomes = edit(city, *mine) if together else [one for each in mine for one in edit(city, each)]
         told = [(one.state, None if one.problem is None else one.problem.status) for one in outcomes]

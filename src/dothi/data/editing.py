@@ -156,8 +156,10 @@ class Editor:
             self._db.executemany("UPDATE live SET hidden = ? WHERE series_id = ? AND observed_at IS NOT NULL", rows)
 
     def move(self, series: Iterable[int]) -> None:
-        """Take the shown value of location ``series`` over as the place of their entities."""
+        """Take the shown value of location ``series`` over as the place of their entities, of default instances alone."""
         for number in series:
+            if self._index.dataset_of(number) is not None:
+                continue
             row = self._db.execute("SELECT other FROM live WHERE series_id = ? AND hidden = 0", (number,)).fetchone()
             if row is None:
                 continue
