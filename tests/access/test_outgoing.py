@@ -89,6 +89,8 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_called(names: dict[st
     names["six.example"] = ["2606:4700::1111"]
     assert check("http://six.example:8080/").url == "http://[2606:4700::1111]:8080/"
     assert check("http://six.example:8080/").headers == {"Host": "six.example:8080"}
+    names["đường.example"] = names["six.example"]
+    assert check("http://đường.example/").headers == {"Host": "xn--ng-pma05d708i.example"}
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def is_public(address: str) -> bool:
 def _pinned(parts: SplitResult, host: str, port: int, address: str) -> Call:
     figures = f"[{address}]" if ":" in address else address
     url = parts._replace(netloc=f"{figures}:{port}", fragment="").geturl()
-    name = f"[{host}]" if ":" in host else host
+    name = f"[{host}]" if ":" in host else host.encode("idna").decode()
     header = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
     return Call(url, {"Host": header}, {"sni_hostname": host} if parts.scheme == "https" else {})
 

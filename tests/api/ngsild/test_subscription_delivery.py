@@ -95,6 +95,14 @@ def test_a_receiver_that_closes_each_connection_is_told_all_the_same(world: Worl
     assert [one["level"]["value"] for one in world.receiver.wait(1)] == [1]
 
 
+def test_an_address_in_vietnamese_is_called_as_addresses_are_written(world: World) -> None:
+    world.receiver.paths.clear()
+    world.subscribe(uri=f"{world.receiver.url}/phường%20A?loại=mưa&to=50%")
+    world.change("create", world.urn(), level=1)
+    world.receiver.wait(1)
+    assert world.receiver.paths == ["/notify/ph%C6%B0%E1%BB%9Dng%20A?lo%E1%BA%A1i=m%C6%B0a&to=50%"]
+
+
 def test_an_answer_without_a_length_is_an_answer(world: World) -> None:
     world.receiver.says_length = False
     id_ = world.subscribe()

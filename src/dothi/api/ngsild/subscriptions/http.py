@@ -8,7 +8,7 @@ import ssl
 from collections import deque
 from collections.abc import Collection
 from functools import cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import httptools
 import httpx
@@ -19,6 +19,7 @@ from dothi.api.ngsild.subscriptions.taking import NotTaken, Target, unreached
 MOST_CONNECTIONS = 8  # to one origin at the same time
 _IDLE = 1.0  # seconds a connection is kept for the next one: receivers hang up early, some without a word
 _MOST_ANSWER = 262_144  # bytes; nobody reads them
+_AS_IT_IS = "/?%:@!$&'()*+,;=~"  # what a request line takes; all other letters are escaped (RFC 3986, RFC 3987)
 _HEAD = "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dothi\r\nAccept: */*\r\nContent-Type: {media}\r\n{more}"
 
 
@@ -81,7 +82,7 @@ class HttpSender:
         head = self._heads.get(target)
         if head is None:
             parts = urlsplit(target.uri)
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_AS_IT_IS)
             headers = {**dict(target.headers), **({"Link": target.link} if target.link else {})}
             more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             head = _HEAD.format(path=path, host=host, media=target.media, more=more).encode()
