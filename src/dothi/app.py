@@ -59,6 +59,7 @@ from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
 from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of, within
+from dothi.platform.incidents.service import Incidents
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.record import open_record, start_record, ward_codes
@@ -220,6 +221,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         )
         device_door.refusals = platform.auditing.refusals
         platform.forecasts = Forecasts(platform)
+        platform.incidents = Incidents(platform)
         platform.runs = Runs(platform)
         for process in (one for sector in sectors for one in sector.processes):
             platform.runs.register(process)

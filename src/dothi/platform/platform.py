@@ -8,6 +8,7 @@ from dothi.model.city import City
 from dothi.model.clock import Clock
 from dothi.model.schema import EntityType
 from dothi.platform.forecasts import Forecasts
+from dothi.platform.incidents.service import Incidents
 from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
 from dothi.platform.runs import Runs
@@ -109,6 +110,7 @@ class Platform:
     memo: Memo = field(default_factory=Memo)
     tasks: Supervisor = field(default_factory=Supervisor)
     forecasts: Forecasts = field(init=False)
+    incidents: Incidents = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform
     subscriptions: Subscribing = field(init=False)
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
 from dothi.data.classified import OF_DEVICE
-from dothi.store import tables
+from dothi.store import incident_tables, tables
 from dothi.store.audit import GENESIS, Row, seal, walk
 from dothi.store.checkpoints import Checkpoint
 from dothi.store.connection import Connection
@@ -57,6 +57,18 @@ RECORDS = (
     Record(tables.jsonld_context, ("id",), ("body",)),
     # What an entity was may be all that it is, hidden attributes too.
     Record(tables.evolution, ("entity", "attribute", "dataset", "at", "kind"), ("body",), clearance=Clearance.RESTRICTED),
+    # Who is assigned, what was said about whom, photos nobody released: with who may know the most.
+    Record(
+        incident_tables.incident,
+        ("month", "number"),
+        ("help", "proof", "tasks", "steps_done", "clocks", "told"),
+        clearance=Clearance.RESTRICTED,
+    ),
+    Record(
+        incident_tables.incident_entry, ("number",), ("changes", "refs"), given=("number",), clearance=Clearance.RESTRICTED
+    ),
+    Record(incident_tables.incident_link, ("incident", "kind", "ref"), clearance=Clearance.RESTRICTED),
+    Record(incident_tables.shift, ("number",), given=("number",), clearance=Clearance.RESTRICTED),
     # What went into a run may be all that the city itself reads.
     Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs"), clearance=Clearance.RESTRICTED),
     Record(tables.audit_checkpoint, ("seq",), clearance=Clearance.RESTRICTED),
@@ -86,6 +98,7 @@ ELSEWHERE = {
     "personal_record": "personal data never leaves with a city",
     "personal_look": "personal data never leaves with a city",
     "personal_request": "personal data never leaves with a city",
+    "incident_photo": "photos of people's streets and houses stay where they were taken in",
     "anchor": "made again from the readings",
     "late": "made again from the readings",
     "subscription": "whom a home tells, with their secrets, is each home's own",

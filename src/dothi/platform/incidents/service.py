@@ -1,0 +1,322 @@
+"""The incidents of a running city: opened, worked on, found again, and told to whoever watches.
+
+Every change is one transaction with its line in the timeline and its row in the audit log.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from dothi.access.policy import SYSTEM, Person, Reach, may, reach
+from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.text import Text
+from dothi.platform.incidents import acts, changing, flow, store, timing
+from dothi.platform.incidents.acts import Act, tag_of
+from dothi.platform.incidents.changing import Done, Scene
+from dothi.platform.incidents.kinds import IncidentKind, Playbook
+from dothi.platform.incidents.listening import Listeners
+from dothi.platform.incidents.model import (
+    WORKED,
+    ChangedMeanwhile,
+    Difference,
+    Draft,
+    Entry,
+    Found,
+    Incident,
+    Link,
+    Question,
+)
+from dothi.platform.sector import Sector
+from dothi.store.audit import Act as Recorded
+from dothi.store.connection import Connection
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+READ, WRITE = "incident.read", "incident.write"
+_NOTHING = Text("", "")
+
+
+class Incidents:
+    """The incidents of one city. ``get``, ``find`` and what else answers at once may be asked from any thread."""
+
+    def __init__(self, platform: "Platform") -> None:
+        self._platform = platform
+        self._zone = ZoneInfo(platform.city.time_zone)
+        self._listeners = Listeners()
+        self.kinds = _kinds_of(platform.sectors)
+        self.playbooks = {one.id: one for sector in platform.sectors for one in sector.playbooks}
+
+    def kind(self, id: str) -> IncidentKind:
+        """The kind of this id; one of a sector that is not installed any more is called by its id."""
+        return self.kinds.get(id) or IncidentKind(id, Text(id, id))
+
+    def playbook(self, incident: Incident) -> Playbook | None:
+        """What is to be done about it; None if its kind has no playbook."""
+        return self.playbooks.get(self.kind(incident.kind).playbook)
+
+    # What is done
+
+    async def open(self, person: Person, draft: Draft, *, cause: str = "", correlation: str = "") -> Incident:
+        """Open an incident. A ``cause`` ("alert-group:7", "report:PA-…") opens one only once: asked again, it gives that
+        one, or what it was merged into.
+
+        Raises Problem 400 for a kind, place or unit that is none, 403 for who may not write where it lies.
+        """
+        at = self._platform.clock.now()
+        begun = self._begun(draft, cause, at)
+        if not may(person, WRITE, begun.thing):
+            raise _forbidden(person)
+        recorded: list[Recorded] = []
+
+        def work(db: Connection) -> Incident:
+            known = store.caused(db, cause) if cause else None
+            if known is not None:
+                return known
+            month = f"{at.astimezone(self._zone):%y%m}"
+            number = store.next_number(db, month)
+            opened = replace(begun, code=f"SV-{month}-{number:04d}")
+            opened = timing.begun(opened, self._platform.city, self.playbook(opened))
+            store.insert(db, opened, month, number)
+            for kind, ref in draft.links:
+                store.tie(db, opened.code, kind, changing.said(ref, "link", changing.LONGEST_TITLE), at)
+            refs = tuple(f"{kind}:{ref}" for kind, ref in draft.links)
+            store.write_entry(db, opened, at, person.id, "open", opened.title, (), refs)
+            recorded.append(Recorded(person.id, "incident.open", opened.code, "done", correlation, opened.kind))
+            return _stored(db, opened.code)
+
+        opened = await self._platform.writer.run(person, at, work, recorded, action=WRITE)
+        if recorded:
+            self._listeners.tell({opened.code})
+        return opened
+
+    async def act(self, person: Person, code: str, act: Act, *, version: int, correlation: str = "") -> Incident:
+        """Do something to an incident and return it as it stands then. ``version`` is that of the incident that was looked
+        at; acts that do not collide (a comment, a task, a photo) do not mind it.
+
+        Raises Problem 404, 403, 400 for what makes no sense, 409 if the state does not allow it, and ChangedMeanwhile (409)
+        if somebody changed it since ``version``.
+        """
+        at = self._platform.clock.now()
+        tag = tag_of(act)
+        recorded: list[Recorded] = []
+        touched = {code}
+
+        def work(db: Connection) -> Incident:
+            before = self._mine(db, person, code)
+            if flow.TABLE[tag].collides and before.version != version:
+                raise ChangedMeanwhile(before, _differences(db, code, version))
+            done = changing.apply(before, act, self._scene(person, at))
+            after = done.incident
+            if flow.TABLE[tag].collides:
+                after = replace(after, version=before.version + 1)
+            done = self._beside(db, person, before, replace(done, incident=after), act, at, recorded)
+            store.update(db, done.incident)
+            changed = changing.changes(before, done.incident)
+            store.write_entry(db, done.incident, at, person.id, tag, done.words, changed, done.refs)
+            touched.update(one for one in done.refs if one.startswith("SV-"))
+            recorded.append(Recorded(person.id, f"incident.{tag}", code, "done", correlation, " ".join(done.refs)))
+            return _stored(db, code)
+
+        incident = await self._platform.writer.run(person, at, work, recorded, action=WRITE)
+        self._listeners.tell(touched)
+        return incident
+
+    async def note(self, code_or_cause: str, text_vi: str, text_en: str) -> None:
+        """The city's own line in a timeline; nothing happens if there is no such incident."""
+        at = self._platform.clock.now()
+        told = list[str]()
+
+        def work(db: Connection) -> None:
+            incident = store.fetch(db, code_or_cause) or store.caused(db, code_or_cause)
+            if incident is not None:
+                store.write_entry(db, incident, at, SYSTEM.id, "note", Text(text_vi, text_en))
+                told.append(incident.code)
+
+        await self._platform.writer.run(SYSTEM, at, work, action=WRITE)
+        self._listeners.tell(told)
+
+    # What is asked
+
+    def get(self, asker: Person, code: str) -> Incident:
+        """One incident. Raises Problem 404 if there is none, or the asker may not know of it."""
+        with self._platform.database.reader() as db:
+            return _seen(db, asker, code)
+
+    def find(self, asker: Person, question: Question) -> Found:
+        """The incidents that match and the asker may see, a page of them (at most 200), with counts."""
+        reached = reach(asker, READ) or Reach(public=False)
+        with self._platform.database.reader() as db:
+            return store.search(db, question, reached, asker.id, self._platform.clock.now())
+
+    def timeline(self, asker: Person, code: str) -> list[Entry]:
+        """Everything that happened to an incident, oldest first. Raises Problem 404."""
+        with self._platform.database.reader() as db:
+            _seen(db, asker, code)
+            return store.entries(db, code)
+
+    def links(self, asker: Person, code: str) -> list[Link]:
+        """What an incident is tied to, oldest first. Raises Problem 404."""
+        with self._platform.database.reader() as db:
+            _seen(db, asker, code)
+            return store.links(db, code)
+
+    def possible(self, asker: Person, incident: Incident) -> tuple[str, ...]:
+        """The tags of the acts that ``asker`` may do to it as it stands, in the order in which pages offer them."""
+        if not may(asker, WRITE, incident.thing):
+            return ()
+        return flow.possible(incident.state, incident.paused_since is not None)
+
+    def listen(self) -> AsyncIterator[frozenset[str]]:
+        """The codes that changed, from now on: not durable; what a slow reader missed comes in one."""
+        return self._listeners.listen()
+
+    # Parts
+
+    def _begun(self, draft: Draft, cause: str, at: datetime) -> Incident:
+        """What ``draft`` becomes, without a code."""
+        city = self._platform.city
+        kind = self.kinds.get(draft.kind)
+        if kind is None:
+            raise bad_request(
+                f"No kind of incident {draft.kind!r} here.", f"Choose one of: {', '.join(sorted(self.kinds))}."
+            )
+        longitude, latitude = draft.longitude, draft.latitude
+        ward = changing.checked_ward(city, draft.ward)
+        if (longitude is None) != (latitude is None):
+            raise bad_request("Half a point is none.", "Give longitude and latitude, or neither.")
+        if longitude is not None and latitude is not None:
+            longitude, latitude = changing.checked_point(longitude, latitude)
+            place = city.locate(longitude, latitude)
+            ward = ward or (place.code if place is not None else "")
+        title = draft.title or kind.title
+        limit = changing.LONGEST_TITLE
+        return Incident(
+            code="",
+            kind=kind.id,
+            title=Text(changing.said(title.vi, "title", limit), changing.said(title.en, "title", limit)),
+            text=changing.said(draft.text, "description", needed=False),
+            state="new",
+            severity=changing.checked_severity(kind.severity if draft.severity is None else draft.severity),
+            urgency=draft.urgency or kind.urgency,
+            longitude=longitude,
+            latitude=latitude,
+            address=changing.said(draft.address, "address", limit, needed=False),
+            ward=ward,
+            agency=changing.checked_agency(city, draft.agency) or (kind.agency if city.agency(kind.agency) else ""),
+            assignee="",
+            origin=draft.origin,
+            cause=cause,
+            opened_at=at,
+            state_at=at,
+            detected_from=min(draft.detected_from or at, at),
+            version=1,
+            clearance=draft.clearance,
+        )
+
+    def _scene(self, person: Person, at: datetime) -> Scene:
+        return Scene(self._platform.city, self.kinds, self.playbooks, person.id, at)
+
+    def _mine(self, db: Connection, person: Person, code: str) -> Incident:
+        """An incident that ``person`` may change. Raises Problem 404 and 403."""
+        incident = _seen(db, person, code)
+        if not may(person, WRITE, incident.thing):
+            raise _forbidden(person)
+        return incident
+
+    def _beside(
+        self,
+        db: Connection,
+        person: Person,
+        before: Incident,
+        done: Done,
+        act: Act,
+        at: datetime,
+        recorded: list[Recorded],
+    ) -> Done:
+        """What ``act`` does to other rows than the incident's own."""
+        match act:
+            case acts.Tie(kind=kind):
+                store.tie(db, before.code, kind, done.refs[1], at)
+            case acts.Merge(into=into):
+                target = self._mine(db, person, into)
+                if into == before.code or target.state not in WORKED:
+                    raise bad_request(
+                        f"{before.code} cannot be merged into {into}.", "Choose another that is being worked on."
+                    )
+                store.move_belongings(db, before.code, into)
+                store.write_entry(db, target, at, person.id, "absorb", before.title, (), (before.code,))
+                recorded.append(Recorded(person.id, "incident.absorb", into, "done", "", before.code))
+            case acts.Split():
+                return self._split(db, person, done, act, at, recorded)
+            case _:
+                pass
+        return done
+
+    def _split(
+        self, db: Connection, person: Person, done: Done, act: acts.Split, at: datetime, recorded: list[Recorded]
+    ) -> Done:
+        """Open another incident for some of the reports: what was promised to those who reported goes on from their day."""
+        old = done.incident
+        known = {link.ref for link in store.links(db, old.code) if link.kind == "report"}
+        if not known.issuperset(act.reports):
+            raise bad_request("Some of these reports do not belong to it.", "Choose among its reports.")
+        title = changing.said(act.title, "title", changing.LONGEST_TITLE)
+        month = f"{at.astimezone(self._zone):%y%m}"
+        number = store.next_number(db, month)
+        new = replace(
+            old,
+            code=f"SV-{month}-{number:04d}",
+            title=Text(title, title),
+            text=changing.said(act.text, "description", needed=False),
+            state="new" if old.state == "new" else "accepted",
+            state_at=at,
+            version=1,
+            cause="",
+            assignee="",
+            arrived_at=None,
+            escalated=0,
+            help=(),
+            tasks=(),
+            steps_done=(),
+        )
+        store.insert(db, new, month, number)
+        store.move_belongings(db, old.code, new.code, act.reports)
+        store.tie(db, new.code, "incident", old.code, at)
+        store.tie(db, old.code, "incident", new.code, at)
+        store.write_entry(db, new, at, person.id, "open", new.title, (), (old.code, *act.reports))
+        recorded.append(Recorded(person.id, "incident.open", new.code, "done", "", old.code))
+        return replace(done, words=new.title, refs=(new.code, *act.reports))
+
+
+def _kinds_of(sectors: Sequence[Sector]) -> dict[str, IncidentKind]:
+    """Every kind by its id; where a kind names no agency it is its sector's."""
+    return {one.id: replace(one, agency=one.agency or sector.agency) for sector in sectors for one in sector.incident_kinds}
+
+
+def _stored(db: Connection, code: str) -> Incident:
+    found = store.fetch(db, code)
+    assert found is not None, "it was written in this transaction"  # noqa: S101 - narrows a type, nothing hangs on it
+    return found
+
+
+def _seen(db: Connection, asker: Person, code: str) -> Incident:
+    """An incident that ``asker`` may know of. Raises Problem 404."""
+    found = store.fetch(db, code)
+    if found is None or not may(asker, READ, found.thing):
+        raise not_found("incident", code)
+    return found
+
+
+def _differences(db: Connection, code: str, version: int) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(change.field, change.before, change.after, entry.person, entry.at)
+        for entry in store.entries(db, code, version)
+        for change in entry.changes
+    )
+
+
+def _forbidden(person: Person) -> Problem:
+    return Problem(403, "not-allowed", f"{person.id} may not change this incident.", "Ask the operations centre.")
