@@ -19,9 +19,9 @@ from dothi.platform.sector import MapArea, MapLayer
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
+from dothi.ui.ward_picture import WIDTH, CityPicture, draw
 from dothi.web import view, words
 from dothi.web.devices import link
-from dothi.web.ward_picture import WIDTH, CityPicture, draw
 
 SORTS = ("value", "name", "devices", "late")
 _HEARD = ("live", "late", "silent", "never")

@@ -23,10 +23,21 @@ class WardShape:
 
 @dataclass(frozen=True, slots=True)
 class CityPicture:
-    """All wards in the units of an SVG ``WIDTH`` wide and ``height`` high; north is up, distances true in the middle."""
+    """All wards in the units of an SVG ``WIDTH`` wide and ``height`` high; north is up, distances true in the middle.
+
+    ``west`` and ``north`` are its upper left corner (EPSG:4326), ``per_longitude`` and ``per_latitude`` units of a degree.
+    """
 
     height: int
     shapes: tuple[WardShape, ...]
+    west: float
+    north: float
+    per_longitude: float
+    per_latitude: float
+
+    def at(self, longitude: float, latitude: float) -> tuple[float, float]:
+        """Where a point (EPSG:4326) lies in the drawing."""
+        return (longitude - self.west) * self.per_longitude, (self.north - latitude) * self.per_latitude
 
 
 def draw(city: City) -> CityPicture:
@@ -43,4 +54,4 @@ def draw(city: City) -> CityPicture:
                 points = np.round((np.asarray(ring.coords)[:, :2] - (west, north)) * (scale * narrow, -scale), 1)
                 rings.append("M" + "L".join(f"{x:g} {y:g}" for x, y in points[:-1]) + "Z")
         shapes.append(WardShape(ward.code, ward.full_name, "".join(rings)))
-    return CityPicture(round((north - south) * scale), tuple(shapes))
+    return CityPicture(round((north - south) * scale), tuple(shapes), west, north, scale * narrow, scale)
