@@ -15,7 +15,7 @@ class SubscriptionState:
     ``about`` are names of types and attributes, ``endpoint`` is an address without secrets. ``status`` is active, paused,
     expired or failed (its receiver does not take what is sent); ``held`` says why the city paused it: "owner-gone",
     "owner-lost-rights", "key-ended", "secret-lost" or nothing. ``waiting`` notifications are tried again, ``dead`` ones only
-    when somebody says so.
+    says so. ``tenant`` names the further tenant it is of; empty for the city itself.
     """
 
     id: str
@@ -33,13 +33,18 @@ class SubscriptionState:
     last_error: str
     waiting: int
     dead: int
+    tenant: str = ""
 
 
 class Subscribing(Protocol):
     """The subscriptions of a running city."""
 
     def states(self, asker: Person) -> Sequence[SubscriptionState]:
-        """All of them for who may see the operation of the city, else one's own; the oldest first."""
+        """All of them for who may see the operation of the city, else one's own; the oldest first, each tenant by itself."""
+        ...
+
+    def of(self, tenant: str) -> "Subscribing":
+        """Those of a further tenant alone (empty for the city itself). Raises Problem 404 for an unknown one."""
         ...
 
     async def pause(self, asker: Person, id: str, *, correlation: str = "") -> None:

@@ -38,10 +38,23 @@ class SubscriptionPages:
 
     def table(self, request: Request) -> Response:
         """The same as CSV."""
-        head = ("id", "owner", "about", "endpoint", "status", "held", "sent", "failed", "lastSuccess", "lastFailure")
+        head = (
+            "id",
+            "tenant",
+            "owner",
+            "about",
+            "endpoint",
+            "status",
+            "held",
+            "sent",
+            "failed",
+            "lastSuccess",
+            "lastFailure",
+        )
         rows = (
             (
                 one.id,
+                one.tenant,
                 one.owner,
                 " ".join(one.about),
                 one.endpoint,
@@ -63,7 +76,8 @@ class SubscriptionPages:
         """Pause or resume a subscription, or send its dead letters again. Raises Problem 400, 403, 404, 409."""
         form = await request.form()
         person, id_, act = person_of(request), str(form.get("id", "")), form.get("act")
-        desk, correlation = self.platform.subscriptions, request.state.correlation
+        desk = self.platform.subscriptions.of(str(form.get("tenant", "")))
+        correlation = request.state.correlation
         if act == "resend":
             count = await desk.resend(person, id_, correlation=correlation)
             return RedirectResponse(f"/data/subscriptions?done=resent:{count}", 303)

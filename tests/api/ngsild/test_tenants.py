@@ -1,6 +1,7 @@
 """Further tenants: records of their own beside the city's, for those who were given the whole city."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,8 @@ import pytest
 from receiver import receiving
 
 from dothi.access.grants import Granted
+from dothi.access.policy import Grant, Scope
+from dothi.model.problem import Problem
 from dothi.testing.city import RunningCity, running_city, wait_until
 from dothi.testing.people import insider
 
@@ -82,6 +85,37 @@ def test_a_tenant_is_there_after_a_new_start(tmp_path: Path) -> None:
         assert client.post(f"{BASE}/entities", json=PUMP).status_code == 201
     with running_city(tmp_path) as again, client_of(again, "water") as client:
         assert client.get(f"{BASE}/entities/{URN}").json()["level"]["value"] == 1
+
+
+def test_who_runs_the_city_sees_a_tenant_s_subscriptions_and_can_act_on_them(tmp_path: Path) -> None:
+    told = {
+        "type": "Subscription",
+        "entities": [{"type": "Pump"}],
+        "notification": {"endpoint": {"uri": "http://x.invalid/"}},
+    }
+    with running_city(tmp_path, sectors="weather") as city, client_of(city, "water") as client:
+        made = client.post(f"{BASE}/subscriptions", json=told)
+        assert made.status_code == 201, made.text
+        id_ = made.headers["location"].rsplit("/", 1)[-1]
+        desk, keeper = city.platform.subscriptions, insider()
+        (state,) = desk.states(keeper)
+        assert (state.id, state.tenant, state.status) == (id_, "water", "active")
+        city.run(desk.of("water").pause(keeper, id_))
+        assert client.get(f"{BASE}/subscriptions/{id_}").json()["status"] == "paused"
+        with httpx.Client(base_url=city.base_url, headers=city.operator) as operator:
+            (row,) = operator.get("/api/v1/subscriptions").json()["items"]
+            assert (row["id"], row["tenant"], row["status"]) == (id_, "water", "paused")
+            assert operator.post("/api/v1/subscriptions/resume", json={"id": id_}).status_code == 404, "not the city's own"
+            assert operator.post("/api/v1/subscriptions/resume", json={"id": id_, "tenant": "air"}).status_code == 404
+            answer = operator.post("/api/v1/subscriptions/resume", json={"id": id_, "tenant": "water"})
+            assert answer.status_code == 200, answer.text
+        ward = Grant("operator", Scope(wards=frozenset({city.platform.city.wards[0].code})))
+        of_a_ward = replace(keeper, grants=(ward,))
+        assert desk.states(of_a_ward) == []
+        with pytest.raises(Problem) as refused:
+            city.run(desk.of("water").pause(of_a_ward, id_))
+        assert refused.value.status == 404
+        assert desk.states(keeper)[0].status == "active"
 
 
 def test_what_waits_for_a_tenant_s_receivers_is_sent_after_a_new_start_though_nobody_asks(tmp_path: Path) -> None:

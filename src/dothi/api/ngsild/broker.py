@@ -1,8 +1,9 @@
 """What the NGSI-LD doors share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dothi.access.policy import Person
 from dothi.api.ngsild.contexts.store import ContextStore
 from dothi.api.ngsild.contexts.term_map import Contexts
 from dothi.api.ngsild.querying.entity_maps import EntityMaps
@@ -28,6 +29,15 @@ class Broker:
         """What NGSILD-Tenant says of a further tenant; empty for the city itself."""
         name = self.platform.tenant
         return name.removeprefix(FURTHER) if name.startswith(FURTHER) else ""
+
+    def here(self, person: Person) -> Person:
+        """``person`` in this tenant: in a further one with the rights that were given for the whole city."""
+        return abroad(person) if self.tenant else person
+
+
+def abroad(person: Person) -> Person:
+    """``person`` in a further tenant: with the rights that were given for the whole city."""
+    return replace(person, grants=tuple(one for one in person.grants if one.scope.everything))
 
 
 def open_broker(platform: Platform) -> Broker:

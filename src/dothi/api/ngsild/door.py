@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from dothi.access.policy import Person
 from dothi.access.routes import Page, page
-from dothi.api.ngsild.broker import Broker
+from dothi.api.ngsild.broker import Broker, abroad
 from dothi.api.ngsild.contexts.term_map import RELATION, TermMap, absolute, link_header
 from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, Body, check_parameters, media_type, read_json, sent_type
 from dothi.api.ngsild.not_here import not_here
@@ -334,7 +334,7 @@ class Doors(BaseRoute):
             _match, found = (await tenants.doors(tenant, state.person, creates=creates)).matches(scope)
         except Problem as problem:
             return ngsild_problem(request, problem, {"NGSILD-Tenant": tenant[:80]})
-        state.person = tenants.abroad(state.person)
+        state.person = abroad(state.person)
         scope.update(found)
         return _nothing(request) if found["endpoint"] is None else await found["endpoint"](request)
 

@@ -9,14 +9,13 @@ import copy
 import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import structlog
 
 from dothi.access.policy import Person, may
-from dothi.api.ngsild.broker import FURTHER, Broker, open_broker
+from dothi.api.ngsild.broker import FURTHER, Broker, abroad, open_broker
 from dothi.api.ngsild.door import Doors
-from dothi.api.ngsild.subscriptions.service import Subscriptions
+from dothi.api.ngsild.subscriptions.service import Subscriptions, subscriptions_of
 from dothi.model.problem import Problem, bad_request
 from dothi.platform.memo import Memo
 from dothi.platform.platform import Platform
@@ -67,7 +66,7 @@ class Tenants:
             if name in self._open:
                 return self._open[name]
             if not await asyncio.to_thread(self._exists, name):
-                if not (creates and may(self.abroad(person), "entity.write")):
+                if not (creates and may(abroad(person), "entity.write")):
                     raise Problem(404, "unknown-tenant", f"There is no tenant {name!r} here.", f"This is {self.default!r}.")
                 if len(await asyncio.to_thread(self._known)) >= MOST:
                     raise Problem(507, "too-many-tenants", f"There are {MOST} tenants already.", "Use one of them.")
@@ -115,8 +114,5 @@ class Tenants:
         tenant.subscriptions = subscriptions
         subscriptions.start()
         start_record(tenant.tasks, tenant)
+        subscriptions_of(city).further[name] = subscriptions
         return self._make(broker)
-
-    def abroad(self, person: Person) -> Person:
-        """``person`` in a further tenant: with the rights that were given for the whole city."""
-        return replace(person, grants=tuple(one for one in person.grants if one.scope.everything))

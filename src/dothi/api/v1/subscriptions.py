@@ -12,6 +12,9 @@ from dothi.platform.platform import Platform
 from dothi.platform.subscribing import SubscriptionState
 
 Id = Annotated[str, Body(embed=True, min_length=1, max_length=2048)]
+Tenant = Annotated[
+    str, Body(embed=True, max_length=60, description="The further tenant it is of; none for the city itself.")
+]
 
 
 def router(platform: Platform) -> APIRouter:
@@ -25,17 +28,17 @@ def router(platform: Platform) -> APIRouter:
         return json_response(paged(rows, len(rows), len(rows), 0))
 
     @api.post("/subscriptions/resend", summary="Send again what a receiver never took")
-    async def resend_notifications(request: Request, person: OperationsWriter, id: Id) -> Response:
-        return json_response({"resent": await desk.resend(person, id, correlation=request.state.correlation)})
+    async def resend_notifications(request: Request, person: OperationsWriter, id: Id, tenant: Tenant = "") -> Response:
+        return json_response({"resent": await desk.of(tenant).resend(person, id, correlation=request.state.correlation)})
 
     @api.post("/subscriptions/pause", summary="Send nothing for a subscription until it is resumed; what waits is kept")
-    async def pause_subscription(request: Request, person: OperationsWriter, id: Id) -> Response:
-        await desk.pause(person, id, correlation=request.state.correlation)
+    async def pause_subscription(request: Request, person: OperationsWriter, id: Id, tenant: Tenant = "") -> Response:
+        await desk.of(tenant).pause(person, id, correlation=request.state.correlation)
         return json_response({"paused": id})
 
     @api.post("/subscriptions/resume", summary="Send again for a subscription that was paused, what waited first")
-    async def resume_subscription(request: Request, person: OperationsWriter, id: Id) -> Response:
-        await desk.resume(person, id, correlation=request.state.correlation)
+    async def resume_subscription(request: Request, person: OperationsWriter, id: Id, tenant: Tenant = "") -> Response:
+        await desk.of(tenant).resume(person, id, correlation=request.state.correlation)
         return json_response({"resumed": id})
 
     return api
@@ -44,6 +47,7 @@ def router(platform: Platform) -> APIRouter:
 def _shown(one: SubscriptionState) -> dict[str, Any]:
     return {
         "id": one.id,
+        "tenant": one.tenant or None,
         "name": one.name,
         "owner": one.owner,
         "about": one.about,

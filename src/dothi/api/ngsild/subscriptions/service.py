@@ -67,6 +67,7 @@ class Subscriptions:
         self._mqtt = MqttSender(self.receivers, anywhere=self.anywhere)
         self.queues = Queues(platform.database, platform.writer, self.subscribers, self._send, self._allowed)
         self.matcher = Matcher(platform, contexts, self.subscribers)
+        self.further: dict[str, Subscriptions] = {}  # of the city's further tenants, by name
         self._turn_of_matching = threading.Lock()  # what is throttled is remembered by one thread at a time
 
     def start(self) -> None:
@@ -206,14 +207,25 @@ class Subscriptions:
     # For those who keep the city running
 
     def states(self, asker: Person) -> list[SubscriptionState]:
-        """How they all are, for who may see the operation of the city, else one's own; the oldest first."""
-        everybody = may(asker, "operations.read")
+        """How they all are, for who may see the operation of the city, else one's own; the oldest first, tenants last."""
+        here = self.broker.here(asker)
+        everybody = may(here, "operations.read")
         counts, now = self.queues.counts(), self.subscribers.now()
-        return [
+        found = [
             self._state(kept, counts.get(kept.id, (0, 0)), now)
             for kept in self.subscribers.all()
-            if everybody or kept.owner == asker.id
+            if everybody or kept.owner == here.id
         ]
+        return found + [state for one in list(self.further.values()) for state in one.states(asker)]
+
+    def of(self, tenant: str) -> "Subscriptions":
+        """Those of a further tenant (empty for these). Raises Problem 404 for an unknown one."""
+        if not tenant:
+            return self
+        found = self.further.get(tenant)
+        if found is None:
+            raise not_found("tenant", tenant)
+        return found
 
     async def pause(self, asker: Person, id: str, *, correlation: str = "") -> None:
         """Send nothing until ``resume``; what waits is kept. Raises Problem 403, 404."""
@@ -250,6 +262,7 @@ class Subscriptions:
         await (self.queues.go_on if active else self.queues.rest)(fresh)
 
     def _named(self, asker: Person, id: str) -> Kept:
+        asker = self.broker.here(asker)
         kept = self.subscribers.get(id)
         if kept is None or not (self.subscribers.may_touch(asker, kept) or may(asker, "operations.read")):
             raise not_found("subscription", id)
@@ -278,6 +291,7 @@ class Subscriptions:
             None if doing.last_failure is None else from_micros(doing.last_failure),
             doing.last_error,
             *counts,
+            self.broker.tenant,
         )
 
     # At the moment of sending
