@@ -4,8 +4,12 @@ import re
 from html import unescape
 
 import httpx
+import pytest
 
+from dothi.access.outgoing import NotCalled, address_of_name
+from dothi.api.ngsild.subscriptions.taking import unreached
 from dothi.testing.city import RunningCity, wait_until
+from dothi.web.subscriptions import _error_words
 
 PAGE = "/data/subscriptions"
 
@@ -28,6 +32,7 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     assert made.status_code == 201, made.text
     id_ = made.headers["location"].rsplit("/", 1)[-1]
     shown = client.get(PAGE).text
+    assert "chưa có gì để gửi</span>" in shown
     assert "Bảng &lt;b&gt;tin&lt;/b&gt;" in shown
     assert "nobody@receiver.invalid" in shown
     assert "secret" not in shown
@@ -35,6 +40,7 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     sent = httpx.post(f"{city.base_url}/ngsi-ld/v1/entities", json=entity, headers=city.operator, trust_env=False)
     assert sent.status_code == 201, sent.text
     wait_until(lambda: "không gửi được" in client.get(PAGE).text, "the failure is shown")
+    assert "Không tìm thấy địa chỉ của tên receiver.invalid." in client.get(PAGE).text
     assert "1 đăng ký nhận tin không gửi được" in client.get("/data").text
     answer = client.post(PAGE, data=_form(client, "pause", id_))
     assert answer.headers["location"] == f"{PAGE}?done=pause"
@@ -53,3 +59,22 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     log = httpx.delete(f"{city.base_url}/ngsi-ld/v1/subscriptions/{id_}", headers=city.operator, trust_env=False)
     assert log.status_code == 204
     assert "Chưa có đăng ký nào" in client.get(PAGE).text
+
+
+def test_why_nothing_arrives_is_said_in_the_reader_s_language() -> None:
+    host = "nobody.invalid"
+    with pytest.raises(NotCalled) as unknown:
+        address_of_name(host, 80, trusted=False)
+    with pytest.raises(NotCalled) as private:
+        address_of_name("127.0.0.1", 80, trusted=False)
+    said = {
+        str(unreached(ConnectionRefusedError())): "Không có chương trình nào nhận ở địa chỉ này.",
+        str(unreached(ConnectionResetError())): "Nơi nhận ngắt kết nối trước khi trả lời.",
+        "answered 503": "Nơi nhận trả lời 503.",
+        "no answer within 2.5 s": "Nơi nhận không trả lời trong 2,5 giây.",
+        str(unknown.value): f"Không tìm thấy địa chỉ của tên {host}.",
+        str(private.value): "127.0.0.1 không phải địa chỉ công khai.",
+        "the broker answered: Not authorized": "",
+    }
+    assert {error: _error_words(error, "vi") for error in said} == said
+    assert all(_error_words(error, "en") not in said.values() for error, words in said.items() if words)

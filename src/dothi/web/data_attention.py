@@ -128,7 +128,7 @@ def _held(platform: Platform, person: Person, language: str) -> list[Point]:
                 2,
                 _("{count} đăng ký nhận tin không gửi được").format(count=number(failing, language))
                 if failing
-                else _("{count} thông báo không gửi được").format(count=number(dead, language)),
+                else _("{count} thông báo đã dừng gửi").format(count=number(dead, language)),
                 _("thông báo được giữ lại; xem nơi nhận rồi gửi lại"),
                 "/data/subscriptions",
             )

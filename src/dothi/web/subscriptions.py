@@ -1,5 +1,6 @@
 """The page of subscriptions: who is told what, whether it arrives, what waits, and the ways out when it does not."""
 
+import re
 from functools import partial
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from dothi.access.routes import person_of
 from dothi.model.problem import bad_request
 from dothi.platform.platform import Platform
 from dothi.platform.subscribing import SubscriptionState
+from dothi.ui.formats import number
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
@@ -32,6 +34,7 @@ class SubscriptionPages:
             rows=self._states(request),
             owner=self._owner,
             state_words=partial(_state_words, language=language),
+            error_words=partial(_error_words, language=language),
             held_words=partial(_held_words, language=language),
             notice=_notice(request.query_params.get("done", ""), language),
         )
@@ -99,15 +102,33 @@ class SubscriptionPages:
         return account_id if account is None else account.name
 
 
-def _state_words(status: str, language: str) -> str:
+def _state_words(one: SubscriptionState, language: str) -> str:
     _ = translator(language)
     words = {
-        "active": _("gửi được"),
+        "active": _("gửi được") if one.last_success else _("chưa có gì để gửi"),
         "failed": _("không gửi được"),
         "paused": _("tạm dừng"),
         "expired": _("đã hết hạn"),
     }
-    return words.get(status, status)
+    return words[one.status]
+
+
+def _error_words(error: str, language: str) -> str:
+    """Why a receiver did not take what was sent; empty where only English says it."""
+    _ = translator(language)
+    if error == "nothing listens at this address":
+        return _("Không có chương trình nào nhận ở địa chỉ này.")
+    if error == "the receiver hung up before it answered":
+        return _("Nơi nhận ngắt kết nối trước khi trả lời.")
+    if found := re.fullmatch(r"answered ([0-9]{3})", error):
+        return _("Nơi nhận trả lời {status}.").format(status=found[1])
+    if found := re.fullmatch(r"no answer within ([0-9.e+-]+) s", error):
+        return _("Nơi nhận không trả lời trong {seconds} giây.").format(seconds=number(float(found[1]), language))
+    if found := re.fullmatch(r"(\S+) is not a public address", error):
+        return _("{host} không phải địa chỉ công khai.").format(host=found[1])
+    if found := re.fullmatch(r"the name (\S+) is not known.*", error, re.DOTALL):
+        return _("Không tìm thấy địa chỉ của tên {host}.").format(host=found[1])
+    return ""
 
 
 def _held_words(held: str, language: str) -> str:
