@@ -71,6 +71,17 @@ DEEDS: dict[str, Text] = {
     "retention.write": Text("Đổi thời hạn giữ", "Change retention"),
     "retention.change": Text("Đổi thời hạn giữ", "Change retention"),
     "retention.destroy": Text("Xóa dữ liệu quá hạn", "Destroy what is past its time"),
+    # Commands
+    "command.read": Text("Xem lệnh", "Look at commands"),
+    "command.propose": Text("Đề xuất lệnh", "Propose a command"),
+    "command.approve": Text("Duyệt lệnh", "Approve a command"),
+    "command.refuse": Text("Không duyệt lệnh", "Refuse a command"),
+    "command.withdraw": Text("Rút đề xuất lệnh", "Withdraw a command"),
+    "command.expired": Text("Để lệnh quá hạn duyệt", "Let a command lapse"),
+    "command.sent": Text("Gửi lệnh tới thiết bị", "Send a command"),
+    "command.acknowledged": Text("Nhận xác nhận của thiết bị", "Hear a device acknowledge a command"),
+    "command.verified": Text("Kiểm chứng lệnh bằng số đo", "Verify a command by a reading"),
+    "command.failed": Text("Báo lệnh thất bại", "Report that a command failed"),
     # Incidents
     "incident.read": Text("Xem sự việc", "Look at incidents"),
     "incident.write": Text("Xử lý sự việc", "Work on incidents"),
@@ -99,6 +110,10 @@ DEEDS: dict[str, Text] = {
     "incident.add_task": Text("Thêm việc cần làm", "Add a task"),
     "incident.do_task": Text("Làm xong việc", "Do a task"),
     "incident.do_step": Text("Làm xong bước quy trình", "Do a step of a playbook"),
+    "incident.photo": Text("Thêm ảnh vào sự việc", "Add a photo to an incident"),
+    "incident.release_photo": Text("Công bố ảnh", "Release a photo"),
+    "incident.withdraw_photo": Text("Thôi công bố ảnh", "Withdraw a photo"),
+    "incident.remove_photo": Text("Xóa ảnh", "Destroy a photo"),
     "incident.tie": Text("Gắn sự việc với một mục", "Link an incident to something"),
     # Who is known
     "account.own": Text("Sửa tài khoản của mình", "Change one's own account"),

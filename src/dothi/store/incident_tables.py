@@ -95,7 +95,8 @@ incident_link = sa.Table(
 )
 
 # Photos: ``hash`` (SHA-256, hex) names the picture among the files, ``small`` its small one. ``report`` is the report it
-# came with, if it did. Only one that somebody released, and nobody withdrew, may be shown to everybody.
+# came with, if it did. Only one that somebody released may be shown to everybody; of one that was
+# removed only this row is left.
 incident_photo = sa.Table(
     "incident_photo",
     METADATA,
@@ -114,8 +115,8 @@ incident_photo = sa.Table(
     sa.Column("person", TEXT, nullable=False),
     sa.Column("released_at", BIG),
     sa.Column("released_by", TEXT, nullable=False, server_default=""),
-    sa.Column("withdrawn_at", BIG),
-    sa.Column("withdrawn_by", TEXT, nullable=False, server_default=""),
+    sa.Column("removed_at", BIG),
+    sa.Column("removed_by", TEXT, nullable=False, server_default=""),
     sa.Index("incident_photo_incident", "incident", "number"),
     sqlite_autoincrement=True,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dothi.access.policy import SYSTEM, Person, Reach, may, reach
-from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.problem import Problem, bad_request
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, changing, flow, store, timing
 from dothi.platform.incidents.acts import Act, tag_of
@@ -26,17 +26,18 @@ from dothi.platform.incidents.model import (
     Found,
     Incident,
     Link,
+    PublicIncident,
     Question,
 )
+from dothi.platform.incidents.photos import Photos, photos_of
+from dothi.platform.incidents.public import public_of
+from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, seen
 from dothi.platform.sector import Sector
 from dothi.store.audit import Act as Recorded
 from dothi.store.connection import Connection
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
-
-READ, WRITE = "incident.read", "incident.write"
-_NOTHING = Text("", "")
 
 
 class Incidents:
@@ -46,6 +47,7 @@ class Incidents:
         self._platform = platform
         self._zone = ZoneInfo(platform.city.time_zone)
         self._listeners = Listeners()
+        self.photos = Photos(platform, self._listeners)
         self.kinds = _kinds_of(platform.sectors)
         self.playbooks = {one.id: one for sector in platform.sectors for one in sector.playbooks}
 
@@ -68,7 +70,7 @@ class Incidents:
         at = self._platform.clock.now()
         begun = self._begun(draft, cause, at)
         if not may(person, WRITE, begun.thing):
-            raise _forbidden(person)
+            raise forbidden(person)
         recorded: list[Recorded] = []
 
         def work(db: Connection) -> Incident:
@@ -105,7 +107,7 @@ class Incidents:
         touched = {code}
 
         def work(db: Connection) -> Incident:
-            before = self._mine(db, person, code)
+            before = changeable(db, person, code)
             if flow.TABLE[tag].collides and before.version != version:
                 raise ChangedMeanwhile(before, _differences(db, code, version))
             done = changing.apply(before, act, self._scene(person, at))
@@ -143,7 +145,7 @@ class Incidents:
     def get(self, asker: Person, code: str) -> Incident:
         """One incident. Raises Problem 404 if there is none, or the asker may not know of it."""
         with self._platform.database.reader() as db:
-            return _seen(db, asker, code)
+            return seen(db, asker, code)
 
     def find(self, asker: Person, question: Question) -> Found:
         """The incidents that match and the asker may see, a page of them (at most 200), with counts."""
@@ -154,13 +156,13 @@ class Incidents:
     def timeline(self, asker: Person, code: str) -> list[Entry]:
         """Everything that happened to an incident, oldest first. Raises Problem 404."""
         with self._platform.database.reader() as db:
-            _seen(db, asker, code)
+            seen(db, asker, code)
             return store.entries(db, code)
 
     def links(self, asker: Person, code: str) -> list[Link]:
         """What an incident is tied to, oldest first. Raises Problem 404."""
         with self._platform.database.reader() as db:
-            _seen(db, asker, code)
+            seen(db, asker, code)
             return store.links(db, code)
 
     def possible(self, asker: Person, incident: Incident) -> tuple[str, ...]:
@@ -168,6 +170,13 @@ class Incidents:
         if not may(asker, WRITE, incident.thing):
             return ()
         return flow.possible(incident.state, incident.paused_since is not None)
+
+    def public(self, code: str) -> PublicIncident:
+        """What anybody may know of an incident, or of what it was merged into; for who was given its code, or the code of a
+        report that led to it. Raises Problem 404.
+        """
+        with self._platform.database.reader() as db:
+            return public_of(db, code)
 
     def listen(self) -> AsyncIterator[frozenset[str]]:
         """The codes that changed, from now on: not durable; what a slow reader missed comes in one."""
@@ -219,13 +228,6 @@ class Incidents:
     def _scene(self, person: Person, at: datetime) -> Scene:
         return Scene(self._platform.city, self.kinds, self.playbooks, person.id, at)
 
-    def _mine(self, db: Connection, person: Person, code: str) -> Incident:
-        """An incident that ``person`` may change. Raises Problem 404 and 403."""
-        incident = _seen(db, person, code)
-        if not may(person, WRITE, incident.thing):
-            raise _forbidden(person)
-        return incident
-
     def _beside(
         self,
         db: Connection,
@@ -241,7 +243,7 @@ class Incidents:
             case acts.Tie(kind=kind):
                 store.tie(db, before.code, kind, done.refs[1], at)
             case acts.Merge(into=into):
-                target = self._mine(db, person, into)
+                target = changeable(db, person, into)
                 if into == before.code or target.state not in WORKED:
                     raise bad_request(
                         f"{before.code} cannot be merged into {into}.", "Choose another that is being worked on."
@@ -249,6 +251,14 @@ class Incidents:
                 store.move_belongings(db, before.code, into)
                 store.write_entry(db, target, at, person.id, "absorb", before.title, (), (before.code,))
                 recorded.append(Recorded(person.id, "incident.absorb", into, "done", "", before.code))
+            case acts.Answer(proof=proof):
+                shown = {photo.number for photo in photos_of(db, before.code)}
+                if not shown.issuperset(proof):
+                    raise bad_request("Some of these photos do not belong to it.", "Choose among its photos.")
+                if self.kind(before.kind).proof and not proof:
+                    raise Problem(
+                        400, "proof-needed", "An answer about this needs a photo that proves it.", "Add one, then choose it."
+                    )
             case acts.Split():
                 return self._split(db, person, done, act, at, recorded)
             case _:
@@ -302,21 +312,9 @@ def _stored(db: Connection, code: str) -> Incident:
     return found
 
 
-def _seen(db: Connection, asker: Person, code: str) -> Incident:
-    """An incident that ``asker`` may know of. Raises Problem 404."""
-    found = store.fetch(db, code)
-    if found is None or not may(asker, READ, found.thing):
-        raise not_found("incident", code)
-    return found
-
-
 def _differences(db: Connection, code: str, version: int) -> tuple[Difference, ...]:
     return tuple(
         Difference(change.field, change.before, change.after, entry.person, entry.at)
         for entry in store.entries(db, code, version)
         for change in entry.changes
     )
-
-
-def _forbidden(person: Person) -> Problem:
-    return Problem(403, "not-allowed", f"{person.id} may not change this incident.", "Ask the operations centre.")

@@ -48,7 +48,7 @@ _NAMES = (*_PLAIN, *_MOMENTS, *_OR_NULL, *_JSON, "title", "title_en", "clearance
 _COUNTS = (
     "(SELECT count(*) FROM incident_link l WHERE l.incident = i.code AND l.kind IN ('alert', 'alert-group')), "
     "(SELECT count(*) FROM incident_link l WHERE l.incident = i.code AND l.kind = 'report'), "
-    "(SELECT count(*) FROM incident_photo p WHERE p.incident = i.code AND p.withdrawn_at IS NULL)"
+    "(SELECT count(*) FROM incident_photo p WHERE p.incident = i.code AND p.removed_at IS NULL)"
 )
 _SELECT = f"SELECT {', '.join(f'i.{name}' for name in _NAMES)}, {_COUNTS} FROM incident i"  # noqa: S608 - names of our own
 _ORDERS = {

@@ -103,8 +103,8 @@ def upgrade() -> None:
         sa.Column("person", TEXT, nullable=False),
         sa.Column("released_at", BIG),
         sa.Column("released_by", TEXT, nullable=False, server_default=""),
-        sa.Column("withdrawn_at", BIG),
-        sa.Column("withdrawn_by", TEXT, nullable=False, server_default=""),
+        sa.Column("removed_at", BIG),
+        sa.Column("removed_by", TEXT, nullable=False, server_default=""),
         sqlite_autoincrement=True,
     )
     op.create_index("incident_photo_incident", "incident_photo", ["incident", "number"])

@@ -1,0 +1,268 @@
+"""Photos of incidents: drawn anew before they are kept, shown to nobody outside until a person released them."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from dothi.access.policy import Person, may
+from dothi.access.uploads import safe_picture
+from dothi.model.clock import from_micros, to_micros
+from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.text import Text
+from dothi.platform.incidents import store
+from dothi.platform.incidents.listening import Listeners
+from dothi.platform.incidents.sight import READ, WRITE, changeable, seen
+from dothi.store.audit import Act
+from dothi.store.connection import Connection
+from dothi.store.files import Files, FolderFiles
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+Phase = Literal["report", "before", "after", "proof"]
+Size = Literal["full", "small"]
+PHASES: dict[Phase, Text] = {
+    "report": Text("Ảnh phản ánh", "Sent with a report"),
+    "before": Text("Trước khi xử lý", "Before"),
+    "after": Text("Sau khi xử lý", "After"),
+    "proof": Text("Bằng chứng", "Proof"),
+}
+MOST = 40  # of one incident
+SMALL_SIDE = 480  # pixels, the longest of a small one
+_QUALITY = 80
+_SMALL_MEDIA = "image/jpeg"
+_COLUMNS = (
+    "number, incident, report, phase, hash, small, media, width, height, taken_at, added_at, person, "
+    "released_at, released_by"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM incident_photo"  # noqa: S608 - names of our own
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo. ``report`` is the report it came with, "" if it was taken by who works on the incident; ``width`` and
+    ``height`` in pixels. ``released_at`` None: nobody outside may see it.
+    """
+
+    number: int
+    incident: str
+    report: str
+    phase: Phase
+    hash: str
+    small: str
+    media: str
+    width: int
+    height: int
+    taken_at: datetime | None
+    added_at: datetime
+    person: str
+    released_at: datetime | None
+    released_by: str
+
+    @property
+    def released(self) -> bool:
+        """True if everybody may see it."""
+        return self.released_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to send: its bytes, its media type and a name for its version."""
+
+    body: bytes
+    media: str
+    hash: str
+
+
+class Photos:
+    """The photos of one city's incidents."""
+
+    def __init__(self, platform: "Platform", listeners: Listeners, files: Files | None = None) -> None:
+        self._platform, self._listeners = platform, listeners
+        self._files = files or FolderFiles(platform.database.folder / "files")
+
+    async def add(
+        self,
+        person: Person,
+        code: str,
+        body: bytes,
+        phase: Phase,
+        *,
+        taken_at: datetime | None = None,
+        report: str = "",
+        correlation: str = "",
+    ) -> Photo:
+        """Keep a photo, without whatever the file says of who took it and where; the same one again is the one that is
+        there.
+
+        Raises Problem 413, 415 and 400 as ``safe_picture``, 404 and 403 for the incident, 409 if it has too many.
+        """
+        if phase not in get_args(Phase):
+            raise bad_request(f"There is no phase {phase!r}.", f"Give one of: {', '.join(PHASES)}.")
+        now = self._platform.clock.now()
+        await asyncio.to_thread(self._look, person, code)  # before a picture is drawn for somebody who may not
+        kept = await asyncio.to_thread(self._keep, body)
+        recorded: list[Act] = []
+
+        def work(db: Connection) -> Photo:
+            incident = changeable(db, person, code)
+            known = db.execute(
+                f"{_SELECT} WHERE incident = ? AND hash = ? AND removed_at IS NULL", (code, kept["hash"])
+            ).fetchone()
+            if known:
+                return _photo(known)
+            if incident.photos >= MOST:
+                raise Problem(409, "too-many-photos", f"{code} has {MOST} photos already.", "Remove one that says nothing.")
+            row = kept | {
+                "incident": code,
+                "first": code,
+                "report": report,
+                "phase": phase,
+                "taken_at": None if taken_at is None else to_micros(min(taken_at, now)),
+                "added_at": to_micros(now),
+                "person": person.id,
+            }
+            marks = ",".join("?" * len(row))
+            (number,) = db.execute(
+                f"INSERT INTO incident_photo ({', '.join(row)}) VALUES ({marks}) RETURNING number",  # noqa: S608 - ours
+                tuple(row.values()),
+            ).fetchone()
+            store.write_entry(db, incident, now, person.id, "photo", PHASES[phase], (), (str(number),))
+            recorded.append(Act(person.id, "incident.photo", code, "done", correlation, str(number)))
+            return _fetched(db, number)
+
+        photo = await self._platform.writer.run(person, now, work, recorded, action=WRITE)
+        if recorded:
+            self._listeners.tell({photo.incident})
+        return photo
+
+    def of(self, asker: Person, code: str) -> list[Photo]:
+        """The photos of an incident, oldest first. Raises Problem 404."""
+        with self._platform.database.reader() as db:
+            seen(db, asker, code)
+            return photos_of(db, code)
+
+    def read(self, asker: Person, number: int, size: Size = "full") -> Picture:
+        """A photo's picture: for who may see its incident, and once it is released for everybody. Raises Problem 404.
+
+        It reads a file: call it off the event loop.
+        """
+        with self._platform.database.reader() as db:
+            photo = _fetched(db, number)
+            incident = store.fetch(db, photo.incident)
+        allowed = incident is not None and may(asker, READ, incident.thing)
+        body = self._files.get(photo.hash if size == "full" else photo.small) if allowed or photo.released else None
+        if body is None:
+            raise not_found("photo", str(number))
+        full = size == "full"
+        return Picture(body, photo.media if full else _SMALL_MEDIA, photo.hash if full else photo.small)
+
+    async def release(self, person: Person, number: int, *, correlation: str = "") -> Photo:
+        """Let everybody see a photo: somebody looked whether a face, a number plate or a home is in it. Raises Problem 403,
+        404.
+        """
+        return await self._change(
+            person, number, "release_photo", "released_at = ?, released_by = ?", lambda now: (now, person.id), correlation
+        )
+
+    async def withdraw(self, person: Person, number: int, *, correlation: str = "") -> Photo:
+        """Let only those who work on the incident see it again. Raises Problem 403, 404."""
+        return await self._change(
+            person, number, "withdraw_photo", "released_at = ?, released_by = ?", lambda _: (None, ""), correlation
+        )
+
+    async def remove(self, person: Person, number: int, *, correlation: str = "") -> None:
+        """Destroy a photo; that there was one stays in the timeline. Raises Problem 403, 404."""
+        photo = await self._change(
+            person,
+            number,
+            "remove_photo",
+            "released_at = NULL, removed_at = ?, removed_by = ?",
+            lambda now: (now, person.id),
+            correlation,
+        )
+        await asyncio.to_thread(self._forget, photo)
+
+    async def _change(
+        self,
+        person: Person,
+        number: int,
+        act: str,
+        assignment: str,
+        values: Callable[[int], tuple[Any, ...]],
+        correlation: str,
+    ) -> Photo:
+        now = self._platform.clock.now()
+        recorded: list[Act] = []
+
+        def work(db: Connection) -> Photo:
+            photo = _fetched(db, number)
+            incident = changeable(db, person, photo.incident)
+            query = f"UPDATE incident_photo SET {assignment} WHERE number = ?"  # noqa: S608 - parts of our own
+            db.execute(query, (*values(to_micros(now)), number))
+            store.write_entry(db, incident, now, person.id, act, PHASES[photo.phase], (), (str(number),))
+            recorded.append(Act(person.id, f"incident.{act}", incident.code, "done", correlation, str(number)))
+            row = db.execute(f"{_SELECT} WHERE number = ?", (number,)).fetchone()
+            return _photo(row)
+
+        photo = await self._platform.writer.run(person, now, work, recorded, action=WRITE)
+        self._listeners.tell({photo.incident})
+        return photo
+
+    def _look(self, person: Person, code: str) -> None:
+        with self._platform.database.reader() as db:
+            changeable(db, person, code)
+
+    def _keep(self, body: bytes) -> dict[str, Any]:
+        """Draw a picture anew, keep it and a small one, and say how they are found."""
+        drawn = safe_picture(body)
+        # The files come first: a row never names one that is not there.
+        return {
+            "hash": self._files.put(drawn.body),
+            "small": self._files.put(_small(drawn.body)),
+            "media": drawn.kind,
+            "width": drawn.width,
+            "height": drawn.height,
+        }
+
+    def _forget(self, photo: Photo) -> None:
+        """Delete its files, but those that another photo has too."""
+        with self._platform.database.reader() as db:
+            for name in (photo.hash, photo.small):
+                query = "SELECT 1 FROM incident_photo WHERE (hash = ? OR small = ?) AND removed_at IS NULL LIMIT 1"
+                if db.execute(query, (name, name)).fetchone() is None:
+                    self._files.delete(name)
+
+
+def photos_of(db: Connection, code: str) -> list[Photo]:
+    """The photos of an incident, oldest first, whoever asks."""
+    rows = db.execute(f"{_SELECT} WHERE incident = ? AND removed_at IS NULL ORDER BY number", (code,))
+    return [_photo(row) for row in rows]
+
+
+def _fetched(db: Connection, number: int) -> Photo:
+    row = db.execute(f"{_SELECT} WHERE number = ? AND removed_at IS NULL", (number,)).fetchone()
+    if row is None:
+        raise not_found("photo", str(number))
+    return _photo(row)
+
+
+def _photo(row: Any) -> Photo:
+    cells = list(row)
+    for place in (9, 10, 12):
+        cells[place] = None if cells[place] is None else from_micros(cells[place])
+    return Photo(*cells)
+
+
+def _small(body: bytes) -> bytes:
+    """The same picture, small enough for a list on a phone. It takes milliseconds: it was drawn once already."""
+    from PIL import Image  # most of what a city does needs no pictures
+
+    with Image.open(io.BytesIO(body)) as picture:
+        picture.thumbnail((SMALL_SIDE, SMALL_SIDE))
+        written = io.BytesIO()
+        picture.convert("RGB").save(written, "JPEG", quality=_QUALITY)
+    return written.getvalue()
