@@ -1,9 +1,8 @@
 """What kinds of things a city holds and what is told of them, counted over what whoever asks may know."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,6 +38,20 @@ class _Instance(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(dict[str, list[_Instance]])
+_NOTHING: frozenset[str] = frozenset()
+
+
+class _Sort(NamedTuple):
+    """What entities have in common that look alike from here: ``type`` and ``live`` (attribute, dataset) by their numbers,
+    ``more_types`` as stored, what may not be known of them, and of each kept instance its attribute, kind and dataset,
+    whether its time is not over, and whether it has its value beside it.
+    """
+
+    type: int
+    more_types: str
+    hidden: frozenset[str]
+    live: tuple[tuple[int, int], ...]
+    told: tuple[tuple[str, str, str | None, bool, bool], ...]
 
 
 @dataclass(slots=True)
@@ -76,52 +89,61 @@ def count_types(db: Connection, reached: Reach, now: int) -> dict[str, int]:
 def take_inventory(db: Connection, reached: Reach, classified: Classified, now: int, kind: str | None) -> Inventory:
     """All that is reached at ``now`` (µs), or what there is of type ``kind`` alone."""
     found = Inventory()
-    for types, attributes in _each(db, reached, classified, now, kind):
+    names = dict(db.execute("SELECT id, iri FROM name"))
+    for sort, count in _sorts(db, reached, classified, now, kind, names).items():
+        types = (names[sort.type], *(msgspec.json.decode(sort.more_types) if sort.more_types else ()))
+        attributes = _attributes(sort, names)
         for one in types:
-            found.types[one] = found.types.get(one, 0) + 1
+            found.types[one] = found.types.get(one, 0) + count
             of_type = found.told.setdefault(one, {})
             for iri, kinds in attributes.items():
                 of_type.setdefault(iri, set()).update(kinds)
         for iri, kinds in attributes.items():
             attribute = found.attributes.setdefault(iri, AttributeFound())
-            attribute.count += len(kinds)
+            attribute.count += len(kinds) * count
             attribute.kinds.update(kinds)
             attribute.types.update(types)
     return found
 
 
-def _each(
-    db: Connection, reached: Reach, classified: Classified, now: int, kind: str | None
-) -> Iterator[tuple[tuple[str, ...], dict[str, list[str]]]]:
-    """Of each entity its types and, by attribute, the kind of each instance."""
+def _sorts(
+    db: Connection, reached: Reach, classified: Classified, now: int, kind: str | None, names: dict[int, str]
+) -> Counter[_Sort]:
+    """How many entities there are of each sort: of many thousand, most are made alike."""
     condition, values = reached.where(**OF_ENTITY)
     parameters: list[Any] = [now, *values]
     of_type = ""
     if kind is not None:
         row = db.execute("SELECT id FROM name WHERE iri = ?", (kind,)).fetchone()
         if row is None:
-            return
+            return Counter()
         of_type = _OF_TYPE
         parameters += [row[0], row[0]]
-    names = dict(db.execute("SELECT id, iri FROM name"))
     shown: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for num, attribute, dataset in db.execute(_LIVE.format(reached=condition) + of_type, parameters):
         shown[num].append((attribute, dataset))
-    hides = classified.hides(reached)
+    hides, decode = classified.hides(reached), _DECODER.decode
+    found: Counter[_Sort] = Counter()
     for num, name, clearance, ward, owner, more, text in db.execute(
         _ENTITIES.format(reached=condition) + of_type, parameters
     ):
-        attributes: dict[str, list[str]] = {}
-        document = _DECODER.decode(text)
-        live = {(names[attribute], names.get(dataset)) for attribute, dataset in shown.get(num, ())}
-        for iri, instances in document.items():
-            for one in instances:
-                if (one.e is None or one.e > now) and ((iri, one.d) in live or bytes(one.v)):
-                    attributes.setdefault(iri, []).append(one.k)
-        for iri, dataset_id in live:
-            if not any(one.d == dataset_id for one in document.get(iri, ())):
-                attributes.setdefault(iri, []).append("GeoProperty" if iri == LOCATION else "Property")
-        unknown = hides(names[name], clearance, ward, owner) if hides else ()
-        for iri in unknown:
-            attributes.pop(iri, None)
-        yield (names[name], *(msgspec.json.decode(more) if more else ())), attributes
+        told = [
+            (iri, one.k, one.d, one.e is None or one.e > now, bool(one.v))
+            for iri, instances in decode(text).items()
+            for one in instances
+        ]
+        hidden = hides(names[name], clearance, ward, owner) if hides else _NOTHING
+        found[_Sort(name, more, hidden, tuple(shown.get(num, ())), tuple(told))] += 1
+    return found
+
+
+def _attributes(sort: _Sort, names: dict[int, str]) -> dict[str, list[str]]:
+    """By attribute, the kind of each instance."""
+    attributes: dict[str, list[str]] = {}
+    live = {(names[attribute], names.get(dataset)) for attribute, dataset in sort.live}
+    for iri, kind, dataset_id, lasts, valued in sort.told:
+        if lasts and (valued or (iri, dataset_id) in live):
+            attributes.setdefault(iri, []).append(kind)
+    for iri, _ in live - {(iri, dataset_id) for iri, _, dataset_id, _, _ in sort.told}:
+        attributes.setdefault(iri, []).append("GeoProperty" if iri == LOCATION else "Property")
+    return {iri: kinds for iri, kinds in attributes.items() if iri not in sort.hidden}
