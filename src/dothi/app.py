@@ -55,6 +55,7 @@ from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
 from dothi.platform.callers import Caller, Lines
+from dothi.platform.commands.service import Commands
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
@@ -222,6 +223,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         device_door.refusals = platform.auditing.refusals
         platform.forecasts = Forecasts(platform)
         platform.incidents = Incidents(platform)
+        platform.commands = Commands(platform, [one for sector in sectors for one in sector.commands])
         platform.runs = Runs(platform)
         for process in (one for sector in sectors for one in sector.processes):
             platform.runs.register(process)
@@ -232,6 +234,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         stack.push_async_callback(platform.tasks.stop)
         platform.tasks.start("device-keys", lambda _: device_keys.run())
         subscriptions.start()
+        platform.commands.start()
         _start_tasks(platform, cache)
         await platform.watch.look()
         _settle_memory()

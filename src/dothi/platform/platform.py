@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from dothi.model.city import City
 from dothi.model.clock import Clock
 from dothi.model.schema import EntityType
+from dothi.platform.commands.service import Commands
 from dothi.platform.forecasts import Forecasts
 from dothi.platform.incidents.service import Incidents
 from dothi.platform.memo import Memo
@@ -111,6 +112,7 @@ class Platform:
     tasks: Supervisor = field(default_factory=Supervisor)
     forecasts: Forecasts = field(init=False)
     incidents: Incidents = field(init=False)
+    commands: Commands = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform
     subscriptions: Subscribing = field(init=False)
 

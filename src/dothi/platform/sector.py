@@ -15,6 +15,7 @@ from dothi.model.moment import Moment
 from dothi.model.schema import EntityType
 from dothi.model.text import Text
 from dothi.model.ward import Ward
+from dothi.platform.commands.kinds import CommandKind
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
 
 Freshness = Literal["fresh", "late", "silent"]
@@ -359,6 +360,7 @@ class Sector:
     purposes: tuple[Purpose, ...] = ()
     incident_kinds: tuple[IncidentKind, ...] = ()
     playbooks: tuple[Playbook, ...] = ()
+    commands: tuple[CommandKind, ...] = ()
 
 
 def purposes_of(sectors: Iterable[Sector]) -> list[Purpose]:

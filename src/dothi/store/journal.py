@@ -1,6 +1,6 @@
 """The journal's port: what is heard is kept here, durably, until ingest has committed it and says so."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -83,6 +83,14 @@ class Journal(Protocol):
 
     async def lag(self) -> int:
         """How many messages are kept and not yet acknowledged. Raises JournalDown."""
+        ...
+
+    def command(self, device: str, body: bytes) -> None:
+        """Hand ``body`` to a device that listens now; nothing keeps it for one that does not. Raises JournalDown."""
+        ...
+
+    def hear_answers(self, tell: Callable[[str, bytes], None]) -> None:
+        """Have ``tell`` called, on the event loop, with every device id and what it publishes as an answer to a command."""
         ...
 
     def refusal(self) -> Text | None:

@@ -36,7 +36,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a visitor may do: send readings of ``device`` (``EVERY_DEVICE`` for all) and hear its commands.
+    """What a visitor may do: send readings of ``device`` (``EVERY_DEVICE`` for all), hear its commands and answer them.
 
     An empty ``device`` may do nothing. ``name`` is what the connection is known by, to end it; ``until`` is when it ends by
     itself, in seconds since 1970 (UTC).
@@ -116,7 +116,7 @@ class Callout:
         devices = f"{self._tenant}.devices.{allowed.device}"
         nothing = {"deny": [">"]}
         return {
-            "pub": {"allow": [f"{devices}.readings"]} if allowed.device else nothing,
+            "pub": {"allow": [f"{devices}.readings", f"{devices}.answers"]} if allowed.device else nothing,
             "sub": {"allow": [f"{devices}.commands"]} if allowed.device else nothing,
             "subs": -1,
             "data": -1,

@@ -240,6 +240,21 @@ class NatsJournal:
         with suppress(NatsGone):
             self._wire.write(frames)
 
+    def command(self, device: str, body: bytes) -> None:
+        """Hand ``body`` to a device that listens now; nothing keeps it for one that does not. Raises JournalDown."""
+        try:
+            self._wire.publish(f"{self._tenant}.devices.{device}.commands".encode(), body)
+        except NatsGone as failure:
+            raise JournalDown("The journal does not answer.", str(failure)) from failure
+
+    def hear_answers(self, tell: Callable[[str, bytes], None]) -> None:
+        """Have ``tell`` called, on the event loop, with every device id and what it publishes as an answer to a command."""
+
+        def heard(subject: bytes, _reply: bytes, _header: bytes, body: bytes) -> None:
+            tell(subject.split(b".")[2].decode(errors="replace"), body)
+
+        self._wire.subscribe(f"{self._tenant}.devices.*.answers".encode(), heard)
+
     async def lag(self) -> int:
         """Messages kept and not acknowledged, plus QoS 0 messages waiting in memory. Raises JournalDown."""
         total = self._unkept

@@ -7,6 +7,7 @@ the many rows carry small numbers.
 import sqlalchemy as sa
 
 import dothi.store.access_tables
+import dothi.store.command_tables
 import dothi.store.incident_tables
 import dothi.store.personal_tables
 import dothi.store.subscription_tables  # noqa: F401 - METADATA is whole wherever tables are known

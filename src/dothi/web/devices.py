@@ -125,6 +125,7 @@ class Devices:
             kind=_type_words(platform, language, device.entity_type),
             mapping=_mapping_rows(platform, device, language),
             example=_example(platform, device),
+            commands=platform.commands.for_type(device.entity_type),
             topic=f"{platform.tenant}/devices/{device.id}/readings",
             has_secret=platform.device_door.has_secret(device.id),
             done=request.query_params.get("done", ""),

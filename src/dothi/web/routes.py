@@ -7,6 +7,7 @@ from dothi.platform.platform import Platform
 from dothi.web.account_routes import account_routes
 from dothi.web.arrival import arrival_routes
 from dothi.web.audit import AuditPages
+from dothi.web.commands import CommandPages
 from dothi.web.data import DataPages
 from dothi.web.device_keys import device_key_routes
 from dothi.web.devices import Devices
@@ -35,6 +36,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
     files, audit, subscriptions = LayerFiles(platform), AuditPages(platform), SubscriptionPages(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
+    commands = CommandPages(platform)
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
         *account_routes(platform),
@@ -81,6 +83,12 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/runs/{run}/cancel", runs.cancel, action="run.cancel", methods=("POST",)),
         page("/runs/{run}/repeat", runs.repeat, action="run.start", methods=("POST",)),
         page("/runs/{run}/{part}.json", runs.download, action="run.read"),
+        page("/commands", commands.index, action="command.read"),
+        page("/commands.csv", commands.table, action="command.read"),
+        page("/commands/new", commands.form, action="command.propose"),
+        page("/commands/new", commands.propose, action="command.propose", methods=("POST",)),
+        page("/commands/{command}", commands.show, action="command.read"),
+        page("/commands/{command}", commands.decide, action="command.read", methods=("POST",)),
         page("/audit", audit.page, action="audit.read"),
         page("/audit.csv", audit.table, action="audit.export"),
         page("/audit.zip", audit.copy, action="audit.export"),

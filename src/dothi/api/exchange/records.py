@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
 from dothi.data.classified import OF_DEVICE
-from dothi.store import incident_tables, tables
+from dothi.store import command_tables, incident_tables, tables
 from dothi.store.audit import GENESIS, Row, seal, walk
 from dothi.store.checkpoints import Checkpoint
 from dothi.store.connection import Connection
@@ -68,6 +68,7 @@ RECORDS = (
         incident_tables.incident_entry, ("number",), ("changes", "refs"), given=("number",), clearance=Clearance.RESTRICTED
     ),
     Record(incident_tables.incident_link, ("incident", "kind", "ref"), clearance=Clearance.RESTRICTED),
+    Record(command_tables.command, ("month", "number"), ("parameters", "value"), clearance=Clearance.RESTRICTED),
     Record(incident_tables.shift, ("number",), given=("number",), clearance=Clearance.RESTRICTED),
     # What went into a run may be all that the city itself reads.
     Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs"), clearance=Clearance.RESTRICTED),

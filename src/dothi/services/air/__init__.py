@@ -6,6 +6,7 @@ from dothi.model.text import Text
 from dothi.platform.open_meteo import wanted
 from dothi.platform.sector import Derivation, MapLayer, Sector, WardView
 from dothi.services.air import feeds, forecast_process, open_meteo, pages, process, view, ward, words
+from dothi.services.air.commands import COMMANDS
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, AirQualityObserved
 
 SECTOR = Sector(
@@ -47,5 +48,6 @@ SECTOR = Sector(
     sources=(open_meteo.SOURCE,),
     recorded=feeds.replay_period,
     pages=pages.routes,
+    commands=COMMANDS,
     links=(("/air", Text("Không khí quanh bạn", "The air around you")),),
 )
