@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as File
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from city_world import NAME, PM, TYPE, City, at, point, row, station, urn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER, SYSTEM, Clearance, Grant, Person, Scope, Thing, may
 from dothi.data.batch import EntityChange, ReadingRow
@@ -73,7 +73,7 @@ def undated(one: Attribute) -> Attribute:
     assert one.created_at is not None
     assert one.modified_at is not None
     sub = {iri: [undated(each) for each in instances] for iri, instances in one.sub.items()}
-    return replace(one, created_at=None, modified_at=None, sub=sub)
+    return structs.replace(one, created_at=None, modified_at=None, sub=sub)
 
 
 def test_create_merge_replace_delete(city: City) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from city_world import NAME, NOW, PM, TYPE, City, at, row, urn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from shapely import Polygon
 
 from dothi.access.policy import STRANGER, SYSTEM, Clearance, Grant, Person
@@ -305,7 +305,7 @@ def test_a_batch_is_its_changes_one_after_the_other(city: City, changes: Sequenc
     seen = []
     for together in (True, False):
         names = {urn(number): f"{urn(number)}-{next(_EXAMPLE)}" for number in range(4)}
-        mine = [replace(one, entity=replace(one.entity, id=names[one.entity.id])) for one in changes]
+        mine = [structs.replace(one, entity=structs.replace(one.entity, id=names[one.entity.id])) for one in changes]
         edit(city, *(EntityChange("create", Entity(names[urn(number)], TYPE)) for number in range(3)))
         outcomes = edit(city, *mine) if together else [one for each in mine for one in edit(city, each)]
         told = [(one.state, None if one.problem is None else one.problem.status) for one in outcomes]

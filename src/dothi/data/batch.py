@@ -99,8 +99,7 @@ EntityKind = Literal[
 ]
 
 
-@dataclass(slots=True)
-class EntityChange:
+class EntityChange(msgspec.Struct):
     """A write of one entity. ``create`` needs it absent, ``upsert``, ``put`` and ``add`` do not care, all others need it.
 
     ``merge`` replaces the instances it names, by dataset; an attribute with an empty list of instances is removed, and the
@@ -126,8 +125,7 @@ class EntityChange:
     lang: str | None = None
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of one change: ``problem`` says why it was not made.
 
     ``not_updated`` are the attributes (IRIs) it left as they were, each with the reason; if there are any, ``updated`` are
@@ -137,8 +135,8 @@ class Outcome:
     id: str
     state: Literal["created", "changed", "deleted", "unchanged"] = "unchanged"
     problem: Problem | None = None
-    updated: list[str] = field(default_factory=list)
-    not_updated: list[tuple[str, str]] = field(default_factory=list)
+    updated: list[str] = []
+    not_updated: list[tuple[str, str]] = []
 
 
 class Trigger(IntEnum):

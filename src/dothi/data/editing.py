@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +29,7 @@ _NOTHING: frozenset[str] = frozenset()
 _encode = msgspec.json.Encoder().encode
 
 
-class Edit(NamedTuple):
+class Edit(msgspec.Struct, frozen=True):
     """One step of a change that was made at ``at`` (µs) to entity ``num``.
 
     Of the entity itself the attribute is "", and ``step`` holds its documents: before, where it was there, and after.

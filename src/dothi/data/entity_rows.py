@@ -1,7 +1,6 @@
 """Rows of entities as a transaction sees them: many read at once, changed in memory, many written at once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -40,8 +39,7 @@ _SAVE_DOCUMENT = "UPDATE entity SET modified_at = ?, doc = ? WHERE num = ?"
 _NO_CORNERS = (None, None, None, None)
 
 
-@dataclass(slots=True)
-class State:
+class State(msgspec.Struct):
     """What an entity is, or was before it was deleted; ``num`` 0 is none. Moments in µs."""
 
     num: int = 0
@@ -53,7 +51,7 @@ class State:
     box: Box | None = None
     created_at: int | None = None
     modified_at: int = 0
-    said: Said = field(default_factory=Said)
+    said: Said = msgspec.field(default_factory=Said)
     due_at: int | None = None
 
     @property

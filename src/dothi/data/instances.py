@@ -4,8 +4,7 @@ Clauses are those of ETSI GS CIM 009. Documents here are whole: what is observed
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -24,17 +23,16 @@ _GEOMETRIES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """All that is said of an entity beside who owns it and how far it may be known; ``expires_at`` in µs."""
 
     types: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     expires_at: int | None = None
-    document: Document = field(default_factory=dict)
+    document: Document = {}
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """One instance as it was and as it is then, whole; None where there was or is none. SCOPE stands for the scopes."""
 
     attribute: str
@@ -43,16 +41,15 @@ class Step(NamedTuple):
     after: Instance | None
 
 
-@dataclass(slots=True)
-class Turned:
+class Turned(msgspec.Struct):
     """What a change makes of an entity, step by step, and what it leaves as it is (attribute IRI, reason)."""
 
     document: Document
     types: tuple[str, ...]
     scopes: tuple[str, ...]
     expires_at: int | None
-    steps: list[Step] = field(default_factory=list)
-    not_updated: list[tuple[str, str]] = field(default_factory=list)
+    steps: list[Step] = []
+    not_updated: list[tuple[str, str]] = []
 
     @property
     def said(self) -> Said:

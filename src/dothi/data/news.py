@@ -138,11 +138,13 @@ def changed_of(
     rows: list[int] = []
     before: dict[int, Any] = {}
     asked: dict[str, bool] = {}
-    for place, (num, _, trigger, (attribute, dataset, was, _after)) in enumerate(edited.edits):
+    for place, edit in enumerate(edited.edits):
+        num, step = edit.num, edit.step
+        attribute, dataset, was = step.attribute, step.dataset, step.before
         name = names.get(attribute)
         if name is None:
             name = names[attribute] = len(names)
-        rows += (num, name, 0 if dataset is None else names.setdefault(dataset, len(names)), trigger)
+        rows += (num, name, 0 if dataset is None else names.setdefault(dataset, len(names)), edit.trigger)
         if was is not None:
             kind = index.type_of(num)
             if kind not in asked:

@@ -1,14 +1,14 @@
 """The city's things, shaped as NGSI-LD shapes them (ETSI GS CIM 009 v1.8.1, clause 4.5); names are expanded IRIs."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from dothi.model.reading import Grade, Origin, Reason
 
 
-@dataclass(slots=True)
-class Attribute:
+class Attribute(msgspec.Struct):
     """One attribute instance of an entity.
 
     ``kind`` is Property, GeoProperty, Relationship, LanguageProperty, JsonProperty, VocabProperty, ListProperty or
@@ -28,13 +28,12 @@ class Attribute:
     origin: Origin = Origin.MEASURED
     created_at: datetime | None = None
     modified_at: datetime | None = None
-    sub: "dict[str, list[Attribute]]" = field(default_factory=dict)
+    sub: "dict[str, list[Attribute]]" = {}
     expires_at: datetime | None = None
     object_type: str | list[str] | None = None
 
 
-@dataclass(slots=True)
-class Entity:
+class Entity(msgspec.Struct):
     """A thing of the city. ``attributes`` maps an expanded name to its instances, the default dataset first.
 
     ``type`` is what it is first of all, ``more_types`` (IRIs) what it is besides; ``scopes`` are paths like /Hanoi/Parks
@@ -43,7 +42,7 @@ class Entity:
 
     id: str
     type: str
-    attributes: dict[str, list[Attribute]] = field(default_factory=dict)
+    attributes: dict[str, list[Attribute]] = {}
     ward: str | None = None
     owner: str | None = None
     created_at: datetime | None = None

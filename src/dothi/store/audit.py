@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -30,8 +30,7 @@ INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa
 _READ = f"SELECT {COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - names of our own
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """One act to record: ``action`` as the policy names it, ``thing`` by id only: a person can be erased, proof stays.
 
     ``source`` is the address or door it came from, ``why`` the reason its doer gave.
@@ -43,8 +42,8 @@ class Act:
     result: str = "done"
     correlation: str = ""
     detail: str = ""
-    source: str = field(default_factory=CAME_FROM.get)
-    why: str = field(default_factory=WHY.get)
+    source: str = msgspec.field(default_factory=CAME_FROM.get)
+    why: str = msgspec.field(default_factory=WHY.get)
 
 
 class Row(NamedTuple):

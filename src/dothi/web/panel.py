@@ -1,6 +1,6 @@
 """The drawer: what is known about one entity, most important first, down to the readings themselves."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -154,7 +154,7 @@ def _as_it_was(platform: Platform, person: Person, entity: Entity, moment: Momen
                 continue
             rows = _readings(platform, person, entity.id, iri, _LOOKBACK, moment, one.dataset_id, limit=1)
             if len(rows):
-                value = replace(
+                value = msgspec.structs.replace(
                     one,
                     value=rows.values[-1],
                     observed_at=from_micros(rows.observed_at[-1]),
@@ -163,7 +163,7 @@ def _as_it_was(platform: Platform, person: Person, entity: Entity, moment: Momen
                     origin=rows.origins[-1],
                 )
                 found.setdefault(iri, []).append(value)
-    return replace(entity, attributes=found)
+    return msgspec.structs.replace(entity, attributes=found)
 
 
 def _panel(platform: Platform, person: Person, language: str, entity: Entity, moment: Moment | None) -> Panel:

@@ -1,9 +1,9 @@
 """Entities of every shape the standard knows, for laws that hold for all of them."""
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dothi.api.ngsild.contexts.jsonld import Definitions
 from dothi.api.ngsild.contexts.term_map import TermMap
@@ -65,7 +65,7 @@ def instances(deep: int = 2) -> st.SearchStrategy[list[Attribute]]:
     @st.composite
     def some(draw: st.DrawFn) -> list[Attribute]:
         named = sorted(draw(datasets), key=lambda one: one or "")
-        return [replace(draw(attributes(deep)), dataset_id=one) for one in named]
+        return [structs.replace(draw(attributes(deep)), dataset_id=one) for one in named]
 
     return some()
 

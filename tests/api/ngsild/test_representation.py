@@ -1,6 +1,5 @@
 """What a client sends comes back as it was, in every representation, and the representations say the same."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +7,7 @@ import msgspec
 import pytest
 from entity_world import ENTITIES, NAMES, TERMS
 from hypothesis import given, settings
+from msgspec import structs
 
 from dothi.api.ngsild.representation import shaper
 from dothi.api.ngsild.shape import Shape
@@ -49,7 +49,7 @@ class _Moments(dict[int, datetime]):
 
 def _timeless(one: Attribute) -> Attribute:
     sub = {iri: [_timeless(inner) for inner in said] for iri, said in one.sub.items()}
-    return replace(one, created_at=None, modified_at=None, sub=sub)
+    return structs.replace(one, created_at=None, modified_at=None, sub=sub)
 
 
 @given(entity=ENTITIES)
@@ -87,7 +87,7 @@ def test_what_the_city_says_of_a_reading_is_shown_and_never_taken_for_the_client
     assert shown["urn:dothi:term:origin"]["value"] == "simulated"
     (again,) = read_instances(NAMES["speed"], _over_the_wire(shown), TERMS, fragment=False)
     assert list(again.sub) == [NAMES["grade"]]
-    plain = replace(read, grade=Grade.GOOD, reasons=Reason.NONE, origin=Origin.MEASURED)
+    plain = structs.replace(read, grade=Grade.GOOD, reasons=Reason.NONE, origin=Origin.MEASURED)
     entity.attributes[NAMES["speed"]] = [plain]
     assert set(shaper(TERMS, Shape())(entity)["speed"]) == {"type", "value", "observedAt", "grade"}
 
