@@ -9,6 +9,7 @@ from city_world import NOW, TYPE
 from sealing_world import HOUR, Said, SealedCity
 
 from dothi.access.policy import LOCAL_OPERATOR, STRANGER, SYSTEM
+from dothi.data.retention import Retention
 from dothi.model.problem import Problem
 from dothi.model.schema import KEEP
 from dothi.store.audit import verify
@@ -30,6 +31,8 @@ def test_rules_are_changed_by_those_who_may_and_recorded(tmp_path: Path) -> None
     assert city.retention.list(STRANGER) == ()
     rules = {rule.dataset: rule for rule in city.retention.list(SYSTEM)}
     assert rules[TYPE].days == KEEP and rules["audit"].words is not None
+    undeclared = Retention(city.database, city.writer, city.clock, {})
+    assert {rule.title.vi for rule in undeclared.list(SYSTEM) if rule.dataset == TYPE} == {"Station"}
     changed = asyncio.run(city.retention.change(LOCAL_OPERATOR, TYPE, 90))
     assert changed in city.retention.list(SYSTEM)
     assert (changed.days, changed.default, changed.changed_by) == (90, KEEP, LOCAL_OPERATOR.id)

@@ -207,7 +207,8 @@ class Retention:
         rules = []
         for iri in sorted({*self._types, *self._database.lake.types()}):
             kind = self._types.get(iri)
-            title, default = (kind.title, kind.keep) if kind else (Text(iri, iri), KEEP)
+            name = iri.rsplit("/", 1)[-1]
+            title, default = (kind.title, kind.keep) if kind else (Text(name, name), KEEP)
             days, by, at = chosen.get(iri, (default, "", None))
             rules.append(Rule(iri, title, days, default, changed_by=by, changed_at=at))
         return [*rules, *(Rule(name, _TITLES[name], None, None, words) for name, words in _OTHERS.items())]

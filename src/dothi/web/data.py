@@ -41,9 +41,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The readings of one entity type as the page shows them."""
+    """The readings of one entity type as the page shows them; ``iri`` is empty for a type that a sector declares."""
 
     title: str
+    iri: str
     rule: Rule
     stored: TypeStored | None
     bars: list[Bar]
@@ -223,7 +224,8 @@ def _datasets(platform: Platform, stored: Stored | None, rules: Any, groups: lis
                 for state, count in group.counts.items():
                     counts[state] = counts.get(state, 0) + count
         one = told.get(rule.dataset)
-        found.append(Dataset(rule.title.in_language(language), rule, one, _bars(one.days if one else {}, today), counts))
+        title, iri = rule.title.in_language(language), "" if rule.dataset in platform.types else rule.dataset
+        found.append(Dataset(title, iri, rule, one, _bars(one.days if one else {}, today), counts))
     return sorted(found, key=lambda one: -(one.stored.rows if one.stored else 0))
 
 
