@@ -1,8 +1,8 @@
 """`python -m evaluation.ngsild.models CHECKOUT …`: the Smart Data Models' own examples go in and must come out unchanged.
 
-A checkout is one of the data models' repositories (dataModel.Environment, dataModel.Weather). Every normalized example of a
-type that our sectors declare is created, retrieved with its own @context and deleted. Where an example's id is no URI (clause
-4.6.2 wants one) a URN stands in its place, and ``no_uri`` says which id it was. Prints one JSON object an example.
+A checkout is one of the data models' repositories (dataModel.Environment, dataModel.Weather). Every normalized example of
+a type that our sectors declare is created, retrieved with its own @context and deleted. Where an example's id is no URI
+(clause 4.6.2 wants one) a URN stands in its place, and ``no_uri`` says which id it was. Prints one JSON object an example.
 """
 
 import http.client
