@@ -23,6 +23,7 @@ from starlette.types import Scope
 
 from dothi import __version__
 from dothi.access.accounts import Accounts
+from dothi.access.ahead import COMPRESSED_FROM, COMPRESSION, Ahead
 from dothi.access.arrivals import provider_of
 from dothi.access.demo import DemoPeople
 from dothi.access.device_keys import DeviceKeys
@@ -38,6 +39,7 @@ from dothi.access.tokens import Tokens
 from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
 from dothi.api.ngsild.broker import open_broker
+from dothi.api.ngsild.door import Doors
 from dothi.api.ngsild.subscriptions.service import Subscriptions
 from dothi.api.routes import routes as api_routes
 from dothi.cities import load_city
@@ -348,12 +350,15 @@ def create_app(settings: Settings) -> FastAPI:
     """
     metrics = Metrics()
     identity = Identity(local_key_of(settings.home), settings.open_doors)
+    ahead: list[BaseRoute] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_platform(settings, metrics, identity) as platform:
             app.state.platform = platform
-            app.router.routes.extend([*api_routes(platform), *_people_routes(platform)])
+            doors = api_routes(platform)
+            ahead.extend(one for one in doors if isinstance(one, Doors))
+            app.router.routes.extend([*doors, *_people_routes(platform)])
             yield
 
     app = FastAPI(
@@ -396,7 +401,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(Problem, on_error)
     app.add_exception_handler(HTTPException, on_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
+    app.add_middleware(Ahead, routes=ahead)
     app.add_middleware(
         Doorkeeper,
         host=settings.host,

@@ -75,6 +75,9 @@ class Person:
     id: str
     grants: tuple[Grant, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash(self.id)  # every question to the policy looks up what was answered before: grants take long to hash
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:

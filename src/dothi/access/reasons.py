@@ -18,8 +18,11 @@ _HEADER = HEADER.lower().encode()
 
 def hear_header(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Keep the reason in ``headers`` for the acts of this request; none if there is none."""
-    told = next((value for name, value in headers if name == _HEADER), b"")
-    WHY.set(_one_line(unquote(told.decode("latin-1"), errors="replace")))
+    for name, value in headers:
+        if name == _HEADER:
+            WHY.set(_one_line(unquote(value.decode("latin-1"), errors="replace")))
+            return
+    WHY.set("")
 
 
 def hear_form(form: FormData) -> None:

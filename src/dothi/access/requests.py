@@ -74,6 +74,7 @@ _SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(self)"),
 )
+_SECURITY_NAMES = frozenset(name for name, _ in _SECURITY_HEADERS)
 
 
 class Doorkeeper:
@@ -124,7 +125,6 @@ class Doorkeeper:
         state["correlation"] = visit.correlation = _correlation(headers)
         state["person"] = STRANGER
         state["csrf_signer"] = self.csrf
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation=visit.correlation)
         CAME_FROM.set(address_of(scope))
         hear_header(headers)
@@ -229,8 +229,7 @@ class _Visit:
 
     def __init__(self, keeper: Doorkeeper, scope: Scope, receive: Receive, send: Send) -> None:
         self._keeper, self._scope, self._receive, self._send = keeper, scope, receive, send
-        names = {name for name, _ in scope["headers"]}
-        self._taken, self._whole = 0, b"content-length" not in names and b"transfer-encoding" not in names
+        self._taken, self._whole = 0, False
         self.correlation, self.status, self.started = "", 500, False
         self.deadline: asyncio.Timeout | None = None
         self.limit, self.files = keeper.body_limit, False
@@ -253,7 +252,10 @@ class _Visit:
             headers = list(message.get("headers", ()))
             self._note_taken(headers)
             given = {name for name, _ in headers}
-            headers += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
+            if given.isdisjoint(_SECURITY_NAMES):
+                headers += _SECURITY_HEADERS
+            else:
+                headers += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
             if b"cache-control" not in given and self._scope["state"]["person"] is not STRANGER:
                 headers.append((b"cache-control", b"no-store"))  # what somebody who is known was told is theirs alone
             secure = self._scope.get("scheme") == "https"
@@ -289,7 +291,8 @@ class _Visit:
             self._keeper.refused(self._scope, TAKEN, "")
 
     def _too_slow(self) -> Problem:
-        if not self._whole:
+        bodiless = not any(name in (b"content-length", b"transfer-encoding") for name, _ in self._scope["headers"])
+        if not (self._whole or bodiless):
             return Problem(408, "too-slow", "The request took too long to arrive.", "Send it again, in smaller parts.")
         return Problem(
             503, "too-long", "The answer took too long.", "Ask for less at once, or try again later.", retry_after=10

@@ -82,10 +82,12 @@ class Caller(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = False
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle and self._head_timer is None:
-            self._await_head()
+        before = self.cycle
+        idle = before is None or before.response_complete
         super().data_received(data)
+        # Most heads come whole: only one that did not needs a clock.
+        if idle and self.cycle is before and self._head_timer is None and not self.transport.is_closing():
+            self._await_head()
         self._unread = 0 if self._heard else self._unread + len(data)
         if self._unread > MOST_HEAD and not self.transport.is_closing():
             self.send_400_response("Too much before the request is whole.")

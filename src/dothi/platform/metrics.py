@@ -31,11 +31,16 @@ class Metrics:
             buckets=(0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0),
             registry=self.registry,
         )
+        self._answered: dict[tuple[str, str, int], Histogram] = {}  # of ``http``: finding one there takes a lock and a text
         self.sse_clients = Gauge("dothi_sse_clients", "Browsers with an open live stream.", registry=self.registry)
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request under its route's template, never its address: labels must stay few."""
-        self.http.labels(method, route, f"{status // 100}xx").observe(seconds)
+        key = method, route, status // 100
+        child = self._answered.get(key)
+        if child is None:
+            child = self._answered[key] = self.http.labels(method, route, f"{status // 100}xx")
+        child.observe(seconds)
 
     def watch(self, name: str, words: str, read: Callable[[], float], *, counter: bool = False) -> None:
         """Publish what ``read`` returns at each scrape, as ``name``; a counter only ever grows."""

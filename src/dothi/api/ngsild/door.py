@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from dothi.access.ahead import packed
 from dothi.access.policy import Person
 from dothi.access.routes import Page, page
 from dothi.api.ngsild.broker import Broker, abroad
@@ -324,7 +325,7 @@ class Doors(BaseRoute):
                 response = _nothing(request) if endpoint is None else await endpoint(request)
         except Problem as problem:  # who may not come in is told so in the standard's words too
             response = ngsild_problem(request, problem, _echo(_headers(scope)))
-        await response(scope, receive, send)
+        await packed(response)(scope, receive, send)
 
     async def _elsewhere(self, request: Request, tenant: str, tenants: "Tenants") -> Response:
         """What the same door of another tenant answers (clauses 5.5.10 and 6.3.14)."""
