@@ -57,12 +57,10 @@ from dothi.model.city import City
 from dothi.model.clock import Clock, ReplayClock, SystemClock
 from dothi.model.problem import Problem
 from dothi.platform.callers import Caller, Lines
-from dothi.platform.commands.service import Commands
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
 from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of, within
-from dothi.platform.incidents.service import Incidents
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.record import open_record, start_record, ward_codes
@@ -72,6 +70,7 @@ from dothi.platform.sector import Feed, Period, Sector, purposes_of
 from dothi.platform.server import Server
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
+from dothi.platform.work import open_work, start_work
 from dothi.settings import Settings
 from dothi.store.database import Database, migrate, open_database
 from dothi.store.nats_journal import open_journal
@@ -224,8 +223,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         )
         device_door.refusals = platform.auditing.refusals
         platform.forecasts = Forecasts(platform)
-        platform.incidents = Incidents(platform)
-        platform.commands = Commands(platform, [one for sector in sectors for one in sector.commands])
+        open_work(platform)
         platform.runs = Runs(platform)
         for process in (one for sector in sectors for one in sector.processes):
             platform.runs.register(process)
@@ -236,7 +234,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         stack.push_async_callback(platform.tasks.stop)
         platform.tasks.start("device-keys", lambda _: device_keys.run())
         subscriptions.start()
-        platform.commands.start()
+        start_work(platform)
         _start_tasks(platform, cache)
         await platform.watch.look()
         _settle_memory()

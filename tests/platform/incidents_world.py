@@ -1,6 +1,7 @@
 """A small city with incidents for tests: a real database and writer, two wards, kinds, a playbook, a clock in the hand."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from PIL import Image
 from shapely import box
 
 from dothi.access.policy import Clearance, Grant, Person, Scope
@@ -84,6 +86,14 @@ ENGINEER = someone("giang", "engineer", agencies=frozenset({"env"}))
 AUDITOR = someone("hoa", "auditor")
 IN_WEST = {"longitude": 105.75, "latitude": 21.0}
 IN_EAST = {"longitude": 105.85, "latitude": 21.0}
+
+
+def picture(colour: str = "red", side: int = 900) -> bytes:
+    written = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010F] = "Nha lam may anh"
+    Image.new("RGB", (side, side // 2), colour).save(written, "JPEG", exif=exif)
+    return written.getvalue()
 
 
 class World:

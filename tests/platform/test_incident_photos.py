@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from incidents_world import AUDITOR, EAST, MONDAY, OPERATOR, WEST, World, play
+from incidents_world import AUDITOR, EAST, MONDAY, OPERATOR, WEST, World, picture, play
 from PIL import Image
 
 from dothi.access.policy import STRANGER, SYSTEM
@@ -15,14 +15,6 @@ from dothi.platform.incidents.photos import MOST
 from dothi.store.files import FolderFiles
 
 pytestmark = pytest.mark.usefixtures("homes")
-
-
-def picture(colour: str = "red", side: int = 900) -> bytes:
-    written = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x010F] = "Nha lam may anh"
-    Image.new("RGB", (side, side // 2), colour).save(written, "JPEG", exif=exif)
-    return written.getvalue()
 
 
 def test_files_are_kept_once_by_what_they_contain_for_the_citys_user_only(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ STEPS: tuple[tuple[State, Text], ...] = (
 )
 """The four steps everybody sees, each named by the state that it leads to."""
 
+CLOCKS: dict[str, Text] = {
+    "detect": Text("Phát hiện", "Detection"),
+    "accept": Text("Tiếp nhận", "Acceptance"),
+    "handle": Text("Xử lý", "Handling"),
+    "resolve": Text("Giải quyết", "Resolution"),
+}
+"""What each clock (its step) measures."""
+
 SEVERITIES: dict[int, Text] = {
     1: Text("Nhẹ", "Minor"),
     2: Text("Vừa", "Moderate"),

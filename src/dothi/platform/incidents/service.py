@@ -3,6 +3,7 @@
 Every change is one transaction with its line in the timeline and its row in the audit log.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,11 +13,13 @@ from zoneinfo import ZoneInfo
 from dothi.access.policy import SYSTEM, Person, Reach, may, reach
 from dothi.model.problem import Problem, bad_request
 from dothi.model.text import Text
-from dothi.platform.incidents import acts, changing, flow, store, timing
+from dothi.platform.incidents import acts, changing, flow, looking, store, timing
 from dothi.platform.incidents.acts import Act, tag_of
 from dothi.platform.incidents.changing import Done, Scene
+from dothi.platform.incidents.duplicates import Likely, likely
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
 from dothi.platform.incidents.listening import Listeners
+from dothi.platform.incidents.load import load_of
 from dothi.platform.incidents.model import (
     WORKED,
     ChangedMeanwhile,
@@ -26,6 +29,7 @@ from dothi.platform.incidents.model import (
     Found,
     Incident,
     Link,
+    Load,
     PublicIncident,
     Question,
 )
@@ -38,6 +42,10 @@ from dothi.store.connection import Connection
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
+    from dothi.platform.tasks import TaskState
+
+LOOK_EVERY = 1.0  # seconds between two looks at what is due
+_NOTHING = Reach(public=False)
 
 
 class Incidents:
@@ -140,6 +148,32 @@ class Incidents:
         await self._platform.writer.run(SYSTEM, at, work, action=WRITE)
         self._listeners.tell(told)
 
+    async def run(self, _: "TaskState") -> None:
+        """Warn, escalate and end pauses as time goes by, for as long as the city runs."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Write down what came about by now."""
+        at = self._platform.clock.now()
+        while codes := await asyncio.to_thread(self._due, at):
+            recorded: list[Recorded] = []
+            scene = self._scene(SYSTEM, at)
+
+            def work(
+                db: Connection, codes: list[str] = codes, scene: Scene = scene, recorded: list[Recorded] = recorded
+            ) -> None:
+                for code in codes:
+                    looking.look_at(db, code, scene, recorded)
+
+            await self._platform.writer.run(SYSTEM, at, work, recorded, action=WRITE)
+            self._listeners.tell(codes)
+
+    def _due(self, at: datetime) -> list[str]:
+        with self._platform.database.reader() as db:
+            return looking.due(db, at)
+
     # What is asked
 
     def get(self, asker: Person, code: str) -> Incident:
@@ -149,7 +183,7 @@ class Incidents:
 
     def find(self, asker: Person, question: Question) -> Found:
         """The incidents that match and the asker may see, a page of them (at most 200), with counts."""
-        reached = reach(asker, READ) or Reach(public=False)
+        reached = reach(asker, READ) or _NOTHING
         with self._platform.database.reader() as db:
             return store.search(db, question, reached, asker.id, self._platform.clock.now())
 
@@ -170,6 +204,16 @@ class Incidents:
         if not may(asker, WRITE, incident.thing):
             return ()
         return flow.possible(incident.state, incident.paused_since is not None)
+
+    def duplicates(self, asker: Person, about: Incident | Draft) -> list[Likely]:
+        """What may be the same trouble as an incident or a draft, the likeliest first: at most five."""
+        with self._platform.database.reader() as db:
+            return likely(db, about, self._platform.clock.now(), reach(asker, READ) or _NOTHING)
+
+    def load(self, asker: Person) -> list[Load]:
+        """What every ward, then every agency, has to do, as far as the asker may see."""
+        with self._platform.database.reader() as db:
+            return load_of(db, reach(asker, READ) or _NOTHING, self._platform.clock.now())
 
     def public(self, code: str) -> PublicIncident:
         """What anybody may know of an incident, or of what it was merged into; for who was given its code, or the code of a

@@ -13,7 +13,6 @@ from dothi.model.text import Text, fold
 from dothi.platform.incidents.clocks import ClockState
 from dothi.platform.incidents.model import (
     STATES,
-    WORKED,
     Change,
     DoneStep,
     Entry,
@@ -57,7 +56,8 @@ _ORDERS = {
     "newest": "i.opened_at DESC, i.code DESC",
     "severity": "i.severity DESC, CASE WHEN i.due_at IS NULL THEN 1 ELSE 0 END, i.due_at, i.code",
 }
-_WHERE_OF = {"clearance": "i.clearance", "ward": "i.ward", "agency": "i.agency", "type": "CAST(NULL AS TEXT)"}
+WHERE_OF = {"clearance": "i.clearance", "ward": "i.ward", "agency": "i.agency", "type": "CAST(NULL AS TEXT)"}
+"""What ``Reach.where`` asks of a row ``i`` of the table incident."""
 _METRES = 111_320.0  # of a degree of latitude
 _PAGES = 200  # the most incidents of one answer
 
@@ -231,18 +231,9 @@ def search(db: Connection, question: Question, reached: Reach, asker: str, now: 
     return Found(tuple(incident_of(row) for row in rows), total, overdue, states)
 
 
-def opened_near(db: Connection, near: Near, since: datetime, reached: Reach, most: int = 100) -> list[Incident]:
-    """What is still worked on and was opened since a moment in a square around a point, the newest first."""
-    question = Question(states=WORKED, near=near, since=since)
-    conditions, values = _conditions(question, reached, "", since)
-    marks = ",".join("?" * len(WORKED))
-    query = f"{_SELECT} WHERE {' AND '.join(conditions)} AND i.state IN ({marks}) ORDER BY i.opened_at DESC LIMIT ?"
-    return [incident_of(row) for row in db.execute(query, (*values, *WORKED, most))]
-
-
 def _conditions(question: Question, reached: Reach, asker: str, now: datetime) -> tuple[list[str], list[Any]]:
     """What of a question bounds incidents in any state."""
-    where, values = reached.where(**_WHERE_OF)
+    where, values = reached.where(**WHERE_OF)
     conditions, given = [where], list[Any](values)
     for column in ("ward", "agency", "assignee", "kind", "origin", "urgency"):
         wanted = getattr(question, column)
