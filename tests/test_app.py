@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dothi.access.policy import SYSTEM
 from dothi.app import installed_sectors, recorded_period, tenant_of, with_found_data
 from dothi.model.problem import Problem
 from dothi.platform.server import listen
@@ -104,6 +105,20 @@ def recorded(folder: Path) -> Path:
     )
     table.write_parquet(folder / "air" / "readings_2026_05.parquet")
     return folder
+
+
+def test_a_drill_is_a_city_apart_that_says_so_and_measures_nothing_by_itself(tmp_path: Path) -> None:
+    start, end = datetime(2026, 11, 20, 1, tzinfo=UTC), datetime(2026, 11, 20, 5, tzinfo=UTC)
+    with running_city(tmp_path, drill="smog", replay_from=start, replay_to=end, replay_speed=600) as city:
+        told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False).json()
+        page = httpx.get(f"{city.base_url}/air", trust_env=False).text
+        assert (told["tenant"], told["drill"], told["simulated"]) == ("hanoi-drill", "smog", True)
+        assert start <= city.platform.clock.now() <= end
+        assert "DIỄN TẬP" in page
+        assert "PHÁT LẠI" not in page
+        assert sum(city.platform.devices.counts(SYSTEM).values()) == 0
+    with pytest.raises(Problem, match="its beginning and its end"), running_city(tmp_path / "other", drill="smog"):
+        pass
 
 
 def test_recorded_data_makes_a_replay_that_goes_on_after_a_restart(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ from dothi.platform.callers import Caller, Lines
 from dothi.platform.derive import Deriver
 from dothi.platform.figures import declare_metrics
 from dothi.platform.forecasts import Forecasts
-from dothi.platform.home import keep_present, local_key_of, locked, replay_start, secret_of, within
+from dothi.platform.home import drill_period, keep_present, local_key_of, locked, replay_start, secret_of, within
 from dothi.platform.metrics import Metrics
 from dothi.platform.platform import Platform, ReplayInfo
 from dothi.platform.record import open_record, start_record, ward_codes
@@ -125,7 +125,7 @@ def recorded_period(settings: Settings, sectors: tuple[Sector, ...]) -> Period |
             raise Problem(400, "no-data", f"There is no folder {folder}.", f"Mend {name} or leave it out.")
     folder = settings.recorded_in
     if folder is None:
-        return None
+        return drill_period(settings)
     periods = [found for sector in sectors if sector.recorded and (found := sector.recorded(folder))]
     if is_export(folder):
         periods.append(exported_period(folder))
@@ -140,7 +140,7 @@ def tenant_of(settings: Settings) -> str:
     """The tenant these settings lead to: the city's slug, with ``-replay`` where recorded data makes it another city."""
     slug = read_pack(read_country().province(settings.city)).slug
     replays = recorded_period(settings, installed_sectors(settings.sectors)) is not None
-    return f"{slug}-replay" if replays else slug
+    return f"{slug}-drill" if settings.drill else f"{slug}-replay" if replays else slug
 
 
 @asynccontextmanager
@@ -211,7 +211,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
             dispatcher=record.dispatcher,
             sectors=sectors,
             replay=replay,
-            simulated=replay is None and any(sector.simulates for sector in sectors),
+            simulated=any(sector.simulates for sector in sectors) if replay is None else settings.recorded_in is None,
             watch=Watch(journal, settings.home, settings.disk_floor, lambda: ingest.figures.lag_seconds),
             accounts=accounts,
             demo=DemoPeople(accounts, city.wards[0].code if city.wards else None),
@@ -275,7 +275,7 @@ def _clock(settings: Settings, period: Period | None, database: Database) -> tup
         return SystemClock(), None
     start, earlier = replay_start(database, period)
     clock = ReplayClock(start, settings.replay_speed, period.end, earlier=earlier)
-    return clock, ReplayInfo(period.start, period.end, settings.replay_speed)
+    return clock, ReplayInfo(period.start, period.end, settings.replay_speed, settings.drill)
 
 
 def _start_tasks(platform: Platform, cache: Path) -> None:

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     recording: Path | None = Field(
         None, description="Folder to replay instead of the data folder: recorded data, or what dothi export wrote."
     )
+    drill: str = Field(
+        "",
+        pattern=r"^[a-z0-9-]{0,60}$",
+        description="Name of a drill: makes a city apart that says so on every page, from DOTHI_REPLAY_FROM to "
+        "DOTHI_REPLAY_TO. dothi drill sets it.",
+    )
     replay_from: AwareDatetime | None = Field(None, description="Where a replay city's clock begins; half-way if left out.")
     replay_to: AwareDatetime | None = Field(
         None, description="Where a replay city's clock stops; the recording's end if left out."
@@ -132,8 +138,8 @@ class Settings(BaseSettings):
 
     @property
     def recorded_in(self) -> Path | None:
-        """The folder whose recording this city replays, if it holds one."""
-        return self.recording or self.data
+        """The folder whose recording this city replays, if it holds one; a drill replays only what it is told to."""
+        return self.recording or (None if self.drill else self.data)
 
     @property
     def alone(self) -> bool:

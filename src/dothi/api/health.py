@@ -39,6 +39,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
             "version": __version__,
             "time": instant(platform.clock.now()),
             "replay": platform.replay is not None,
+            "drill": platform.replay is not None and bool(platform.replay.drill),
             "simulated": platform.simulated,
             "approximate": platform.city.approximate,
         }

@@ -18,6 +18,7 @@ from dothi.data.writer import Writer
 from dothi.model.clock import Anchor, ReplayClock, from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.platform.sector import Period
+from dothi.settings import Settings
 from dothi.store.connection import Connection
 from dothi.store.database import Database
 from dothi.store.tables import audit, meta
@@ -103,6 +104,17 @@ def _not_writable(home: Path, error: OSError) -> Problem:
         f"The folder {home} cannot be written ({error.strerror}).",
         "Set DOTHI_HOME to a folder of yours.",
     )
+
+
+def drill_period(settings: Settings) -> Period | None:
+    """When a drill of an invented day takes place; None if this city is none. Raises Problem 400 if nobody says when."""
+    start, end = settings.replay_from, settings.replay_to
+    if not settings.drill:
+        return None
+    if start is None or end is None or start >= end:
+        advice = "Set DOTHI_REPLAY_FROM and a later DOTHI_REPLAY_TO, or start it with: dothi drill"
+        raise Problem(400, "bad-period", "A drill needs its beginning and its end.", advice)
+    return Period(start.astimezone(UTC), start.astimezone(UTC), end.astimezone(UTC))
 
 
 def within(period: Period, start: datetime | None, end: datetime | None) -> Period:

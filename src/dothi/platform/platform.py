@@ -47,11 +47,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReplayInfo:
-    """The city is a replay of recorded data: its first and last moment (aware UTC) and city seconds per real second."""
+    """The city is a replay of recorded data: its first and last moment (aware UTC) and city seconds per real second.
+
+    ``drill`` names the drill it is for, if it is one; what happens then may be invented.
+    """
 
     start: datetime
     end: datetime
     speed: float
+    drill: str = ""
 
 
 class BaseLayers(Protocol):
@@ -71,7 +75,7 @@ class BaseLayers(Protocol):
 class Platform:
     """One running city. ``types`` maps an entity type's IRI to it; ``replay`` is None in a city that lives now.
 
-    ``simulated`` is True when its feeds are made up; ``basemap`` is None until its preparation in the background is done.
+    ``simulated`` is True when what is measured is made up; ``basemap`` is None until its preparation is done.
     ``provider`` is where people may sign in elsewhere, if the settings name one.
     """
 

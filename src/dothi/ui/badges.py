@@ -31,7 +31,11 @@ def badges(platform: "Platform", language: str) -> list[Badge]:
         }
         other = _("Nhật ký tiếp nhận không nhận thêm: số đo mới bị từ chối cho tới khi nó hoạt động lại.")
         found.append(Badge("closed", _("tạm ngừng nhận số đo"), causes.get(refusal.code, other)))
-    if platform.replay is not None:
+    if platform.replay is not None and platform.replay.drill:
+        sentence = _("Diễn tập “{name}”: không việc nào ở đây là thật. Giờ trên trang nhanh gấp {speed} lần.")
+        told = sentence.format(name=platform.replay.drill, speed=number(platform.replay.speed, language))
+        found.append(Badge("drill", _("DIỄN TẬP"), told))
+    elif platform.replay is not None:
         replay = platform.replay
         sentence = _("Phát lại số đo thật từ {start} đến {end}, nhanh gấp {speed} lần. Giờ trên trang là giờ của dữ liệu.")
         found.append(

@@ -43,6 +43,7 @@ def router(platform: Platform) -> APIRouter:
             "approximate": city.approximate,
             "simulated": platform.simulated,
             "replay": None,
+            "drill": None,
             "attribution": [
                 text for text in (city.source, platform.basemap.attribution if platform.basemap else "") if text
             ],
@@ -51,6 +52,7 @@ def router(platform: Platform) -> APIRouter:
         if platform.replay is not None:
             replay = platform.replay
             answer["replay"] = {"start": instant(replay.start), "end": instant(replay.end), "speed": replay.speed}
+            answer["drill"] = replay.drill or None
         return json_response(answer)
 
     @api.get("/wards", summary="Wards and communes; q searches names, blind to accents")

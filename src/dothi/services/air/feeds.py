@@ -59,7 +59,7 @@ def feeds(platform: "Platform") -> Sequence[Feed]:
     model = (OpenMeteo(open_meteo.MODEL),) if wanted(platform) else ()
     if platform.replay is not None and data is not None and readings_file(data) is not None:
         return (Replay(data), *model)
-    return (Simulation(), *model) if platform.simulated else model
+    return (Simulation(), *model) if platform.simulated and platform.replay is None else model
 
 
 class Replay:
