@@ -82,6 +82,15 @@ DEEDS: dict[str, Text] = {
     "command.acknowledged": Text("Nhận xác nhận của thiết bị", "Hear a device acknowledge a command"),
     "command.verified": Text("Kiểm chứng lệnh bằng số đo", "Verify a command by a reading"),
     "command.failed": Text("Báo lệnh thất bại", "Report that a command failed"),
+    # Rules and alerts
+    "rule.read": Text("Xem quy tắc và cảnh báo", "Look at rules and alerts"),
+    "rule.write": Text("Sửa quy tắc cảnh báo", "Change rules"),
+    "rule.create": Text("Tạo quy tắc cảnh báo", "Make a rule"),
+    "rule.change": Text("Sửa quy tắc cảnh báo", "Change a rule"),
+    "rule.enable": Text("Bật quy tắc cảnh báo", "Switch a rule on"),
+    "rule.disable": Text("Tắt quy tắc cảnh báo", "Switch a rule off"),
+    "alert.raise": Text("Phát cảnh báo", "Raise alerts"),
+    "alert.acknowledge": Text("Nhận biết cảnh báo", "Acknowledge alerts"),
     # Incidents
     "incident.read": Text("Xem sự việc", "Look at incidents"),
     "incident.write": Text("Xử lý sự việc", "Work on incidents"),

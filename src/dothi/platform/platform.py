@@ -12,6 +12,7 @@ from dothi.platform.forecasts import Forecasts
 from dothi.platform.incidents.service import Incidents
 from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
+from dothi.platform.rules.service import Rules
 from dothi.platform.runs import Runs
 from dothi.platform.sector import Sector
 from dothi.platform.subscribing import Subscribing
@@ -117,6 +118,7 @@ class Platform:
     forecasts: Forecasts = field(init=False)
     incidents: Incidents = field(init=False)
     commands: Commands = field(init=False)
+    rules: Rules = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform
     subscriptions: Subscribing = field(init=False)
 

@@ -17,6 +17,7 @@ from dothi.model.text import Text
 from dothi.model.ward import Ward
 from dothi.platform.commands.kinds import CommandKind
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
+from dothi.platform.rules.model import Rule
 
 Freshness = Literal["fresh", "late", "silent"]
 Bottleneck = Literal["traffic", "flooding", "environment", "order", "food"]
@@ -360,6 +361,7 @@ class Sector:
     purposes: tuple[Purpose, ...] = ()
     incident_kinds: tuple[IncidentKind, ...] = ()
     playbooks: tuple[Playbook, ...] = ()
+    rules: tuple[Rule, ...] = ()  # those a new city begins with; what its people change stays
     commands: tuple[CommandKind, ...] = ()
 
 

@@ -11,6 +11,7 @@ import dothi.store.command_tables
 import dothi.store.incident_tables
 import dothi.store.personal_tables
 import dothi.store.report_tables
+import dothi.store.rule_tables
 import dothi.store.subscription_tables  # noqa: F401 - METADATA is whole wherever tables are known
 from dothi.store.metadata import BIG, TEXT
 from dothi.store.metadata import METADATA as METADATA

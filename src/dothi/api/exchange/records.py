@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
 from dothi.data.classified import OF_DEVICE
-from dothi.store import command_tables, incident_tables, report_tables, tables
+from dothi.store import command_tables, incident_tables, report_tables, rule_tables, tables
 from dothi.store.audit import GENESIS, Row, seal, walk
 from dothi.store.checkpoints import Checkpoint
 from dothi.store.connection import Connection
@@ -70,9 +70,15 @@ RECORDS = (
     Record(incident_tables.incident_link, ("incident", "kind", "ref"), clearance=Clearance.RESTRICTED),
     Record(command_tables.command, ("month", "number"), ("parameters", "value"), clearance=Clearance.RESTRICTED),
     Record(incident_tables.shift, ("number",), given=("number",), clearance=Clearance.RESTRICTED),
-    # Without whom to reach: that stays in the vault.
-    Record(report_tables.report, ("at", "id"), clearance=Clearance.RESTRICTED),
+    # Without whom to ask: that is in the vault, which stays.
+    Record(report_tables.report, ("at", "id"), given=("subject",), clearance=Clearance.RESTRICTED),
     Record(report_tables.report_rating, ("report", "answered_at"), clearance=Clearance.RESTRICTED),
+    Record(rule_tables.rule, ("id",)),
+    Record(rule_tables.rule_version, ("rule", "version"), ("body",)),
+    Record(rule_tables.rule_cell, ("rule", "subject")),
+    Record(rule_tables.alert_group, ("id",), ("wards",), clearance=Clearance.RESTRICTED),
+    Record(rule_tables.alert, ("id",), clearance=Clearance.RESTRICTED),
+    Record(rule_tables.maintenance, ("id",)),
     # What went into a run may be all that the city itself reads.
     Record(tables.run, ("requested_at", "id"), ("options", "inputs", "outputs"), clearance=Clearance.RESTRICTED),
     Record(tables.audit_checkpoint, ("seq",), clearance=Clearance.RESTRICTED),

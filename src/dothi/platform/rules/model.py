@@ -1,0 +1,231 @@
+"""What a rule is: plain data that a form edits, a table keeps in versions and the engine compiles."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import msgspec
+
+from dothi.model.problem import Problem
+from dothi.model.schema import AttributeType, EntityType
+from dothi.model.text import Text
+
+Op = Literal[">", ">=", "<", "<=", "=", "!="]
+Statistic = Literal["mean", "min", "max", "sum", "count"]
+DAY_MINUTES = 1_440
+LONGEST = 31 * DAY_MINUTES
+MOST_TERMS = 40
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+class _Term(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="is"):
+    """One statement about one entity. ``negated`` turns it round; of what is not known neither it nor its opposite holds."""
+
+    negated: bool = False
+
+
+class Compare(_Term, frozen=True, kw_only=True, tag="compare"):
+    """The newest value of ``attribute`` (IRI), a number or a text. A rule that fires goes on until ``clear`` is passed."""
+
+    attribute: str
+    op: Op
+    value: float | str
+    clear: float | None = None
+
+
+class Change(_Term, frozen=True, kw_only=True, tag="change"):
+    """How much ``attribute`` grew over the last ``minutes``: its newest value less the oldest within them."""
+
+    attribute: str
+    minutes: float
+    op: Op
+    value: float
+    clear: float | None = None
+
+
+class Window(_Term, frozen=True, kw_only=True, tag="window"):
+    """A figure of the readings of the last ``minutes``. With fewer than ``least`` of them nothing is known."""
+
+    attribute: str
+    statistic: Statistic
+    minutes: float
+    op: Op
+    value: float
+    clear: float | None = None
+    least: int = 1
+
+
+class Silence(_Term, frozen=True, kw_only=True, tag="silence"):
+    """Nothing was heard of ``attribute`` ("": of any) for ``minutes``. What was never heard is not silent."""
+
+    minutes: float
+    attribute: str = ""
+
+
+class Ahead(_Term, frozen=True, kw_only=True, tag="ahead"):
+    """Some hour of the newest forecast of ``attribute`` within the next ``hours`` is beyond ``value``."""
+
+    attribute: str
+    hours: int
+    op: Literal[">", ">=", "<", "<="]
+    value: float
+    clear: float | None = None
+
+
+class Schedule(_Term, frozen=True, kw_only=True, tag="schedule"):
+    """Days (0 is Monday) and hours of the city's zone: ``start`` ≤ minute of the day < ``end``; past midnight if ``end`` is
+    not later, and then by the day on which it began.
+    """
+
+    days: tuple[int, ...] = EVERY_DAY
+    start: int = 0
+    end: int = DAY_MINUTES
+
+    def holds(self, weekday: int, minute: int) -> bool:
+        """True at ``minute`` of a day of the week."""
+        if self.start < self.end:
+            inside = weekday in self.days and self.start <= minute < self.end
+        else:
+            inside = (weekday in self.days and minute >= self.start) or (
+                (weekday - 1) % 7 in self.days and minute < self.end
+            )
+        return inside != self.negated
+
+
+Measured = Compare | Change | Window | Ahead
+Term = Compare | Change | Window | Silence | Ahead | Schedule
+
+
+class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which entities of the type: those of these wards (codes) and those named (URNs); all of them if neither names any."""
+
+    wards: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+
+
+class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many entities of one ward, each at some moment of the last ``minutes``, before an alert of the ward is raised."""
+
+    count: int
+    minutes: float = 0.0
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule. Its condition holds when all terms of one of ``any_of`` do: every "and", "or" and "not" can be put like that.
+
+    It raises an alert once the condition has held for ``for_minutes`` and ends it once it has not for ``clear_minutes``.
+    ``severity`` is 1 to 4. During ``quiet`` hours alerts are listed but nobody is called. ``incident`` is the id of the
+    IncidentKind that an alert opens, or "". ``owner`` is an agency's id.
+    """
+
+    id: str
+    title: Text
+    entity_type: str
+    any_of: tuple[tuple[Term, ...], ...]
+    where: Where = Where()
+    for_minutes: float = 0.0
+    clear_minutes: float = 0.0
+    severity: int = 2
+    quiet: Schedule | None = None
+    needs: Needs | None = None
+    incident: str = ""
+    owner: str = ""
+    note: str = ""
+
+    def terms(self) -> Iterator[Term]:
+        """All terms, from the first."""
+        for terms in self.any_of:
+            yield from terms
+
+
+def encode(rule: Rule) -> str:
+    """The JSON that is kept."""
+    return msgspec.json.encode(rule).decode()
+
+
+def decode(body: str) -> Rule:
+    """The rule of ``encode``. Raises msgspec.ValidationError for something else."""
+    return msgspec.json.decode(body, type=Rule)
+
+
+def check(rule: Rule, types: Mapping[str, EntityType]) -> None:
+    """Raises Problem 400, in words for whoever writes the rule, if it cannot be watched in a city with these ``types``."""
+    kind = types.get(rule.entity_type)
+    if kind is None:
+        raise _wrong("it watches no type that this city knows", "Choose one of the city's types of things.")
+    if not _ID.fullmatch(rule.id):
+        raise _wrong("its id is none", "Use small letters, digits and hyphens, 64 at most.")
+    if not (rule.title.vi.strip() and rule.title.en.strip()):
+        raise _wrong("it has no title", "Give it one in Vietnamese and in English.")
+    if not rule.any_of or not all(rule.any_of):
+        raise _wrong("it has no condition", "Add one condition at least.")
+    if sum(map(len, rule.any_of)) > MOST_TERMS:
+        raise _wrong("it has too many conditions", f"Use {MOST_TERMS} at most, or write two rules.")
+    if all(isinstance(term, Schedule) for term in rule.terms()):
+        raise _wrong("it only names hours", "Add a condition about what is measured.")
+    if not 1 <= rule.severity <= 4:
+        raise _wrong("its severity is none", "Choose one from 1 to 4.")
+    _minutes(rule.for_minutes, 0.0)
+    _minutes(rule.clear_minutes, 0.0)
+    if rule.needs is not None:
+        if rule.needs.count < 2:
+            raise _wrong("one entity is not several", "Ask for two at least, or leave it out.")
+        _minutes(rule.needs.minutes, 0.0)
+    if rule.quiet is not None:
+        _schedule(rule.quiet)
+    for term in rule.terms():
+        _check(term, kind)
+
+
+def _check(term: Term, kind: EntityType) -> None:
+    if isinstance(term, Schedule):
+        _schedule(term)
+        return
+    if not isinstance(term, Compare | Ahead):
+        _minutes(term.minutes, 1 / 60)
+    if isinstance(term, Silence) and not term.attribute:
+        return
+    attribute = kind.attribute(term.attribute)
+    if attribute is None or attribute.iri != term.attribute:
+        raise _wrong(f"{kind.name} has no attribute {term.attribute!r}", "Choose one that it has.")
+    if not isinstance(term, Silence):
+        _measured(term, attribute)
+
+
+def _measured(term: Measured, attribute: AttributeType) -> None:
+    if attribute.value == "text":
+        if not isinstance(term, Compare) or not isinstance(term.value, str) or term.op not in ("=", "!="):
+            raise _wrong(f"{attribute.name} is a text", "Compare its newest value with a text, by = or !=.")
+        return
+    if attribute.value != "number" or isinstance(term.value, str):
+        raise _wrong(f"{attribute.name} cannot be compared with that", "Compare a number with a number.")
+    if not math.isfinite(term.value) or (term.clear is not None and not math.isfinite(term.clear)):
+        raise _wrong("a threshold is no number", "Give a finite number.")
+    if term.clear is not None:
+        easier = {">": term.clear <= term.value, "<": term.clear >= term.value}.get(term.op[0], False)
+        if term.negated or not easier:
+            raise _wrong(
+                "the value at which it clears is not on the way back",
+                "Give one below a threshold that is exceeded, above one that is fallen short of, and none otherwise.",
+            )
+    if isinstance(term, Window) and term.least < 1:
+        raise _wrong("a figure needs a reading", "Ask for one reading at least.")
+    if isinstance(term, Ahead) and not 1 <= term.hours <= 240:
+        raise _wrong("no forecast reaches that far", "Look 1 to 240 hours ahead.")
+
+
+def _schedule(one: Schedule) -> None:
+    good = 0 <= one.start < DAY_MINUTES and 0 < one.end <= DAY_MINUTES and one.days and all(0 <= day < 7 for day in one.days)
+    if not good:
+        raise _wrong("its hours are none", "Name days and a beginning and an end within a day.")
+
+
+def _minutes(minutes: float, least: float) -> None:
+    if not least <= minutes <= LONGEST:
+        raise _wrong("a time is too short or too long", "Use one second at least where a time is needed, 31 days at most.")
+
+
+def _wrong(why: str, advice: str) -> Problem:
+    return Problem(400, "bad-rule", f"This rule cannot be used: {why}.", advice)

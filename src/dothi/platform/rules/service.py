@@ -1,0 +1,233 @@
+"""The rules and alerts of a running city, for people and for whoever opens incidents of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
+from dothi.model.clock import to_micros
+from dothi.model.problem import Problem, not_found
+from dothi.platform.incidents.listening import Listeners
+from dothi.platform.rules import alerts, store
+from dothi.platform.rules.alerts import Alert, AlertGroup, AlertQuestion, FoundGroups
+from dothi.platform.rules.model import Rule, check
+from dothi.platform.rules.neighbours import Neighbours
+from dothi.platform.rules.store import KeptRule
+from dothi.platform.rules.watching import Watching
+from dothi.platform.tasks import TaskState
+from dothi.store.audit import Act
+from dothi.store.connection import Connection
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+Work = Callable[[Connection], set[int]]
+HANDLER = "rules"
+LOOK_EVERY = 1.0
+_log = structlog.get_logger("dothi.rules")
+
+
+class Rules:
+    """The rules of one city. What answers at once may be asked from any thread."""
+
+    def __init__(self, platform: "Platform") -> None:
+        self._platform = platform
+        self._listeners = Listeners()
+        self.watching = Watching(platform, Neighbours(platform.city), self._tell)
+
+    def start(self) -> None:
+        """Listen to commits and to the clock; call it before anything is dispatched."""
+        self._platform.dispatcher.register(HANDLER, self.watching.handle)
+        self._platform.tasks.start(HANDLER, self._run)
+
+    async def _run(self, _: TaskState) -> None:
+        await self.begin()
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Look at the city's clock, and open the incidents that are due."""
+        await self.watching.tick()
+
+    async def begin(self) -> None:
+        """Take over the rules that the sectors bring along, as far as the city does not know them."""
+        at = self._platform.clock.now()
+        brought = [
+            one if one.owner else msgspec.structs.replace(one, owner=sector.agency)
+            for sector in self._platform.sectors
+            for one in sector.rules
+        ]
+        for one in brought:
+            check(one, self._platform.types)
+
+        acts: list[Act] = []
+
+        def work(db: Connection) -> None:
+            known = {one.rule.id for one in store.rules(db)}
+            fresh = [one for one in brought if one.id not in known]
+            for one in fresh:
+                store.save_rule(db, one, 1, enabled=True, by=SYSTEM.id, at=to_micros(at))
+            acts.extend(Act(SYSTEM.id, "rule.create", one.id, detail="version 1") for one in fresh)
+
+        async with self.watching.standing_still():
+            await self._platform.writer.run(SYSTEM, at, work, acts)
+
+    def _tell(self, groups: set[int]) -> None:
+        self._listeners.tell(str(one) for one in groups)
+
+    def listen(self) -> AsyncIterator[frozenset[str]]:
+        """Numbers of lines of alerts that changed, from now on."""
+        return self._listeners.listen()
+
+    # Alerts
+
+    def alerts(self, asker: Person, question: AlertQuestion) -> FoundGroups:
+        """Lines of alerts as far as ``asker`` may know them, the newest first."""
+        reached = reach(asker, "rule.read")
+        if reached is None:
+            return FoundGroups((), 0)
+        with self._platform.database.reader() as db:
+            return alerts.groups(db, reached, question)
+
+    def group(self, asker: Person, number: int) -> AlertGroup:
+        """One line. Raises Problem 404."""
+        found = self.alerts(asker, AlertQuestion(ids=(number,), states=(), limit=1)).groups
+        if not found:
+            raise not_found("line of alerts", str(number))
+        return found[0]
+
+    def alerts_of(self, asker: Person, number: int, limit: int = 1_000) -> list[Alert]:
+        """The alerts of a line that ``asker`` may know, the newest first."""
+        reached = reach(asker, "rule.read")
+        if reached is None:
+            return []
+        with self._platform.database.reader() as db:
+            return alerts.of_group(db, reached, number, limit)
+
+    def alerts_on(self, asker: Person, entity: str, limit: int = 20) -> list[Alert]:
+        """The newest alerts of one entity."""
+        reached = reach(asker, "rule.read")
+        if reached is None:
+            return []
+        with self._platform.database.reader() as db:
+            return alerts.of_subject(db, reached, entity, limit)
+
+    async def acknowledge(self, person: Person, groups: Sequence[int], *, correlation: str = "") -> list[int]:
+        """Say that somebody looks after these lines; returns those that were firing.
+
+        Raises Problem 403 if ``person`` may not see to alerts at all; lines that are not theirs to see to are left out.
+        """
+        at = self._platform.clock.now()
+        reached = reach(person, "incident.write")
+        if reached is None:
+            raise _forbidden()
+        acts: list[Act] = []
+
+        def work(db: Connection) -> list[int]:
+            taken = alerts.acknowledge(db, reached, groups, person.id, to_micros(at))
+            acts.extend(Act(person.id, "alert.acknowledge", f"alert-group:{one}", correlation=correlation) for one in taken)
+            return taken
+
+        taken = await self._platform.writer.run(person, at, work, acts, action="incident.write")
+        self._tell(set(taken))
+        return taken
+
+    # Rules
+
+    def rules(self, asker: Person) -> list[KeptRule]:
+        """All rules in their newest version, by id; nothing for who may not read rules."""
+        if reach(asker, "rule.read") is None:
+            return []
+        with self._platform.database.reader() as db:
+            return store.rules(db)
+
+    def rule(self, asker: Person, rule_id: str) -> KeptRule:
+        """One rule in its newest version. Raises Problem 404."""
+        with self._platform.database.reader() as db:
+            found = store.rule(db, rule_id) if reach(asker, "rule.read") is not None else None
+        if found is None:
+            raise not_found("rule", rule_id)
+        return found
+
+    def versions(self, asker: Person, rule_id: str) -> list[KeptRule]:
+        """Every version of a rule, the newest first. Raises Problem 404."""
+        self.rule(asker, rule_id)
+        with self._platform.database.reader() as db:
+            return store.versions(db, rule_id)
+
+    def may_write(self, person: Person, rule: Rule) -> bool:
+        """Whether ``person`` may make or change this rule."""
+        return may(person, "rule.write", _thing(rule))
+
+    async def save(
+        self, person: Person, rule: Rule, *, version: int, made_again: int | None = None, correlation: str = ""
+    ) -> KeptRule:
+        """Make a rule (``version`` 0) or its next version after ``version``. Its open alerts end, and it begins anew.
+
+        Raises Problem 400 for one that cannot be watched, 403, 404, and 409 if somebody made a version meanwhile or the id
+        is taken.
+        """
+        check(rule, self._platform.types)
+        if not self.may_write(person, rule):
+            raise _forbidden()
+        at = self._platform.clock.now()
+        act = Act(person.id, "rule.change" if version else "rule.create", rule.id, "done", correlation)
+        acts = [replace(act, detail=f"version {version + 1}")]
+
+        def work(db: Connection) -> set[int]:
+            known = store.rule(db, rule.id)
+            if (0 if known is None else known.version) != version:
+                raise Problem(
+                    409,
+                    "changed-meanwhile",
+                    "Somebody changed this rule meanwhile." if version else "A rule has this id already.",
+                    "Look at what it is now, then decide anew." if version else "Choose another.",
+                )
+            if known is not None and not self.may_write(person, known.rule):
+                raise _forbidden()
+            enabled = known is None or known.enabled
+            store.save_rule(db, rule, version + 1, enabled=enabled, by=person.id, at=to_micros(at), made_again=made_again)
+            return self.watching.settle(db, rule.id, to_micros(at))
+
+        await self._write(person, at, work, acts)
+        return self.rule(person, rule.id)
+
+    async def turn(self, person: Person, rule_id: str, *, enabled: bool, correlation: str = "") -> None:
+        """Switch a rule on or off; what it raised ends when it is switched off. Raises Problem 403, 404."""
+        at = self._platform.clock.now()
+        acts = [Act(person.id, "rule.enable" if enabled else "rule.disable", rule_id, correlation=correlation)]
+
+        def work(db: Connection) -> set[int]:
+            known = store.rule(db, rule_id)
+            if known is None:
+                raise not_found("rule", rule_id)
+            if not self.may_write(person, known.rule):
+                raise _forbidden()
+            if known.enabled == enabled:
+                acts.clear()
+                return set()
+            store.turn(db, rule_id, enabled=enabled, at=to_micros(at))
+            return self.watching.settle(db, rule_id, to_micros(at))
+
+        await self._write(person, at, work, acts)
+
+    async def _write(self, person: Person, at: datetime, work: Work, acts: list[Act]) -> None:
+        async with self.watching.standing_still():
+            changed = await self._platform.writer.run(person, at, work, acts, action="rule.write")
+        self._tell(changed)
+
+
+def _thing(rule: Rule) -> Thing:
+    """A rule of one ward is that ward's, any other the city's."""
+    ward = rule.where.wards[0] if len(rule.where.wards) == 1 and not rule.where.entities else None
+    return Thing(Clearance.INTERNAL, ward, rule.owner or None, rule.entity_type)
+
+
+def _forbidden() -> Problem:
+    return Problem(403, "not-allowed", "You may not do this.", "Ask an administrator for a role that may.")
