@@ -1,7 +1,7 @@
 """`python -m evaluation.ngsild CHECKOUT`: run the ETSI suite of a checkout against fresh cities and say what passed.
 
 The checkout is only read; nothing of it becomes ours. Prints one JSON object a group (passed, total, why the others failed)
-and, with --table, the table of docs/conformance.md.
+and, with --table, the tables of docs/conformance.md.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from evaluation.ngsild.groups import GROUPS, WITH_MQTT, GroupResult, read_results
+from evaluation.ngsild.judged import judgement
 from evaluation.ngsild.suite import contexts_of, opened, prepare_robot
 
 
@@ -44,7 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _table(results: list[GroupResult], commit: str) -> str:
     rows = [f"| {one.name} | {one.passed} | {one.total} | {one.passed / max(one.total, 1):.1%} |" for one in results]
-    return "\n".join((f"Suite at commit `{commit}`.", "", "| Group | Passed | Total | Share |", "|---|--:|--:|--:|", *rows))
+    table = [f"Suite at commit `{commit}`.", "", "| Group | Passed | Total | Share |", "|---|--:|--:|--:|", *rows]
+    failed = [
+        f"| {one.name} | {test.split(' ', 1)[0]} | {judgement(test) or f'not looked into yet: {why}'} |"
+        for one in results
+        for test, why in sorted(one.failures.items())
+    ]
+    if failed:
+        table += ["", "| Group | Does not pass | Why |", "|---|---|---|", *failed]
+    return "\n".join(table)
 
 
 def _commit(checkout: Path) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from dothi.store.nats_process import server_binary
 _HOST = "127.0.0.1"
 _NOT_NEEDED = ("robotframework-robocop",)  # the suite's own linter
 _PATIENCE = 60.0
+_QUIET = ("--log", "NONE", "--report", "NONE", "--console", "none")
 _MQTT_PORTS = (1883, 8085)  # written into the suite's tests
 _CONTEXTS = "resources/jsonld-contexts"
 # Two contexts that fixtures name and use no name of.
@@ -71,7 +73,7 @@ def opened(folder: Path, contexts: dict[str, str], *, brokers: bool = False) -> 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")} | ours
     with ExitStack() as stack:
         for broker in _MQTT_PORTS if brokers else ():
-            _start(stack, [server_binary(), "-c", _broker(folder, broker)], folder / f"mqtt-{broker}.log", dict(os.environ))
+            _start(stack, _broker(folder, broker), folder / f"mqtt-{broker}.log", dict(os.environ))
         city = _start(stack, [str(Path(sys.executable).parent / "dothi"), "run"], folder / "city.log", environment)
         url = f"http://{_HOST}:{port}"
         _wait(f"{url}/health", city, folder / "city.log")
@@ -92,7 +94,7 @@ class Bench:
         said |= {f"{name}_host": _HOST for name in stands}
         variables = [f"{name}:{value}" for name, value in said.items()]
         variables += [f"{name}_port: int:{port}" for name, port in stands.items()]
-        command = [robot, "-m", "robot", "--outputdir", output, "--log", "NONE", "--report", "NONE", "--console", "none"]
+        command: list[str | Path] = [robot, "-m", "robot", "--outputdir", output, *_QUIET]
         for variable in variables:
             command += ["--variable", variable]
         command += ["--test", tests, *(part for part in parts if (checkout / part).is_dir())]
@@ -109,12 +111,20 @@ def contexts_of(checkout: Path) -> dict[str, str]:
     return found | {_FORMER: str(checkout / _CONTEXTS / line.split("'")[1].rpartition("/")[2])}
 
 
-def _broker(folder: Path, port: int) -> str:
-    """The configuration of an MQTT broker for notifications, which keeps what MQTT needs in ``folder``."""
-    config, kept = folder / f"mqtt-{port}.conf", folder / f"mqtt-{port}"
-    words = f'server_name: suite{port}\nhost: {_HOST}\nport: {_free_port()}\njetstream {{ store_dir: "{kept}" }}\n'
+def _broker(folder: Path, port: int) -> list[str]:
+    """The command of an MQTT broker for notifications: mosquitto, or where there is none the city's own NATS server, which
+    speaks MQTT 3.1.1 only.
+    """
+    config = folder / f"mqtt-{port}.conf"
+    mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if mosquitto is not None:
+        config.write_text(f"listener {port} {_HOST}\nallow_anonymous true\n", encoding="utf-8")
+        return [mosquitto, "-c", str(config)]
+    words = (
+        f'server_name: suite{port}\nhost: {_HOST}\nport: {_free_port()}\njetstream {{ store_dir: "{folder}/mqtt-{port}" }}\n'
+    )
     config.write_text(f"{words}mqtt {{ host: {_HOST}, port: {port} }}\n", encoding="utf-8")
-    return str(config)
+    return [server_binary(), "-c", str(config)]
 
 
 def _start(stack: ExitStack, command: list[str], log: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
