@@ -8,7 +8,7 @@ import msgspec
 from dothi.access.policy import Clearance
 from dothi.data.batch import join_value
 from dothi.data.document import Document, Instance, read_document, shell_of, write_document
-from dothi.data.instances import Said, find, soonest
+from dothi.data.instances import Said, find, is_observed, soonest
 from dothi.data.series import SeriesIndex
 from dothi.data.shape import Box
 from dothi.model.entity import LOCATION
@@ -16,7 +16,7 @@ from dothi.store.connection import Connection
 
 _COLUMNS = (
     "e.num, e.id, e.type, e.clearance, e.ward, e.owner, e.west, e.south, e.east, e.north, e.created_at, e.modified_at, "
-    "e.deleted_at, e.more_types, e.scopes, e.expires_at, e.doc"
+    "e.deleted_at, e.more_types, e.scopes, e.expires_at, e.due_at, e.doc"
 )
 _ONE = f"SELECT {_COLUMNS} FROM entity e WHERE e.num = ?"  # noqa: S608 - constants only
 _SOME = f"SELECT {_COLUMNS} FROM {{numbers}} w CROSS JOIN entity e WHERE e.num = w.value"  # noqa: S608 - constants only
@@ -36,6 +36,7 @@ _SAVE = (
 )
 # The same where nothing but the document changed: no index is touched.
 _SAVE_DOCUMENT = "UPDATE entity SET modified_at = ?, doc = ? WHERE num = ?"
+_NOTHING_SAID = Said(("",))
 _NO_CORNERS = (None, None, None, None)
 
 
@@ -83,7 +84,7 @@ class EntityRows:
             rows = self._db.execute(_ONE, nums).fetchall()
         else:
             rows = self._db.execute(self._db.dialect.fill(_SOME), (_json(nums),)).fetchall()
-        documents = {row[0]: read_document(row[16]) for row in rows}
+        documents = {row[0]: read_document(row[-1]) for row in rows}
         observing = [num for num in documents if self._index.observes(num)]
         if observing:
             self._observe(documents, observing)
@@ -97,7 +98,7 @@ class EntityRows:
 
     def put(self, state: State) -> None:
         """This is what an entity is now."""
-        state.due_at = _earlier(state.said.expires_at, soonest(state.said.document))
+        state.due_at = soonest(state.said.document, state.said.expires_at)
         self._now[state.num] = state
 
     def write(self) -> None:
@@ -106,10 +107,10 @@ class EntityRows:
         for num, state in self._now.items():
             before = self._before.get(num)
             document = state.said.document
-            if any("t" in one for many in document.values() for one in many):
+            if is_observed(document):
                 document = {iri: [shell_of(one) for one in many] for iri, many in document.items()}
             text = write_document(document)
-            if before is not None and _beside_document(before) == _beside_document(state):
+            if before is not None and _same_beside_document(before, state):
                 documents.append((state.modified_at, text, num))
                 continue
             whole.append(self._row(state, text))
@@ -156,11 +157,11 @@ class EntityRows:
             documents[num][iri] = sorted([*left, live], key=lambda one: one.get("d", ""))
 
     def _state(self, row: tuple[Any, ...], document: Document) -> State:
-        num, urn, type_id, clearance, ward, owner, *corners, created, modified, deleted, more, scopes, expires, _ = row
+        num, urn, type_id, clearance, ward, owner, west, south, east, north, *rest, _ = row
+        created, modified, deleted, more, scopes, expires, due = rest
         types = (self._index.iri(type_id), *(msgspec.json.decode(more) if more else ()))
         said = Said(types, tuple(msgspec.json.decode(scopes)) if scopes else (), expires, document)
-        box = None if corners[0] is None else (corners[0], corners[1], corners[2], corners[3])
-        due = _earlier(expires, soonest(document))
+        box = None if west is None else (west, south, east, north)
         return State(num, urn, deleted is None, Clearance(clearance), ward, owner, box, created, modified, said, due)
 
     def _row(self, state: State, text: str) -> tuple[Any, ...]:
@@ -188,9 +189,10 @@ class EntityRows:
         """Further types and scopes, where they changed, so that they are found."""
         types, scopes, cleared_types, cleared_scopes = [], [], [], []
         for num, state in self._now.items():
-            before = self._before[num].said if num in self._before and self._before[num].alive else Said(("",))
-            now = state.said if state.alive else Said(("",))
-            if now.types[1:] != before.types[1:]:
+            former = self._before.get(num)
+            before = former.said if former is not None and former.alive else _NOTHING_SAID
+            now = state.said if state.alive else _NOTHING_SAID
+            if len(now.types) + len(before.types) > 2 and now.types[1:] != before.types[1:]:
                 cleared_types.append((num,))
                 types += [(num, self._index.intern(iri)) for iri in now.types[1:]]
             if now.scopes != before.scopes:
@@ -206,24 +208,20 @@ class EntityRows:
                 self._db.executemany(statement, rows)
 
 
-def _beside_document(state: State) -> tuple[Any, ...]:
-    said = state.said
+def _same_beside_document(one: State, other: State) -> bool:
+    said, told = one.said, other.said
     return (
-        state.alive,
-        state.clearance,
-        state.ward,
-        state.owner,
-        state.box,
-        state.created_at,
-        said.types,
-        said.scopes,
-        said.expires_at,
-        state.due_at,
+        one.alive == other.alive
+        and one.clearance == other.clearance
+        and one.ward == other.ward
+        and one.owner == other.owner
+        and one.box == other.box
+        and one.created_at == other.created_at
+        and said.types == told.types
+        and said.scopes == told.scopes
+        and said.expires_at == told.expires_at
+        and one.due_at == other.due_at
     )
-
-
-def _earlier(one: int | None, other: int | None) -> int | None:
-    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def _json(value: Any) -> str:

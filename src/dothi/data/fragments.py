@@ -70,8 +70,10 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
         if made:
             done.document[iri] = made
     for iri, kept in former.items():
-        now = {one.get("d") for one in done.document.get(iri, ())}
-        done.steps += [Step(iri, one.get("d"), one, None) for one in kept if "v" in one and one.get("d") not in now]
+        now = done.document.get(iri, ())
+        for one in kept:
+            if "v" in one and find(now, one.get("d")) is None:
+                done.steps.append(Step(iri, one.get("d"), one, None))
     if NULL in entity.scopes:
         raise bad_request("A scope cannot be null here.", "Leave it out.")
     done.scopes = entity.scopes

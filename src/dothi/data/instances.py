@@ -17,6 +17,7 @@ from dothi.model.problem import bad_request
 SCOPE = "https://uri.etsi.org/ngsi-ld/scope"
 _NO_LANGUAGE = "@none"
 _NULL = b'"' + NULL.encode() + b'"'
+_PLAIN = frozenset({int, float, bool})
 _encode = msgspec.json.Encoder().encode
 _GEOMETRIES = frozenset(
     {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
@@ -65,18 +66,24 @@ def is_null(attribute: Attribute) -> bool:
     return isinstance(value, dict) and len(value) == 1 and value.get(_NO_LANGUAGE) == NULL
 
 
-def soonest(document: Document) -> int | None:
-    """When (µs) the first of these attributes, or of theirs, is past its time; None for never."""
-    first: int | None = None
+def soonest(document: Document, first: int | None = None) -> int | None:
+    """When (µs) the first of these attributes, or of theirs, is past its time, or ``first`` comes; None for never."""
     for instances in document.values():
         for one in instances:
             if "e" in one and (first is None or one["e"] < first):
                 first = one["e"]
             if "x" in one:
-                inner = soonest(one["x"])
-                if inner is not None and (first is None or inner < first):
-                    first = inner
+                first = soonest(one["x"], first)
     return first
+
+
+def is_observed(document: Document) -> bool:
+    """True if an instance of these attributes is observed."""
+    for instances in document.values():
+        for one in instances:
+            if "t" in one:
+                return True
+    return False
 
 
 def without_expired(document: Document, now: int) -> Document:
@@ -147,11 +154,15 @@ def take_all(done: Turned, iri: str) -> bool:
 
 def demand_whole(attribute: Attribute) -> None:
     """Refuse what only a fragment may leave out."""
-    if attribute.value is UNSAID:
+    value = attribute.value
+    kind = type(value)
+    if kind in _PLAIN or (kind is str and value != NULL):  # most are one of these
+        return
+    if value is UNSAID:
         raise bad_request("An attribute needs a value.", "Say its value, object, languageMap, json, vocab or list.")
     if is_null(attribute):
         raise bad_request("An attribute cannot be null here.", "Leave it out, or delete it.")
-    _demand_no_null(attribute.kind, attribute.value)
+    _demand_no_null(attribute.kind, value)
 
 
 def _demand_no_null(kind: str, value: Any) -> None:

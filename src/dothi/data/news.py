@@ -138,6 +138,7 @@ def changed_of(
     rows: list[int] = []
     before: dict[int, Any] = {}
     asked: dict[str, bool] = {}
+    last, kept = 0, False  # what is told of an entity comes in one go
     for place, edit in enumerate(edited.edits):
         num, step = edit.num, edit.step
         attribute, dataset, was = step.attribute, step.dataset, step.before
@@ -146,10 +147,12 @@ def changed_of(
             name = names[attribute] = len(names)
         rows += (num, name, 0 if dataset is None else names.setdefault(dataset, len(names)), edit.trigger)
         if was is not None:
-            kind = index.type_of(num)
-            if kind not in asked:
-                asked[kind] = keep_before(kind)
-            if asked[kind]:
+            if num != last:
+                last, kind = num, index.type_of(num)
+                if kind not in asked:
+                    asked[kind] = keep_before(kind)
+                kept = asked[kind]
+            if kept:
                 before[place] = was
     edits = pack(rows) if rows else b""
     return Changed(

@@ -59,7 +59,8 @@ class SealedOnly:
             for one in instances:
                 if iri in self.attributes and one.value is not UNSAID and one.value != NULL:
                     yield iri, one.value
-                yield from self._of(one.sub)
+                if one.sub:
+                    yield from self._of(one.sub)
 
     def _read(self, index: SeriesIndex, readings: Readings) -> Iterator[tuple[str, object]]:
         for iri in sorted(self.attributes):

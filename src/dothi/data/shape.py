@@ -8,16 +8,15 @@ import shapely
 from shapely.geometry import shape
 
 from dothi.model.ground import EARTH_RADIUS
-from dothi.model.problem import bad_request
+from dothi.model.problem import Problem, bad_request
 
 Box = tuple[float, float, float, float]
 
 
 def box_of(geometry: Any) -> Box:
     """(west, south, east, north) of a GeoJSON geometry (RFC 7946), EPSG:4326. Raises Problem 400 if it is not one."""
-    wrong = bad_request("This is not a GeoJSON geometry.", "Give type and coordinates, longitude before latitude.")
     if not isinstance(geometry, Mapping):
-        raise wrong
+        raise _no_geometry()
     try:
         if geometry.get("type") == "Point":
             longitude, latitude = (float(value) for value in geometry["coordinates"][:2])
@@ -26,10 +25,14 @@ def box_of(geometry: Any) -> Box:
             west, south, east, north = shape(dict(geometry)).bounds
             box = (float(west), float(south), float(east), float(north))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
-        raise wrong from error
+        raise _no_geometry() from error
     if not (-180 <= box[0] <= box[2] <= 180 and -90 <= box[1] <= box[3] <= 90):
         raise bad_request("These coordinates are not on Earth.", "Longitude first (−180 to 180), then latitude (−90 to 90).")
     return box
+
+
+def _no_geometry() -> Problem:
+    return bad_request("This is not a GeoJSON geometry.", "Give type and coordinates, longitude before latitude.")
 
 
 def box_around(longitude: float, latitude: float, distance: float) -> Box:

@@ -25,6 +25,7 @@ _PAGE = 5_000
 _LOWEST = -(1 << 63)  # a row that somebody put before the first is a row too
 _SHOWN = 100  # faults listed one by one
 _NUL = "\N{SYMBOL FOR NULL}"
+_ESCAPED_NUL = b"\\u0000"  # as JSON writes it; two backslashes before u0000 are other words, which replacing leaves alone
 _BREAK = f'"{BROKEN}"'.encode()
 INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - names of our own
 _READ = f"SELECT {COLUMNS} FROM audit WHERE seq >= ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - names of our own
@@ -133,11 +134,23 @@ def record(connection: Connection, acts: Sequence[Act], at: int, last: tuple[int
     rows = []
     for act in acts:
         seq += 1
-        told = (act.person_id, act.action, act.thing, act.result, act.correlation, act.detail, act.source, act.why)
-        # A home that cannot hold U+0000 would keep other words than were sealed.
-        row = (seq, at, *(one.replace("\0", _NUL) if "\0" in one else one for one in told))
-        previous = seal(previous, row)
-        rows.append((*row, previous))
+        told: tuple[str, ...] = (
+            act.person_id,
+            act.action,
+            act.thing,
+            act.result,
+            act.correlation,
+            act.detail,
+            act.source,
+            act.why,
+        )
+        text = sealed_text((seq, at, *told))
+        if _ESCAPED_NUL in text:
+            # A home that cannot hold U+0000 would keep other words than were sealed.
+            told = tuple(one.replace("\0", _NUL) for one in told)
+            text = sealed_text((seq, at, *told))
+        previous = sha256(previous + text).digest()
+        rows.append((seq, at, *told, previous))
     connection.executemany(INSERT, rows)
     return seq, previous
 
