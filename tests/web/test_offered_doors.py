@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
+from incident_world import OPERATOR, opened, with_kinds
 from starlette.routing import BaseRoute, Match
 from visitor_world import Visitor
 
@@ -19,6 +20,7 @@ from dothi.access.grants import Granted
 from dothi.access.policy import SYSTEM
 from dothi.access.roles import ACTIONS, ROLES
 from dothi.access.routes import declared_actions
+from dothi.platform.incidents.acts import Accept
 from dothi.testing.city import RunningCity, wait_until
 from dothi.testing.people import insider
 
@@ -110,6 +112,8 @@ def _lived_in(city: RunningCity) -> None:
         assert keeper.send_form("/personal", "/personal/subjects").status_code == 303
         lists = {"/devices/quarantine": f"q={DEVICE}", "/devices/lobby": "door-stranger"}
         wait_until(lambda: all(words in keeper.get(page).text for page, words in lists.items()), "messages are judged")
+    told = opened(with_kinds(city), kind="test-smog")
+    city.run(city.platform.incidents.act(OPERATOR, told.code, Accept(), version=told.version))
     grant = Granted("developer", 1)
     city.run(city.platform.accounts.create(SYSTEM, "door-system", "Hệ thống thử", [grant], kind="system"))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dothi.access.grants import STRONG_ROLES, Granted, decode
-from dothi.access.policy import Person
+from dothi.access.policy import Person, Thing, may
 from dothi.access.sessions import IDLE_STRONG, Sessions, Writes
 from dothi.model.clock import MICROSECONDS, Clock, to_micros
 from dothi.model.text import nfc
@@ -119,6 +119,11 @@ class Known:
         """Who the account is to the policy, with all its grants; None if it is unknown, disabled or may not sign in here."""
         account = self.account(account_id)
         return self._person(account, strong=True) if account is not None and self.welcome(account) else None
+
+    def able(self, action: str, thing: Thing) -> list[Account]:
+        """The people who may do ``action`` to ``thing``, by name: whom it can be given to."""
+        found = [one for one in self._read("kind = 'person' AND state = 'active'") if self.welcome(one)]
+        return sorted((one for one in found if may(self._person(one, strong=True), action, thing)), key=lambda one: one.name)
 
     def welcome(self, account: Account) -> bool:
         """True if the account is active; one of the demo only where the demo is offered."""

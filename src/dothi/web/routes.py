@@ -12,6 +12,7 @@ from dothi.web.data import DataPages
 from dothi.web.device_keys import device_key_routes
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
+from dothi.web.incidents.routes import incident_routes
 from dothi.web.keys import key_routes
 from dothi.web.layerfiles import LayerFiles
 from dothi.web.live import Live
@@ -106,6 +107,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/data/sql/saved/{saved}/restore", sql.restore, action="sql.save", methods=("POST",)),
         *personal_routes(platform),
         *device_key_routes(platform),
+        *incident_routes(platform),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),

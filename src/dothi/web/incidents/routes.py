@@ -1,0 +1,29 @@
+"""The doors of the pages of work."""
+
+from starlette.routing import BaseRoute
+
+from dothi.access.routes import page
+from dothi.platform.platform import Platform
+from dothi.web.incidents.acts import Acts
+from dothi.web.incidents.photos import PhotoPages
+from dothi.web.incidents.queue import Queue
+from dothi.web.incidents.show import Show
+
+
+def incident_routes(platform: Platform) -> list[BaseRoute]:
+    """Every route of the pages of work, each with the action it performs."""
+    queue, show = Queue(platform), Show(platform)
+    acts, photos = Acts(platform, show), PhotoPages(platform, show)
+    return [
+        page("/incidents", queue.page, action="incident.read"),
+        page("/incidents", queue.open, action="incident.write", methods=("POST",)),
+        page("/incidents.csv", queue.table, action="incident.read"),
+        page("/incidents/new", queue.new, action="incident.write"),
+        page("/incidents/bulk", queue.many, action="incident.write", methods=("POST",)),
+        page("/incidents/{code}", show.page, action="incident.read"),
+        page("/incidents/{code}/panel", show.panel, action="incident.read"),
+        page("/incidents/{code}/photos", photos.add, action="incident.write", methods=("POST",)),
+        page("/incidents/{code}/photos/{number:int}", photos.read, action="incident.read"),
+        page("/incidents/{code}/photos/{number:int}", photos.decide, action="incident.write", methods=("POST",)),
+        page("/incidents/{code}/act", acts.do, action="incident.write", methods=("POST",)),
+    ]

@@ -1,0 +1,220 @@
+"""The queue of incidents and the page of one, without a script: everything people do there is a link or a form."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from incident_world import HOAN_KIEM, OPERATOR, does, officer, opened, with_kinds
+from visitor_world import Visitor
+
+from dothi.access.policy import SYSTEM
+from dothi.model.text import fold
+from dothi.platform.incidents import acts
+from dothi.testing.city import RunningCity
+from dothi.testing.people import insider
+from dothi.web.incidents.look import left_words
+
+
+@pytest.fixture(scope="module")
+def worked(city: RunningCity) -> RunningCity:
+    return with_kinds(city)
+
+
+@pytest.fixture
+def desk(worked: RunningCity) -> Iterator[Visitor]:
+    """An operator at the desk."""
+    with Visitor(worked, worked.session("operator")) as visitor:
+        yield visitor
+
+
+def codes(text: str) -> list[str]:
+    return re.findall(r'<tr data-code="(SV-\d{4}-\d{4,})"', text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "vi", "en"),
+    [
+        (0, "00:00", "00:00"),
+        (760, "12:40", "12:40"),
+        (19_200, "5:20:00", "5:20:00"),
+        (-65.4, "01:05", "01:05"),
+        (86_400, "1 ngày", "1 d"),
+        (180_000, "2 ngày 2 giờ", "2 d 2 h"),
+    ],
+)
+def test_a_clock_says_how_much_is_left(seconds: float, vi: str, en: str) -> None:
+    assert (left_words(seconds, "vi"), left_words(seconds, "en")) == (vi, en)
+
+
+def test_the_queue_is_sorted_by_what_is_left_and_found_without_accents(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, "Đèn đường tắt phố Hàng Gà")
+    listed = codes(desk.get("/incidents").text)
+    assert one.code in listed
+    clocks = [worked.platform.incidents.get(insider(), code).due_at for code in listed]
+    running = [moment for moment in clocks if moment is not None]
+    assert running == sorted(running)
+    assert codes(desk.get("/incidents", params={"q": "den duong hang ga"}).text) == [one.code]
+    assert codes(desk.get("/incidents", params={"q": "den duong hang ga", "ward": "00004"}).text) == []
+    empty = desk.get("/incidents", params={"q": "không có đâu"}).text
+    assert "Không có sự việc nào khớp bộ lọc" in empty
+
+
+def test_the_queue_leaves_as_a_table(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, "=HYPERLINK, cây đổ")
+    text = desk.get("/incidents.csv", params={"q": one.code}).text.removeprefix("\ufeff")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["code"], row["state"], row["ward"]) == (one.code, "new", "Phường Hoàn Kiếm")
+    assert row["title"].startswith("'="), "a spreadsheet runs nothing of it"
+
+
+def test_one_is_opened_by_hand(worked: RunningCity, desk: Visitor) -> None:
+    told = {"kind": "test-tree", "title": "Cây gãy Tràng Tiền", "point": "21.029, 105.852", "text": "Chắn một làn."}
+    made = desk.send_form("/incidents/new", "/incidents", told)
+    assert made.status_code == 303
+    page = desk.get(made.headers["location"]).text
+    assert "<h1>Cây gãy Tràng Tiền</h1>" in page
+    assert "Phường Hoàn Kiếm" in page
+    for wrong in ({"kind": "none"}, {"point": "ở kia"}, {"point": "", "ward": ""}):
+        refused = desk.send_form("/incidents/new", "/incidents", told | wrong)
+        assert refused.status_code == 400, wrong
+        assert "Cây gãy Tràng Tiền" in refused.text, "what was written is not lost"
+
+
+def test_an_incident_goes_through_its_four_steps_by_forms(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, kind="test-smog")
+    person = officer(worked, "Cán bộ Bình")
+    page = f"/incidents/{one.code}"
+
+    def act(tag: str, **fields: str) -> int:
+        found = re.search(r'name="version" value="(\d+)"', desk.get(page).text)
+        assert found is not None
+        return desk.send_form(page, f"{page}/act", {"act": tag, "version": found[1], **fields}).status_code
+
+    assert 'aria-current="step"><b>Tiếp nhận</b>' in desk.get(page).text
+    assert act("accept") == 303
+    assert act("assign", unit="ward:00070", assignee=person) == 303
+    assert "Cán bộ Bình" in desk.get(page).text
+    assert act("arrive") == 303
+    assert act("do_step", step="0") == 303
+    text = desk.get(page).text
+    assert 'aria-current="step"><b>Xử lý</b>' in text
+    assert "1/2" in text
+    assert act("comment", text="Đã rào lối đi") == 303
+    assert act("answer", text="Đã dập đám khói") == 400, "its kind needs a photo as proof"
+    refused = desk.send_form(page, f"{page}/act", {"act": "answer", "version": str(_version(worked, one.code)), "text": "x"})
+    assert "cần ảnh chứng minh" in refused.text
+    states = [entry.act for entry in worked.platform.incidents.timeline(insider(), one.code)]
+    assert states[:5] == ["open", "accept", "assign", "arrive", "do_step"]
+
+
+def _version(city: RunningCity, code: str) -> int:
+    return city.platform.incidents.get(insider(), code).version
+
+
+def test_the_second_of_two_is_shown_the_difference_and_overwrites_nothing(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked)
+    page = f"/incidents/{one.code}"
+    does(worked, one, acts.Rank(4, "urgent"))
+    stale = {"act": "rank", "version": str(one.version), "severity": "1", "urgency": "normal", "because": "nhầm"}
+    answer = desk.send_form(page, f"{page}/act", stale)
+    assert answer.status_code == 409
+    assert "Có người vừa đổi sự việc này" in answer.text
+    shown = re.sub(r"\s+", " ", answer.text)
+    assert "<s>Cần chú ý</s>" in shown
+    assert "<b>Rất nghiêm trọng</b>" in shown
+    assert worked.platform.incidents.get(insider(), one.code).severity == 4
+    again = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text)
+    kept = {name: value for name, value in again if name in ("act", "severity", "urgency", "version")}
+    assert desk.send_form(page, f"{page}/act", kept).status_code == 303, "who insists has seen what was there"
+    assert worked.platform.incidents.get(insider(), one.code).severity == 1
+
+
+def test_an_act_the_state_does_not_allow_says_so(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked)
+    page = f"/incidents/{one.code}"
+    answer = desk.send_form(page, f"{page}/act", {"act": "close", "version": str(one.version)})
+    assert answer.status_code == 409
+    assert "sang trạng thái khác" in answer.text
+    assert desk.send_form(page, f"{page}/act", {"act": "fly", "version": "1"}).status_code == 400
+
+
+def test_a_script_is_answered_in_json_and_late_sending_is_said(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked)
+    page = f"/incidents/{one.code}"
+    made = worked.platform.accounts.clock.now() - timedelta(minutes=40)
+    desk.headers["accept"] = "application/json"
+    token = desk.get("/incidents/new", headers={"accept": "text/html"}).text
+    found = re.search(r'name="csrf_token" value="([^"]+)"', token)
+    assert found is not None
+    told = {"csrf_token": found[1], "act": "accept", "version": str(one.version), "made_at": made.isoformat()}
+    answer = desk.post(f"{page}/act", data=told)
+    assert answer.json() == {"code": one.code, "state": "accepted", "version": one.version + 1}
+    stale = desk.post(f"{page}/act", data=told | {"act": "start"})
+    assert (stale.status_code, stale.json()["type"]) == (409, "urn:dothi:problem:changed-meanwhile")
+    lines = worked.platform.incidents.timeline(insider(), one.code)
+    assert any("mất mạng" in entry.words.vi for entry in lines if entry.act == "note")
+
+
+def test_many_are_taken_at_once_and_those_that_changed_are_named(worked: RunningCity, desk: Visitor) -> None:
+    first, second = opened(worked), opened(worked)
+    stale = f"{second.code}@{second.version}"
+    does(worked, second, acts.Rank(3, "normal"))
+    answer = desk.send_form(
+        "/incidents", "/incidents/bulk", {"act": "accept", "pick": [f"{first.code}@{first.version}", stale], "back": ""}
+    )
+    assert answer.status_code == 303
+    said = desk.get(answer.headers["location"]).text
+    assert "Xong 1 sự việc." in said
+    assert f"không còn cho phép: {second.code}." in said
+    assert worked.platform.incidents.get(insider(), first.code).state == "accepted"
+    assert worked.platform.incidents.get(insider(), second.code).state == "new"
+
+
+def test_what_people_write_is_never_markup(worked: RunningCity, desk: Visitor) -> None:
+    evil = "<script>alert(1)</script>"
+    one = opened(worked, evil, text=evil)
+    does(worked, one, acts.Comment(evil))
+    for path in ("/incidents", f"/incidents/{one.code}", f"/incidents/{one.code}/panel"):
+        assert "<script>alert" not in desk.get(path).text, path
+
+
+def test_the_drawer_has_the_steps_and_the_one_main_act(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, kind="test-smog")
+    text = desk.get(f"/incidents/{one.code}/panel").text
+    assert text.count("button-main") == 1
+    assert ">Tiếp nhận</button>" in text
+    assert "0/2" in text
+
+
+def test_who_may_only_look_is_offered_no_act(worked: RunningCity) -> None:
+    one = opened(worked)
+    with Visitor(worked, worked.session("leader")) as leader:
+        text = leader.get(f"/incidents/{one.code}").text
+        assert one.title.vi in text
+        assert "/act" not in text
+        assert leader.get("/incidents/new").status_code == 403
+    with Visitor(worked, worked.session("developer")) as developer:
+        assert developer.get(f"/incidents/{one.code}").status_code == 403
+
+
+def test_people_to_give_it_to_are_those_who_may_work_on_it(worked: RunningCity) -> None:
+    one = opened(worked)
+    person = officer(worked, "Cán bộ An")
+    found = {account.id: account.name for account in worked.platform.accounts.able("incident.write", one.thing)}
+    assert found[person] == "Cán bộ An"
+    worked.run(worked.platform.accounts.disable(SYSTEM, person))
+    assert person not in {account.id for account in worked.platform.accounts.able("incident.write", one.thing)}
+
+
+def test_a_point_is_read_as_maps_copy_it(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked)
+    page = f"/incidents/{one.code}"
+    moved = {"act": "move", "version": str(one.version), "point": "21.0300;105.8500", "address": "Phố Tràng Thi"}
+    assert desk.send_form(page, f"{page}/act", moved).status_code == 303
+    found = worked.platform.incidents.get(OPERATOR, one.code)
+    assert (found.longitude, found.latitude, found.address) == (105.85, 21.03, "Phố Tràng Thi")
+    assert (found.longitude, found.latitude) != HOAN_KIEM
+    assert fold("Phố Tràng Thi") in fold(desk.get(page).text)
