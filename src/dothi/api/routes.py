@@ -9,6 +9,7 @@ from dothi.api.v1 import (
     account_keys,
     accounts,
     city,
+    commands,
     device_keys,
     devices,
     entities,
@@ -29,7 +30,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
-    for part in (personal, subscriptions):
+    for part in (personal, subscriptions, commands):
         doors += part.router(platform).routes
     doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)
