@@ -1,0 +1,293 @@
+"""The doors of citizens: report, follow, rate, look at what was released; and the officials' page to release it."""
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from dothi.access.limits import Limit, Limits, neighbourhood
+from dothi.access.requests import address_of
+from dothi.access.routes import page, person_of
+from dothi.model.problem import Problem
+from dothi.services.citizens import codes, said
+from dothi.services.citizens.contact import CONSENT
+from dothi.services.citizens.forms import Fields, fields_of, photos_of
+from dothi.services.citizens.place import Asked, Place, place_of
+from dothi.services.citizens.public import PublicPages
+from dothi.services.citizens.review import ReviewPages
+from dothi.services.citizens.service import Received, Reports, Sent
+from dothi.services.citizens.words import PACKAGE, PACKAGES, complains, line_of, text_of
+from dothi.ui.language import language_of, translator
+from dothi.ui.page import render
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+SHORTEST = 10  # letters of a report without a photo
+GUESSES = Limit(0.2, 30.0)
+"""Codes that are nobody's, from one address: more than people mistype, too few to find one of 2^60."""
+_PRIVATE = {"cache-control": "no-store"}
+
+
+def routes(platform: "Platform") -> Sequence[BaseRoute]:
+    """Everything the citizens' sector serves."""
+    reports = Reports(platform)
+    pages, public, review = ReportPages(reports), PublicPages(reports), ReviewPages(reports)
+    return [
+        page("/report", pages.form, action="report.read", name="report"),
+        page("/report", pages.send, action="report.send", methods=("POST",), name="report-send", files=True),
+        page("/report/same", pages.same, action="report.send", methods=("POST",), name="report-same"),
+        page("/report/find", pages.find, action="report.read", name="report-find"),
+        page("/report/citizens.css", _style, action="report.read", name="report-style"),
+        page("/report/{code}", pages.follow, action="report.read", name="report-follow"),
+        page("/report/{code}/rate", pages.rate, action="report.send", methods=("POST",), name="report-rate"),
+        page("/report/{code}/reopen", pages.reopen, action="report.send", methods=("POST",), name="report-reopen"),
+        page(
+            "/report/{code}/photos", pages.photos, action="report.send", methods=("POST",), name="report-photos", files=True
+        ),
+        page("/report/{code}/forget", pages.forget, action="report.send", methods=("POST",), name="report-forget"),
+        page("/reports", public.index, action="report.read", name="reports"),
+        page("/reports.csv", public.table, action="report.read", name="reports-table"),
+        page("/reports/ratings", public.ratings, action="report.read", name="report-ratings"),
+        page("/reports/ratings.csv", public.ratings_table, action="report.read", name="report-ratings-table"),
+        page("/reports/photos/{number}", public.photo, action="report.read", name="report-photo"),
+        page("/reports/review", review.index, action="incident.write", name="report-review"),
+        page("/reports/review/photos/{number}", review.photo, action="incident.write", name="report-review-photo"),
+        page("/reports/review/{report}", review.decide, action="incident.write", methods=("POST",), name="report-decide"),
+        page("/reports/{incident}", public.one, action="report.read", name="report-one"),
+    ]
+
+
+class ReportPages:
+    """What a stranger uses: two short forms to report, one page to follow."""
+
+    def __init__(self, reports: Reports) -> None:
+        self.reports, self.platform = reports, reports.platform
+        self._guesses = Limits()
+
+    def form(self, request: Request) -> Response:
+        """``/report``: what and where; with both known (``kind`` and a place) the rest of the form."""
+        asked, query = self._asked(request.query_params), request.query_params
+        kind = line_of(query.get("kind"), 80)
+        if kind in self.reports.kinds and asked.place is not None and "edit" not in query:
+            return self._more(request, asked.place, _blank(kind))
+        return self._begin(request, kind, asked)
+
+    async def send(self, request: Request) -> Response:
+        """A report that was filled in; what is missing is asked for again, with what was written."""
+        form, language = await request.form(), language_of(request)
+        _ = translator(language, PACKAGES)
+        fields, asked = fields_of(form), self._asked(form)
+        if asked.place is None or fields.kind not in self.reports.kinds:
+            return self._begin(request, fields.kind, asked, _("Bạn chọn loại việc và nơi trước đã."), 400)
+        photos = await photos_of(form)
+        words = CONSENT.in_language(language)
+        trouble = said.trouble(fields, photos, SHORTEST, language)
+        complaint = not fields.still and complains(fields.text)
+        if trouble or complaint:
+            if photos:
+                trouble = f"{trouble} {_('Ảnh phải chọn lại.')}".strip()
+            return self._more(request, asked.place, fields, trouble, complaint=complaint, status=400)
+        sent = Sent(fields.form, fields.kind, asked.place, fields.text, language, photos, fields.contact(words))
+        try:
+            received = await self.reports.send(person_of(request), sent, correlation=request.state.correlation)
+        except Problem as problem:
+            told = said.problem(problem, language)
+            return self._more(request, asked.place, fields, told, status=problem.status, retry=problem.retry_after)
+        return _to(received)
+
+    async def same(self, request: Request) -> Response:
+        """ "Me too": one more report of what is known already."""
+        form = await request.form()
+        received = await self.reports.same(
+            person_of(request),
+            line_of(form.get("form"), 40),
+            line_of(form.get("incident"), 40),
+            language_of(request),
+            correlation=request.state.correlation,
+        )
+        return _to(received)
+
+    def find(self, request: Request) -> Response:
+        """To the page of a code that was typed; back, saying so, if it is nobody's."""
+        typed = codes.read(request.query_params.get("code", ""))
+        try:
+            if typed is not None:
+                self._follow(request, typed)
+                return RedirectResponse(f"/report/{typed}", 303)
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+        return self._begin(request, "", Asked(""), lost=True, status=404)
+
+    def follow(self, request: Request) -> Response:
+        """The page of one code."""
+        return self._following(request, said.done(request.query_params.get("done", ""), language_of(request)))
+
+    async def rate(self, request: Request) -> Response:
+        """How good the answer is."""
+        form = await request.form()
+        score = line_of(form.get("score"), 1)
+        comment = text_of(form.get("comment"), 1_000)
+
+        async def work(code: str) -> str:
+            number = int(score) if score in ("1", "2", "3") else 0
+            await self.reports.rate(person_of(request), code, number, comment, correlation=request.state.correlation)
+            return "rated"
+
+        return await self._act(request, work)
+
+    async def reopen(self, request: Request) -> Response:
+        """The answer does not hold."""
+        reason = text_of((await request.form()).get("reason"), 1_000)
+
+        async def work(code: str) -> str:
+            await self.reports.reopen(person_of(request), code, reason, correlation=request.state.correlation)
+            return "reopened"
+
+        return await self._act(request, work)
+
+    async def photos(self, request: Request) -> Response:
+        """Further photos."""
+        photos = await photos_of(await request.form())
+
+        async def work(code: str) -> str:
+            correlation = request.state.correlation
+            unread = await self.reports.add_photos(person_of(request), code, photos, correlation=correlation)
+            return "unread" if unread or not photos else "photos"
+
+        return await self._act(request, work)
+
+    async def forget(self, request: Request) -> Response:
+        """Destroy the contact that was left."""
+
+        async def work(code: str) -> str:
+            await self.reports.forget_contact(person_of(request), code, correlation=request.state.correlation)
+            return "forgotten"
+
+        return await self._act(request, work)
+
+    async def _act(self, request: Request, work: "said.Work") -> Response:
+        """Do something with a code, then show its page: by a redirect if it worked, saying what is wrong if not."""
+        code = request.path_params["code"]
+        try:
+            done = await work(code)
+        except Problem as problem:
+            if problem.status == 404:
+                self._guess(request)
+                raise
+            return self._following(request, "", said.problem(problem, language_of(request)), problem.status)
+        return RedirectResponse(f"/report/{codes.read(code)}?done={done}", 303)
+
+    def _following(self, request: Request, told: str, trouble: str = "", status: int = 200) -> Response:
+        language, code = language_of(request), codes.read(request.path_params["code"]) or ""
+        found = self._follow(request, code)
+        return render(
+            request,
+            self.platform,
+            f"{PACKAGE}:follow.html",
+            status_code=status,
+            headers=_PRIVATE,
+            code=code,
+            said=told,
+            trouble=trouble,
+            **said.following(self.reports, found, request.query_params, language),
+        )
+
+    def _follow(self, request: Request, code: str) -> "said.Following":
+        try:
+            return self.reports.follow(code)
+        except Problem as problem:
+            if problem.status == 404:
+                self._guess(request)
+            raise
+
+    def _guess(self, request: Request) -> None:
+        """Count a code that is nobody's. Raises Problem 429."""
+        self._guesses.spend(GUESSES, neighbourhood(address_of(request.scope)))
+
+    def _asked(self, given: "FormData | said.Query") -> Asked:
+        address, ward = given.get("address"), given.get("ward")
+        return place_of(self.platform.city, address, ward, given.get("longitude"), given.get("latitude"))
+
+    def _begin(
+        self, request: Request, kind: str, asked: Asked, trouble: str = "", status: int = 200, *, lost: bool = False
+    ) -> Response:
+        language, city = language_of(request), self.platform.city
+        west, south, east, north = city.bounds
+        return render(
+            request,
+            self.platform,
+            f"{PACKAGE}:report.html",
+            status_code=status,
+            kinds=said.kinds(self.reports.kinds, language),
+            kind=kind,
+            address=asked.address,
+            choices=said.choices(asked.choices, language),
+            unknown=bool(asked.address) and asked.place is None and not asked.choices,
+            trouble=trouble or said.asking(asked, request.query_params, language),
+            bounds=f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}",
+            point="" if asked.place is None or asked.place.rough else f"{asked.place.longitude},{asked.place.latitude}",
+            spot_words=said.spot_words(language),
+            lost=lost,
+            complaint=False,
+        )
+
+    def _more(
+        self,
+        request: Request,
+        place: Place,
+        fields: Fields,
+        trouble: str = "",
+        *,
+        complaint: bool = False,
+        status: int = 200,
+        retry: int | None = None,
+    ) -> Response:
+        language = language_of(request)
+        back = {"edit": "1", "kind": fields.kind, "address": place.address}
+        return render(
+            request,
+            self.platform,
+            f"{PACKAGE}:report-more.html",
+            status_code=status,
+            headers=_PRIVATE | ({} if retry is None else {"retry-after": str(retry)}),
+            kind=fields.kind,
+            kind_title=self.reports.kinds[fields.kind].title.in_language(language),
+            place=place,
+            place_title=place.ward.full_name,
+            back=urlencode(back),
+            nearby=said.nearby(self.reports, fields.kind, place, language),
+            form=fields.form or codes.new_form(),
+            text=fields.text,
+            name=fields.name,
+            phone=fields.phone,
+            mail=fields.mail,
+            agree=fields.agree,
+            contact_open=fields.contact_given,
+            consent=CONSENT.in_language(language),
+            trouble=trouble,
+            complaint=complaint,
+        )
+
+
+def _blank(kind: str) -> Fields:
+    return Fields(kind, "", "", "", "", agree=False, still=False, trapped=False, form="")
+
+
+def _to(received: Received) -> Response:
+    query = (
+        {"done": "sent"} | ({"unread": "1"} if received.unread else {}) | ({} if received.contact_kept else {"lost": "1"})
+    )
+    return RedirectResponse(f"/report/{received.code}?{urlencode(query)}", 303)
+
+
+def _style(_: Request) -> Response:
+    """The few rules of style that only these pages need."""
+    text = resources.files(PACKAGE).joinpath("static", "citizens.css").read_text("utf-8")
+    return Response(text, media_type="text/css", headers={"cache-control": "public, max-age=3600"})

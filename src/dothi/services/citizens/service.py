@@ -1,0 +1,352 @@
+"""Reports of citizens: sent, followed, rated, reopened; and what of them everybody may read, once a person said so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from dothi.access.policy import SYSTEM, Person, reach
+from dothi.access.uploads import LARGEST, kind_of
+from dothi.model.ground import metres
+from dothi.model.problem import Problem, bad_request, not_found
+from dothi.platform.home import secret_of
+from dothi.platform.incidents import acts
+from dothi.platform.incidents.model import Draft, Incident, Near, PublicIncident, Question
+from dothi.services.citizens import codes, store
+from dothi.services.citizens.contact import Contact, keep
+from dothi.services.citizens.kinds import offered
+from dothi.services.citizens.place import Place
+from dothi.services.citizens.store import Rating, Report
+from dothi.store.audit import Act
+from dothi.store.connection import Connection
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+T = TypeVar("T")
+_log = structlog.get_logger("dothi.citizens")
+MOST_A_DAY = 20_000  # reports; Hanoi had 23,910 in the whole of November 2024
+AT_ONCE, MOST_PHOTOS = 3, 6  # photos of one form, of one report
+NEARBY = 300.0  # metres within which the same trouble is looked for
+MOST_NEARBY = 5
+REOPEN_WITHIN = timedelta(days=7)
+MOST_REOPENINGS = 2  # by one report
+_DECODED_AT_A_TIME = 2  # photos: each takes up to a second of a core
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What somebody reports. ``form`` marks the form it came with: the same form again is the same report."""
+
+    form: str
+    kind: str
+    place: Place
+    text: str
+    language: str
+    photos: Sequence[bytes] = ()
+    contact: Contact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A report that was taken: the code to follow it by, and how many of its photos could not be read."""
+
+    code: str
+    unread: int = 0
+    contact_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What the holder of a code sees: their report, the work, how they rated its answer, until when they may reopen it."""
+
+    report: Report
+    work: PublicIncident
+    incident: Incident
+    rating: Rating | None
+    reopen_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """An open incident near a place: its released ``title`` ("" if nobody released one) and how far it is, if both know."""
+
+    incident: Incident
+    title: str
+    metres: float | None
+
+
+class Reports:
+    """The reports of one city; strangers reach it through ``pages``, which bounds what they may send."""
+
+    def __init__(self, platform: "Platform") -> None:
+        self.platform = platform
+        self.kinds = offered(platform.sectors)
+        self._secret = secret_of(platform.settings.home)
+        self._sending: dict[str, asyncio.Lock] = {}
+        self._decoding = asyncio.Semaphore(_DECODED_AT_A_TIME)
+
+    async def send(self, person: Person, sent: Sent, *, correlation: str = "") -> Received:
+        """Take a report: it begins an incident. Sent again, it is the same report.
+
+        Raises Problem 400 for an unknown kind or a form without its mark, 413 or 415 for what is no picture, 503 once the
+        city has taken ``MOST_A_DAY``.
+        """
+        if sent.kind not in self.kinds:
+            raise bad_request(f"There is no kind {sent.kind[:40]!r} to report.", "Choose one of those on the page.")
+        check_photos(sent.photos)
+        place = sent.place
+        draft = Draft(
+            sent.kind,
+            "report",
+            text=sent.text,
+            longitude=None if place.rough else place.longitude,
+            latitude=None if place.rough else place.latitude,
+            address=place.address,
+            ward=place.ward.code,
+        )
+
+        async def begin(report: str) -> Incident:
+            linked = replace(draft, links=(("report", report),))
+            return await self.platform.incidents.open(SYSTEM, linked, cause=f"report:{report}", correlation=correlation)
+
+        return await self._take(person, sent, begin, same=False, correlation=correlation)
+
+    async def same(self, person: Person, form: str, incident: str, language: str, *, correlation: str = "") -> Received:
+        """Somebody else met the same trouble: one more report of ``incident`` (code), with a code of its own.
+
+        Raises Problem 404 for none that is open and was reported.
+        """
+        found = await asyncio.to_thread(self._open_report, incident)
+        if found is None:
+            raise not_found("report", incident[:40])
+
+        async def join(report: str) -> Incident:
+            tie = acts.Tie("report", report)
+            return await self.platform.incidents.act(SYSTEM, incident, tie, version=found.version, correlation=correlation)
+
+        place = Place(self.platform.city.wards[0], 0.0, 0.0)  # it has none of its own
+        sent = Sent(form, found.kind, place, "", language)
+        return await self._take(person, sent, join, same=True, correlation=correlation)
+
+    async def _take(
+        self,
+        person: Person,
+        sent: Sent,
+        begin: Callable[[str], Awaitable[Incident]],
+        *,
+        same: bool,
+        correlation: str,
+    ) -> Received:
+        made = codes.report_of(self._secret, sent.form)
+        if made is None:
+            raise bad_request("This form was not made here.", "Open the page again and fill it in.")
+        report, code = made
+        lock = self._sending.setdefault(report, asyncio.Lock())
+        try:
+            async with lock:
+                if await self._read(lambda db: store.of_id(db, report)) is not None:
+                    return Received(code)
+                now = self.platform.clock.now()
+                if await self._read(lambda db: store.received_since(db, now - timedelta(days=1))) >= MOST_A_DAY:
+                    raise Problem(
+                        503,
+                        "too-many-reports",
+                        "The city has more reports today than it can take.",
+                        "Call the city's hotline; for an emergency call 113, 114 or 115.",
+                        retry_after=3600,
+                    )
+                incident = await begin(report)
+                row = Report(report, codes.hash_of(code), incident.code, same, now, sent.language, sent.text)
+                act = Act(person.id, "report.send", incident.code, correlation=correlation, detail=f"report {report}")
+                await self.platform.writer.run(person, now, lambda db: store.insert(db, row), [act], action="report.send")
+                unread = sum([not await self._photo(row, body) for body in sent.photos])
+                kept = sent.contact is None or await self._contact(row, sent.contact, correlation)
+                return Received(code, unread, kept)
+        finally:
+            if not lock.locked():
+                self._sending.pop(report, None)
+
+    async def _photo(self, report: Report, body: bytes) -> bool:
+        """Keep a photo with its report; False if it could not be read. The report stands either way."""
+        try:
+            async with self._decoding:
+                await self.platform.incidents.photos.add(SYSTEM, report.incident, body, phase="report", report=report.id)
+        except Problem as problem:
+            _log.info("a photo of a report could not be kept", report=report.id, problem=problem.code)
+            return False
+        now = self.platform.clock.now()
+        await self.platform.writer.run(SYSTEM, now, lambda db: store.count_photo(db, report.id, MOST_PHOTOS))
+        return True
+
+    async def _contact(self, report: Report, contact: Contact, correlation: str) -> bool:
+        """Keep how to reach the sender in the vault; False if it cannot be kept there. The report stands either way."""
+        try:
+            subject = await keep(self.platform.personal, contact, correlation)
+        except Problem as problem:
+            _log.warning("the contact of a report could not be kept", report=report.id, problem=problem.code)
+            return False
+        now = self.platform.clock.now()
+        await self.platform.writer.run(SYSTEM, now, lambda db: store.set_subject(db, report.id, subject))
+        return True
+
+    def follow(self, code: str) -> Following:
+        """What the holder of a code sees. Raises Problem 404 for a code that is nobody's."""
+        written = codes.read(code)
+        report = None if written is None else self._read_now(lambda db: store.of_code(db, codes.hash_of(written)))
+        if report is None:
+            raise not_found("report", "")
+        return self._following(report)
+
+    def _following(self, report: Report) -> Following:
+        incident = self._incident(report)
+        answered = incident.answered_at
+        rating = None if answered is None else self._read_now(lambda db: store.rating_of(db, report.id, answered))
+        return Following(
+            report,
+            self.platform.incidents.public(incident.code),
+            incident,
+            rating,
+            self._reopen_until(report, incident),
+        )
+
+    def _incident(self, report: Report) -> Incident:
+        """Where a report is worked on now: a merge or a split takes it along."""
+        found = self.platform.incidents.find(SYSTEM, Question(states=(), linked=("report", report.id), limit=10))
+        living = [one for one in found.incidents if one.state != "merged"]
+        return living[0] if living else self.platform.incidents.get(SYSTEM, report.incident)
+
+    def _reopen_until(self, report: Report, incident: Incident) -> datetime | None:
+        if incident.state not in ("answered", "closed", "rejected") or report.reopened >= MOST_REOPENINGS:
+            return None
+        since = incident.state_at if incident.state == "rejected" else incident.answered_at or incident.state_at
+        until = since + REOPEN_WITHIN
+        return until if self.platform.clock.now() < until else None
+
+    async def rate(self, person: Person, code: str, score: int, comment: str, *, correlation: str = "") -> None:
+        """Say how good the answer is (3 satisfied, 2 acceptable, 1 not satisfied); again, to change one's mind.
+
+        Raises Problem 404 for a code that is nobody's, 400 for another score, 409 where there is no answer.
+        """
+        found = await asyncio.to_thread(self.follow, code)
+        incident, answered = found.incident, found.incident.answered_at
+        if score not in (1, 2, 3):
+            raise bad_request("This is no rating.", "Choose one of the three.")
+        if answered is None or incident.state not in ("answered", "closed"):
+            raise Problem(409, "not-answered", "There is no answer to rate yet.", "Come back when there is.")
+        now = self.platform.clock.now()
+        rating = Rating(
+            found.report.id, answered, incident.code, incident.kind, incident.ward, incident.agency, score, comment, now
+        )
+        act = Act(person.id, "report.rate", incident.code, correlation=correlation, detail=f"score {score}")
+        await self.platform.writer.run(person, now, lambda db: store.rate(db, rating), [act], action="report.send")
+
+    async def reopen(self, person: Person, code: str, reason: str, *, correlation: str = "") -> None:
+        """Say that the answer does not hold. Raises Problem 404, 400 without a reason, 409 once it is too late."""
+        found = await asyncio.to_thread(self.follow, code)
+        if len(reason) < 10:
+            raise bad_request("A reason is missing.", "Say in ten letters or more what is still wrong.")
+        if found.reopen_until is None:
+            raise Problem(409, "too-late", "This can no longer be reopened.", "Send a new report; it is quickly done.")
+        now, report, incident = self.platform.clock.now(), found.report, found.incident
+        act = Act(person.id, "report.reopen", incident.code, correlation=correlation, detail=f"report {report.id}")
+        await self.platform.incidents.act(
+            SYSTEM, incident.code, acts.Reopen(reason), version=incident.version, correlation=correlation
+        )
+        await self.platform.writer.run(
+            person, now, lambda db: store.count_reopening(db, report.id, MOST_REOPENINGS), [act], action="report.send"
+        )
+
+    async def add_photos(self, person: Person, code: str, photos: Sequence[bytes], *, correlation: str = "") -> int:
+        """Send further photos; how many could not be read. Raises Problem 404, 409 for too many or a finished report."""
+        found = await asyncio.to_thread(self.follow, code)
+        check_photos(photos)
+        if not found.incident.worked or found.report.photos + len(photos) > MOST_PHOTOS:
+            raise Problem(409, "no-more-photos", "This report takes no more photos.", f"There is room for {MOST_PHOTOS}.")
+        act = Act(
+            person.id, "report.photo", found.incident.code, correlation=correlation, detail=f"report {found.report.id}"
+        )
+        now = self.platform.clock.now()
+        await self.platform.writer.run(person, now, lambda _: None, [act], action="report.send")
+        row = replace(found.report, incident=found.incident.code)
+        return sum([not await self._photo(row, body) for body in photos])
+
+    async def forget_contact(self, person: Person, code: str, *, correlation: str = "") -> None:
+        """Destroy how to reach whoever sent a report. Raises Problem 404."""
+        report = (await asyncio.to_thread(self.follow, code)).report
+        if report.subject:
+            await self.platform.personal.withdraw(SYSTEM, report.subject, "phan-anh", correlation=correlation)
+            act = Act(person.id, "report.forget", report.id, correlation=correlation)
+            now = self.platform.clock.now()
+            await self.platform.writer.run(
+                person, now, lambda db: store.set_subject(db, report.id, ""), [act], action="report.send"
+            )
+
+    def nearby(self, kind: str, place: Place) -> list[Nearby]:
+        """Open reports that may be of the same trouble, the same kind first, then the newest."""
+        question = Question(origin="report", order="newest", limit=20)
+        if place.rough:
+            question = replace(question, ward=place.ward.code, kind=kind)
+        else:
+            question = replace(question, near=Near(place.longitude, place.latitude, NEARBY))
+        found = self.platform.incidents.find(SYSTEM, question).incidents
+        likely = sorted((one for one in found if one.kind in self.kinds), key=lambda one: one.kind != kind)[:MOST_NEARBY]
+        titles = self._read_now(lambda db: store.titles(db, [one.code for one in likely]))
+        return [Nearby(one, titles.get(one.code, ""), _metres(place, one)) for one in likely]
+
+    async def decide(self, person: Person, report: str, shown: tuple[str, str] | None, *, correlation: str = "") -> None:
+        """Release a report with these words (title, text) to everybody, or with None keep it from them.
+
+        Raises Problem 404 for one whose incident ``person`` may not write to, 400 without a title.
+        """
+        found = await asyncio.to_thread(lambda: self._read_now(lambda db: store.of_id(db, report)))
+        if found is None:
+            raise not_found("report", report[:40])
+        incident = await asyncio.to_thread(self._incident, found)
+        reached = reach(person, "incident.write")
+        if reached is None or not reached.covers(incident.thing):
+            raise not_found("report", report[:40])
+        if shown is not None and len(shown[0]) < 5:
+            raise bad_request("A title is missing.", "Say in a few words what it is about.")
+        now = self.platform.clock.now()
+        act = Act(
+            person.id, "report.release" if shown is not None else "report.withhold", incident.code, correlation=correlation
+        )
+        await self.platform.writer.run(
+            person, now, lambda db: store.decide(db, report, person.id, now, shown), [act], action="incident.write"
+        )
+
+    def _open_report(self, code: str) -> Incident | None:
+        try:
+            found = self.platform.incidents.get(SYSTEM, code)
+        except Problem:
+            return None
+        return found if found.worked and found.origin == "report" and found.kind in self.kinds else None
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._read_now, work)
+
+    def _read_now(self, work: Callable[[Connection], T]) -> T:
+        with self.platform.database.reader() as db:
+            return work(db)
+
+
+def _metres(place: Place, incident: Incident) -> float | None:
+    if place.rough or incident.longitude is None or incident.latitude is None:
+        return None
+    there = incident.longitude, incident.latitude
+    return metres(place.longitude, place.latitude, *there, *there)
+
+
+def check_photos(photos: Sequence[bytes]) -> None:
+    """Refuse what is no picture before anything is kept. Raises Problem 413 or 415."""
+    if len(photos) > AT_ONCE:
+        raise Problem(413, "too-many", f"These are {len(photos)} photos.", f"Send at most {AT_ONCE} at a time.")
+    for body in photos:
+        if len(body) > LARGEST:
+            raise Problem(413, "too-large", f"A photo has more than {LARGEST // 1024**2} MB.", "Send a smaller one.")
+        if kind_of(body) is None:
+            raise Problem(415, "no-picture", "One of these files is no photo.", "Send JPEG, PNG or WebP.")
