@@ -20,11 +20,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dothi.access.identity import signed_of
-from dothi.access.policy import Person, reach
+from dothi.access.policy import Person, Thing, reach
 from dothi.access.roles import ACTIONS
 from dothi.access.routes import person_of
 from dothi.access.sessions import Signed
 from dothi.data.news import Changes
+from dothi.platform.incidents.store import things
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapLayer
 from dothi.platform.tasks import TaskState
@@ -37,6 +38,8 @@ SUMMARY_SHARE = 0.1  # and may take this part of the time at most, however large
 BEAT = 10.0  # a browser that hears nothing for three beats knows that the line is dead
 QUEUE = 64
 TASK = "live views"
+INCIDENTS_TASK = "live incidents"
+INCIDENTS_PAUSE = 1.0  # seconds between two words of incidents: each makes every browser ask once
 _log = structlog.get_logger("dothi.web")
 
 
@@ -131,6 +134,13 @@ class View:
                 self._sent.pop((layer.id, one), None)
         self.tell("removed", {"ids": sorted(gone)})
 
+    def tell_incidents(self, changed: dict[str, Thing]) -> None:
+        """Say which incidents changed: those that who watches may know of."""
+        reached = reach(self.person, "incident.read")
+        codes = [code for code, thing in changed.items() if reached is not None and reached.covers(thing)]
+        if codes:
+            self.tell("incidents", {"codes": sorted(codes)})
+
     async def _send_summary(self) -> None:
         summary = await run_in_threadpool(self._summarise)
         encoded = msgspec.json.encode(summary)
@@ -165,7 +175,8 @@ class View:
 
 
 class Live:
-    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, removed, summary, beat, reload."""
+    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, removed, summary, incidents,
+    beat, reload."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -209,9 +220,10 @@ class Live:
         return {"now": self.platform.clock.now()}
 
     def _view(self, person: Person, language: str, layers: list[MapLayer]) -> View:
-        listening = self.platform.tasks.states.get(TASK)
-        if listening is None or listening.state == "finished":  # one that crashed starts again by itself
-            self.platform.tasks.start(TASK, self._listen)
+        for name, task in ((TASK, self._listen), (INCIDENTS_TASK, self._listen_to_incidents)):
+            listening = self.platform.tasks.states.get(name)
+            if listening is None or listening.state == "finished":  # one that crashed starts again by itself
+                self.platform.tasks.start(name, task)
         # A view shows what several actions read, so all of their reaches are part of what makes two people see the same.
         reaches = tuple(reach(person, action) for action in ACTIONS if action.endswith(".read"))
         key = (language, reaches, *(layer.id for layer in layers))
@@ -255,6 +267,18 @@ class Live:
                     watched.touch(changes)
         finally:
             self.close()
+
+    async def _listen_to_incidents(self, _state: TaskState) -> None:
+        """Pass on which incidents changed; browsers then ask for what they show of them."""
+        async for codes in self.platform.incidents.listen():
+            changed = await run_in_threadpool(self._things, codes)
+            for watched, _task in list(self._views.values()):
+                watched.tell_incidents(changed)
+            await asyncio.sleep(INCIDENTS_PAUSE)
+
+    def _things(self, codes: frozenset[str]) -> dict[str, Thing]:
+        with self.platform.database.reader() as db:
+            return things(db, codes)
 
     def close(self) -> None:
         """End every stream, so that a stopping server does not wait for browsers; who comes back gets a new view."""

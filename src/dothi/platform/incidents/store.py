@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Reach
+from dothi.access.policy import Clearance, Reach, Thing
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.text import Text, fold
 from dothi.platform.incidents.clocks import ClockState
@@ -229,6 +229,19 @@ def search(db: Connection, question: Question, reached: Reach, asker: str, now: 
     rows = db.execute(query, (*values, limit, max(0, question.offset))).fetchall()
     total = sum(states[one] for one in wanted)
     return Found(tuple(incident_of(row) for row in rows), total, overdue, states)
+
+
+def things(db: Connection, codes: Iterable[str]) -> dict[str, Thing]:
+    """What the policy is asked about each of ``codes``; those that are none are left out."""
+    wanted = list(codes)
+    found: dict[str, Thing] = {}
+    for start in range(0, len(wanted), _PAGES):
+        some = wanted[start : start + _PAGES]
+        marks = ",".join("?" * len(some))
+        query = f"SELECT code, clearance, ward, agency FROM incident WHERE code IN ({marks})"  # noqa: S608 - marks only
+        for code, clearance, ward, agency in db.execute(query, some):
+            found[code] = Thing(Clearance(clearance), ward, agency)
+    return found
 
 
 def _conditions(question: Question, reached: Reach, asker: str, now: datetime) -> tuple[list[str], list[Any]]:
