@@ -18,7 +18,7 @@ ID = "urn:ngsi-ld:Subscription:s"
 def document(**endpoint: Any) -> dict[str, Any]:
     return {
         "type": "Subscription",
-        "notification": {"format": "concise", "endpoint": {"uri": "https://a.example", **endpoint}},
+        "notification": {"format": "concise", "endpoint": {"uri": "https://a.example"} | endpoint},
     }
 
 
@@ -33,12 +33,30 @@ def test_what_is_sealed_opens_here_and_for_its_own_subscription_alone() -> None:
     for other, id_, told in (
         (Sealer(b"two"), ID, kept),
         (sealer, f"{ID}2", kept),
-        (sealer, ID, document(receiverInfo="AAAA", timeout=5)),
-        (sealer, ID, document(receiverInfo="é", timeout=5)),
-        (sealer, ID, document(receiverInfo=[], timeout=5)),
+        (sealer, ID, document(sealed="AAAA", timeout=5)),
+        (sealer, ID, document(sealed="é", timeout=5)),
+        (sealer, ID, document(sealed=[], timeout=5)),
     ):
         assert other.open(id_, told) == (without, False)
     assert sealer.open(ID, sealer.seal(ID, without)) == (without, True)
+
+
+@pytest.mark.parametrize(
+    ("uri", "kept"),
+    [
+        ("mqtt://me:4711@a.example:1883/c/d", "mqtt://me@a.example:1883/c/d"),
+        ("mqtts://:4711@a.example/c", "mqtts://@a.example/c"),
+        ("mqtt://me:47%4011@a.example/c@d", "mqtt://me@a.example/c@d"),
+        ("mqtt://me@a.example/c", "mqtt://me@a.example/c"),
+        ("https://a.example/@c?d=1", "https://a.example/@c?d=1"),
+    ],
+)
+def test_a_password_in_an_address_is_sealed_too(uri: str, kept: str) -> None:
+    sealer, told = Sealer(b"one"), document(uri=uri)
+    sealed = sealer.seal(ID, told)
+    assert sealed["notification"]["endpoint"]["uri"] == kept
+    assert sealer.open(ID, sealed) == (told, True)
+    assert Sealer(b"two").open(ID, sealed) == (document(uri=kept), uri == kept)
 
 
 def test_it_is_kept_sealed_and_waits_where_it_cannot_be_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from dothi.access.keys import Keys, narrow
 from dothi.access.policy import Grant, Person, may
 from dothi.api.ngsild.contexts.term_map import CITY_PATH, Contexts, TermMap, link_header
 from dothi.api.ngsild.subscriptions.document import Document, expires_at
-from dothi.api.ngsild.subscriptions.sealed import Sealer
+from dothi.api.ngsild.subscriptions.sealed import Sealer, without_password
 from dothi.api.ngsild.subscriptions.taking import Target, target_of
 from dothi.data.writer import Writer
 from dothi.model.clock import Clock, to_micros
@@ -85,8 +85,8 @@ class Kept:
 
     @property
     def endpoint(self) -> str:
-        """The address it notifies: the name of its queue."""
-        return str(self.notification["endpoint"]["uri"])
+        """The address it notifies, without a password: the name of its queue."""
+        return without_password(self.notification["endpoint"]["uri"])
 
     def status(self, now: int) -> str:
         """active, paused or expired (clause 5.2.12) at ``now`` (µs of the city's clock)."""
@@ -364,7 +364,5 @@ def _said(document: Document) -> str:
 
 
 def without_secrets(uri: str) -> str:
-    """An address without the password that one of MQTT may carry."""
-    parts = urlsplit(uri)
-    name, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{name.partition(':')[0]}@{host}" if name else host, query="").geturl()
+    """An address without a password, nor what is asked for in it: that may be a token."""
+    return urlsplit(without_password(uri))._replace(query="").geturl()
