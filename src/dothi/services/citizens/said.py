@@ -76,6 +76,8 @@ def spot_words(language: str) -> dict[str, str]:
         "outside": _("Điểm này nằm ngoài thành phố. Bạn chọn lại, hoặc ghi địa chỉ."),
         "refused": _("Không lấy được vị trí. Bạn chọn trên bản đồ, hoặc ghi địa chỉ."),
         "waiting": _("Đang tìm vị trí của bạn"),
+        "zoom_in": _("Phóng to"),
+        "zoom_out": _("Thu nhỏ"),
         "failed": _("Không tải được bản đồ. Bạn ghi địa chỉ; phần còn lại vẫn dùng được."),
     }
 
