@@ -15,7 +15,9 @@ from dothi.api.v1 import (
     entities,
     exports,
     forecasts,
+    incidents,
     personal,
+    photos,
     quarantine,
     readings,
     runs,
@@ -30,7 +32,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
-    for part in (personal, subscriptions, commands):
+    for part in (personal, subscriptions, incidents, photos, commands):
         doors += part.router(platform).routes
     doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

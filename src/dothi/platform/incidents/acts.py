@@ -8,7 +8,7 @@ from dothi.model.promise import Urgency
 from dothi.platform.incidents.model import LinkKind
 
 
-class Act(msgspec.Struct, frozen=True, tag_field="act"):
+class Act(msgspec.Struct, frozen=True, tag_field="type"):
     """Something that is done to an incident; ``tag_of`` names it."""
 
 
@@ -165,7 +165,7 @@ AnyAct = (
     Accept | Reject | Assign | Delegate | Return | Start | Arrive | AskHelp | Escalate | Pause | Resume | Answer | Close
     | Reopen | Rank | Move | Retitle | Merge | Split | Comment | AddTask | DoTask | DoStep | Tie
 )  # fmt: skip
-"""All of them: what a door decodes, by the field "act"."""
+"""All of them: what a door decodes, by the field "type"."""
 
 
 def tag_of(act: Act | type[Act]) -> str:

@@ -182,7 +182,8 @@ def _assigned(incident: Incident, act: acts.Assign, scene: Scene) -> Done:
             agency=checked_agency(scene.city, act.agency) or incident.agency,
             ward=checked_ward(scene.city, act.ward) or incident.ward,
             # Whoever had it does not have it in another unit.
-            assignee=act.assignee or ("" if act.agency or act.ward else incident.assignee),
+            assignee=said(act.assignee, "person", LONGEST_TITLE, needed=False)
+            or ("" if act.agency or act.ward else incident.assignee),
             arrived_at=None,
         )
     )
@@ -214,7 +215,9 @@ def _worked(incident: Incident, act: acts.AddTask | acts.DoTask | acts.DoStep, s
             if len(incident.tasks) >= MOST_TASKS:
                 raise bad_request(f"There are {MOST_TASKS} tasks already.", "Split the incident.")
             text = said(act.text, "task", LONGEST_REASON)
-            task = Task(len(incident.tasks) + 1, text, act.assignee, act.due_at)
+            if act.due_at is not None and act.due_at.tzinfo is None:
+                raise bad_request("It is due at a time without an offset.", "Write 2026-05-14T11:00:00+07:00 or …Z.")
+            task = Task(len(incident.tasks) + 1, text, said(act.assignee, "person", LONGEST_TITLE, needed=False), act.due_at)
             return Done(replace(incident, tasks=(*incident.tasks, task)), Text(text, text), (str(task.number),))
         case acts.DoTask(task=number):
             found = next((one for one in incident.tasks if one.number == number), None)

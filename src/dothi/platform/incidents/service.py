@@ -6,7 +6,7 @@ Every change is one transaction with its line in the timeline and its row in the
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
     from dothi.platform.tasks import TaskState
 
+_OLDEST = timedelta(days=366)
 LOOK_EVERY = 1.0  # seconds between two looks at what is due
 _NOTHING = Reach(public=False)
 
@@ -264,7 +265,7 @@ class Incidents:
             cause=cause,
             opened_at=at,
             state_at=at,
-            detected_from=min(draft.detected_from or at, at),
+            detected_from=_began(draft.detected_from, at),
             version=1,
             clearance=draft.clearance,
         )
@@ -348,6 +349,17 @@ class Incidents:
 def _kinds_of(sectors: Sequence[Sector]) -> dict[str, IncidentKind]:
     """Every kind by its id; where a kind names no agency it is its sector's."""
     return {one.id: replace(one, agency=one.agency or sector.agency) for sector in sectors for one in sector.incident_kinds}
+
+
+def _began(told: datetime | None, at: datetime) -> datetime:
+    """When the trouble began, as far as anybody may say at ``at``. Raises Problem 400."""
+    if told is None:
+        return at
+    if told.tzinfo is None:
+        raise bad_request("The trouble began at a time without an offset.", "Write 2026-05-14T11:00:00+07:00 or …Z.")
+    if at - told > _OLDEST:
+        raise bad_request("The trouble began more than a year ago.", "Leave it out, and say it in the text.")
+    return min(told, at)
 
 
 def _stored(db: Connection, code: str) -> Incident:
