@@ -5,7 +5,6 @@ reading, so a city that only grows pays nothing, but for what is told beside obs
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -29,6 +28,7 @@ _KEEP = (
 )
 _MEND = "UPDATE evolution SET body = ? WHERE entity = ? AND attribute = ? AND dataset = ? AND at = ? AND kind = ?"
 _BESIDE = frozenset("kuxyecm")  # of an observed instance, what its reading does not hold
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -42,8 +42,7 @@ class Kind(IntEnum):
     GONE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """One row: ``dataset`` None is the default instance; the attribute "" is the entity itself."""
 
     entity: str
@@ -56,8 +55,7 @@ class Mark:
     @property
     def row(self) -> tuple[Any, ...]:
         """As it is stored."""
-        body = msgspec.json.encode(self.body).decode()
-        return self.entity, self.attribute, self.dataset or "", self.at, int(self.kind), body
+        return self.entity, self.attribute, self.dataset or "", self.at, int(self.kind), _encode(self.body).decode()
 
 
 class Evolution:
@@ -72,22 +70,26 @@ class Evolution:
         kinds: list[Mark] = []
         plain: list[Mark] = []
         for edit in edits:
-            urn, step = self._index.urn(edit.num), edit.step
-            if step.attribute == SCOPE:
+            step = edit.step
+            attribute, before, after = step.attribute, step.before, step.after
+            if before is None and after is not None and "t" not in after and attribute != SCOPE:
+                continue  # new, and not observed: what stands beside the entity says it all
+            urn = self._index.urn(edit.num)
+            if attribute == SCOPE:
                 marks += _scoped(db, urn, edit)
-            elif not step.attribute:
+            elif not attribute:
                 if edit.trigger is Trigger.ENTITY_DELETED:
                     marks.append(Mark(urn, "", None, edit.at, Kind.GONE, {}))
-                    _leave(urn, step.before, marks, kinds)
+                    _leave(urn, before, marks, kinds)
             else:
-                if step.before is not None:
-                    _supersede(urn, step.attribute, step.before, step.after, marks, kinds)
-                if step.after is None:
-                    gone = {"k": step.before["k"] if step.before else "Property"}
-                    marks.append(Mark(urn, step.attribute, step.dataset, edit.at, Kind.GONE, gone))
-                elif "t" in step.after:
-                    beside = _beside(urn, step.attribute, step.after)
-                    if not _is_plain(step.after):
+                if before is not None:
+                    _supersede(urn, attribute, before, after, marks, kinds)
+                if after is None:
+                    gone = {"k": before["k"] if before else "Property"}
+                    marks.append(Mark(urn, attribute, step.dataset, edit.at, Kind.GONE, gone))
+                elif "t" in after:
+                    beside = _beside(urn, attribute, after)
+                    if not _is_plain(after):
                         marks.append(beside)
                     elif self._told_before(urn, step):
                         plain.append(beside)
