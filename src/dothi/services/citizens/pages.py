@@ -233,6 +233,7 @@ class ReportPages:
             trouble=trouble or said.asking(asked, request.query_params, language),
             bounds=f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}",
             point="" if asked.place is None or asked.place.rough else f"{asked.place.longitude},{asked.place.latitude}",
+            view="" if asked.place is None else f"{asked.place.longitude},{asked.place.latitude}",
             spot_words=said.spot_words(language),
             lost=lost,
             complaint=False,

@@ -27,7 +27,7 @@ function place(box: HTMLElement): void {
   const open = (): NonNullable<typeof shown> => {
     opener.setAttribute("aria-expanded", "true");
     ground.hidden = false;
-    shown ??= import("./spotmap").then(({ draw }) => draw(ground, bounds, words, choose));
+    shown ??= import("./spotmap").then(({ draw }) => draw(ground, bounds, words, choose, pair(box.dataset.view)));
     return shown;
   };
 
@@ -52,9 +52,13 @@ function place(box: HTMLElement): void {
       POSITION,
     );
   });
-  const known = (box.dataset.point ?? "").split(",").map(Number);
-  if (known.length === 2) choose(known as [number, number]);
+  const known = pair(box.dataset.point);
+  if (known) choose(known);
   box.hidden = false;
+}
+
+function pair(said: string | undefined): [number, number] | null {
+  return said ? (said.split(",").map(Number) as [number, number]) : null;
 }
 
 /** The photos of a form, each at most `side` pixels long: a telephone's eight megabytes become half of one. */

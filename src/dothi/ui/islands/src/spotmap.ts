@@ -5,21 +5,26 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import { lay, load, repaint } from "./ground";
 
 const NEAR = 16; // zoom at which single houses are told apart
+const WARD = 14; // zoom at which a ward fills the box
 
 type Point = [number, number];
 
-/** Draw the map in `box`; `choose` is told of every point and says whether it counts. Resolves with how to go somewhere. */
+/**
+ * Draw the map in `box`; `choose` is told of every point and says whether it counts. It begins
+ * at `view`, or with the whole city. Resolves with how to go somewhere.
+ */
 export async function draw(
   box: HTMLElement,
   [west, south, east, north]: [number, number, number, number],
   words: Record<string, string>,
   choose: (at: Point) => boolean,
+  view: Point | null,
 ): Promise<(at: Point) => void> {
   maplibre.setWorkerUrl(worker);
   const map = new maplibre.Map({
     container: box,
     style: { version: 8, sources: {}, layers: [] },
-    bounds: [[west, south], [east, north]],
+    ...(view ? { center: view, zoom: WARD } : { bounds: [[west, south], [east, north]] as [Point, Point] }),
     maxBounds: [[west - 0.5, south - 0.5], [east + 0.5, north + 0.5]],
     minZoom: 8,
     maxZoom: 18,
