@@ -131,6 +131,8 @@ DEEDS: dict[str, Text] = {
     "incident.release_photo": Text("Công bố ảnh", "Release a photo"),
     "incident.withdraw_photo": Text("Thôi công bố ảnh", "Withdraw a photo"),
     "incident.remove_photo": Text("Xóa ảnh", "Destroy a photo"),
+    "shift.take": Text("Nhận ca trực", "Take over a shift"),
+    "shift.hand": Text("Bàn giao ca trực", "Hand over a shift"),
     "incident.tie": Text("Gắn sự việc với một mục", "Link an incident to something"),
     # Who is known
     "account.own": Text("Sửa tài khoản của mình", "Change one's own account"),

@@ -35,6 +35,7 @@ from dothi.platform.incidents.model import (
 )
 from dothi.platform.incidents.photos import Photos, photos_of
 from dothi.platform.incidents.public import public_of
+from dothi.platform.incidents.shifts import Shifts
 from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, seen
 from dothi.platform.sector import Sector
 from dothi.store.audit import Act as Recorded
@@ -57,6 +58,7 @@ class Incidents:
         self._zone = ZoneInfo(platform.city.time_zone)
         self._listeners = Listeners()
         self.photos = Photos(platform, self._listeners)
+        self.shifts = Shifts(platform)
         self.kinds = _kinds_of(platform.sectors)
         self.playbooks = {one.id: one for sector in platform.sectors for one in sector.playbooks}
 

@@ -244,6 +244,14 @@ def things(db: Connection, codes: Iterable[str]) -> dict[str, Thing]:
     return found
 
 
+def answered_since(db: Connection, ward: str, since: datetime, reached: Reach) -> int:
+    """How many were answered since a moment, in one ward or ("") in all that is reached."""
+    conditions, values = _conditions(Question(ward=ward), reached, "", since)
+    query = f"SELECT count(*) FROM incident i WHERE {' AND '.join(conditions)} AND i.answered_at >= ?"  # noqa: S608 - ours
+    (count,) = db.execute(query, (*values, to_micros(since))).fetchone()
+    return int(count)
+
+
 def _conditions(question: Question, reached: Reach, asker: str, now: datetime) -> tuple[list[str], list[Any]]:
     """What of a question bounds incidents in any state."""
     where, values = reached.where(**WHERE_OF)
