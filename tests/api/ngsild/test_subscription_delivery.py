@@ -1,16 +1,19 @@
 """Notifications under failure: a dead receiver delays nobody, nothing is lost, and what nobody takes can be sent again."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from receiver import Receiver, receiving
-from subscription_world import SUBSCRIPTIONS, World, world_in
+from subscription_world import SUBSCRIPTIONS, World, iri, world_in
 
 from dothi.access.grants import Granted
-from dothi.access.policy import SYSTEM
+from dothi.access.policy import SYSTEM, Clearance
 from dothi.api.ngsild.subscriptions import kept, queues
+from dothi.api.ngsild.subscriptions.taking import Target
+from dothi.model.entity import Entity
 from dothi.model.problem import Problem
 from dothi.testing.city import wait_until
 from dothi.testing.people import insider
@@ -103,6 +106,31 @@ def test_an_address_in_vietnamese_is_called_as_addresses_are_written(world: Worl
     assert world.receiver.paths == ["/notify/ph%C6%B0%E1%BB%9Dng%20A?lo%E1%BA%A1i=m%C6%B0a&to=50%"]
 
 
+def test_a_fault_of_the_city_s_own_in_sending_to_one_stops_nobody_else(
+    world: World, dead: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = world.service.queues._send
+
+    async def faulty(target: Target, body: bytes) -> None:
+        if target.uri == dead.url:
+            raise ValueError("what nobody thought of")
+        await send(target, body)
+
+    monkeypatch.setattr(world.service.queues, "_send", faulty)
+    odd = world.subscribe(uri=dead.url)
+    world.subscribe()
+    urn = world.urn()
+    for level in range(3):
+        world.change("put", urn, level=level)
+    assert [one["level"]["value"] for one in world.receiver.wait(3)] == [0, 1, 2]
+    wait_until(lambda: {one.id: one for one in world.service.states(SYSTEM)}[odd].dead == 3, "it is given up, and kept")
+    assert world.city.platform.tasks.states["subscriptions"].failures == 0
+    monkeypatch.undo()
+    dead.start()
+    assert world.city.run(world.service.resend(SYSTEM, odd)) == 3
+    assert [one["level"]["value"] for one in dead.wait(3)] == [0, 1, 2]
+
+
 def test_an_answer_without_a_length_is_an_answer(world: World) -> None:
     world.receiver.says_length = False
     id_ = world.subscribe()
@@ -177,22 +205,53 @@ def test_what_a_key_set_going_ends_with_it(world: World) -> None:
 
 
 def test_what_became_secret_while_it_waited_is_not_told(world: World, dead: Receiver) -> None:
-    from datetime import UTC, datetime
+    id_ = world.subscribe(uri=dead.url)
+    open_, secret = world.urn(), world.urn()
+    world.change("create", secret, level=1)
+    world.change("create", open_, level=2)
+    _restrict(world, secret)
+    _tried_again(world, id_)  # what was looked at before is not under way any more
+    dead.start()
+    assert {one["id"] for one in dead.wait(1)} == {open_}
 
-    from subscription_world import iri
 
-    from dothi.access.policy import Clearance
-    from dothi.model.entity import Entity
-
+def test_what_can_be_told_only_in_part_and_in_words_that_are_gone_is_given_up_alone(world: World, dead: Receiver) -> None:
+    context = world.client.post("/ngsi-ld/v1/jsonldContexts", json={"@context": {"level": "urn:level"}}).headers["location"]
+    wordless = world.subscribe(uri=dead.url, jsonldContext=world.city.base_url + context)
     world.subscribe(uri=dead.url)
     open_, secret = world.urn(), world.urn()
     world.change("create", secret, level=1)
     world.change("create", open_, level=2)
-    writer = world.city.platform.writer
-    entity = Entity(secret, iri("Building"))
-    world.city.run(writer.save(SYSTEM, "merge", entity, at=datetime.now(UTC), clearance=Clearance.RESTRICTED))
+    wait_until(lambda: [one.waiting for one in world.service.states(SYSTEM)] == [2, 2], "all of it waits")
+    assert world.client.delete(context).status_code == 204
+    kept_ = world.service.subscribers.get(wordless)
+    assert kept_ is not None
+    kept_.made.clear()  # as after a new start
+    _restrict(world, secret)
+    _tried_again(world, wordless)
     dead.start()
-    assert {one["id"] for one in dead.wait(1)} == {open_}
+    assert {one["id"] for one in dead.wait(2)} == {open_}
+    wait_until(lambda: {one.id: one for one in world.service.states(SYSTEM)}[wordless].dead >= 1, "it is given up, and kept")
+    with world.city.platform.database.reader() as db:
+        ((why,),) = db.execute("SELECT error FROM notification WHERE subscription = ? AND dead = 1", (wordless,)).fetchall()
+    assert "@context" in why
+    assert world.city.platform.tasks.states["subscriptions"].failures == 0
+
+
+def _tried_again(world: World, id_: str) -> None:
+    """Wait until two more tries failed."""
+
+    def failed() -> int:
+        return world.retrieve(id_)["notification"].get("timesFailed", 0)
+
+    before = failed()
+    wait_until(lambda: failed() >= before + 2, "it was tried again")
+
+
+def _restrict(world: World, urn: str) -> None:
+    """Make an entity one that receivers may not know any more."""
+    entity, writer = Entity(urn, iri("Building")), world.city.platform.writer
+    world.city.run(writer.save(SYSTEM, "merge", entity, at=datetime.now(UTC), clearance=Clearance.RESTRICTED))
 
 
 def _held(world: World, id_: str) -> str:

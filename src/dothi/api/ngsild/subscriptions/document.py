@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dothi.access.outgoing import is_inward, origin_of
 from dothi.api.ngsild.checks import is_uri
@@ -128,8 +128,8 @@ def check_endpoint(endpoint: Document, named: frozenset[str], *, anywhere: bool)
     if not host:
         raise bad_request(f"{uri!r:.200} is no address to notify.", "Write http, https, mqtt or mqtts addresses.")
     if parts.scheme in ("mqtt", "mqtts"):
-        topic = parts.path.lstrip("/")
-        if not topic or "#" in uri or "+" in topic:
+        topic = unquote(parts.path.lstrip("/"))
+        if not topic or "#" in uri or not {"#", "+", "\0"}.isdisjoint(topic):
             raise bad_request("An MQTT endpoint names a topic.", "Write mqtt://host:1883/a/topic, without + and #.")
         wrong = check_notifier([(one["key"], one["value"]) for one in endpoint.get("notifierInfo", ())])
         if wrong:

@@ -46,7 +46,7 @@ _READ = (
 _log = structlog.get_logger("dothi.subscriptions")
 
 Send = Callable[[Target, bytes], Awaitable[None]]
-Allowed = Callable[[Sequence["Letter"]], list[bytes | None]]
+Allowed = Callable[[Sequence["Letter"]], list[bytes | Problem | None]]
 
 
 @dataclass(slots=True)
@@ -89,7 +89,8 @@ class _Ended:
 
 
 class Queues:
-    """Keeps and sends notifications. ``allowed`` gives what of a letter may be told at this moment; None if nothing.
+    """Keeps and sends notifications. ``allowed`` gives what of a letter may be told at this moment: None if nothing, a
+    Problem if nobody can say it any more, which makes it a dead letter.
 
     ``pause`` waits real seconds. Must be used from one event loop, but ``counts``.
     """
@@ -262,14 +263,15 @@ class Queues:
             await self._pause(max(min(FIRST_WAIT * 2 ** (line.failures - 1), LONGEST_WAIT), failed))
 
     async def _refill(self, line: _Line) -> None:
-        puts, looks = line.puts, line.looks
+        puts, looks, out = line.puts, line.looks, set(self._out)
         letters = await asyncio.to_thread(self._read, line.endpoint, line.last)
         if looks != line.looks:
             return
         line.more = len(letters) == _HELD or puts != line.puts
         if letters:
             line.last = letters[-1].id
-            line.letters.extend(one for one in letters if one.id not in self._out)
+            out |= self._out  # another endpoint's line may have sent one of these since it was read
+            line.letters.extend(one for one in letters if one.id not in out)
 
     async def _work(self, line: _Line) -> float | None:
         """Send some letters; the seconds that must at least pass before the next try if one was not taken."""
@@ -284,13 +286,16 @@ class Queues:
             self._out -= ids - {*self._ended.done, *(id_ for id_, _, _ in self._ended.dead)}
             if looks == line.looks:
                 line.letters.extendleft(sorted(left, key=lambda one: -one.id))
+            else:  # what was moved to another endpoint meanwhile may have been passed over there
+                for endpoint in {kept.endpoint for one in left if (kept := self._subscribers.get(one.subscription))}:
+                    self._forget_first(endpoint)
         for kept in paused:
             await self.rest(kept)
         waits = [one for one in tries if one is not None]
         return max(waits) if waits else None
 
     def _sorted_out(
-        self, letters: list[Letter], bodies: list[bytes | None]
+        self, letters: list[Letter], bodies: list[bytes | Problem | None]
     ) -> tuple[list[list[tuple[Letter, bytes]]], list[Kept]]:
         """What is sent one after the other, and the subscriptions whose letters must lie.
 
@@ -306,6 +311,9 @@ class Queues:
                 paused[kept.id] = kept
             elif kept is None or body is None:
                 self._ended.done.append(letter.id)
+            elif isinstance(body, Problem):
+                self._subscribers.cannot(kept, body)
+                self._give_up(letter, str(body))
             else:
                 of = "" if letter.subscription in several else letter.told
                 groups.setdefault((letter.subscription, of), []).append((letter, body))
@@ -337,6 +345,10 @@ class Queues:
         except (NotTaken, Problem) as why:
             self._failed(kept, letter, str(why), refused=isinstance(why, NotTaken) and why.refused)
             return cooldown
+        except Exception as why:  # a fault of our own, which must not stop all others: this becomes a dead letter
+            _log.exception("a notification cannot be sent", subscription=kept.id)
+            self._failed(kept, letter, f"it cannot be sent: {why}"[:300], refused=True)
+            return cooldown
         doing.last_success = self._subscribers.machine_now()
         self._ended.done.append(letter.id)
         return None
@@ -347,12 +359,15 @@ class Queues:
         doing.last_failure, doing.last_error = now, why
         letter.attempts += 1
         if (refused and letter.attempts >= MOST_REFUSALS) or now - letter.at > GIVE_UP:
-            self._ended.tried.pop(letter.id, None)
-            self._ended.dead.append((letter.id, why, letter.attempts))
-            letter.attempts = -1
-            _log.warning("a notification was given up", subscription=kept.id, why=why)
+            self._give_up(letter, why)
         else:
             self._ended.tried[letter.id] = (letter.attempts, why)
+
+    def _give_up(self, letter: Letter, why: str) -> None:
+        self._ended.tried.pop(letter.id, None)
+        self._ended.dead.append((letter.id, why, letter.attempts))
+        letter.attempts = -1
+        _log.warning("a notification was given up", subscription=letter.subscription, why=why)
 
     # The database
 

@@ -299,11 +299,11 @@ class Subscriptions:
     async def _send(self, target: Target, body: bytes) -> None:
         await (self._mqtt if target.uri.startswith("mqtt") else self._http).send(target, body)
 
-    def _allowed(self, letters: Sequence[Letter]) -> list[bytes | None]:
-        """What of each letter may be told at this moment: itself, what is left of it, or nothing."""
+    def _allowed(self, letters: Sequence[Letter]) -> list[bytes | Problem | None]:
+        """What of each letter may be told at this moment: itself, what is left, nothing, or why that cannot be said."""
         told = [msgspec.json.decode(letter.told, type=Hidden) for letter in letters]
         things = self.matcher.things({urn for one in told for urn in one})
-        found: list[bytes | None] = []
+        found: list[bytes | Problem | None] = []
         for letter, of in zip(letters, told, strict=True):
             kept = self.subscribers.get(letter.subscription)
             owner = None if kept is None else self.matcher.owner(kept)
@@ -313,7 +313,10 @@ class Subscriptions:
             elif all(self.matcher.may_still(reached, things.get(urn), hidden) for urn, hidden in of.items()):
                 found.append(letter.body)
             else:
-                found.append(self._anew(kept, owner, tuple(of)))
+                try:
+                    found.append(self._anew(kept, owner, tuple(of)))
+                except Problem as problem:  # its @context is gone, say: of this one alone
+                    found.append(problem)
         return found
 
     def _anew(self, kept: Kept, owner: Person, urns: tuple[str, ...]) -> bytes | None:
