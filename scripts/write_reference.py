@@ -10,6 +10,8 @@ from dothi.access.policy import Clearance
 from dothi.access.roles import ACTIONS, ROLES
 from dothi.app import installed_sectors
 from dothi.data.sql.catalogue import tables
+from dothi.platform.incidents.flow import TABLE
+from dothi.platform.incidents.model import CLOCKS, STATES, STEPS
 from dothi.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -96,7 +98,103 @@ def access_page() -> str:
     return "\n".join((*lines, ""))
 
 
-PAGES = {"settings.md": settings_page, "tables.md": tables_page, "access.md": access_page}
+def incidents_page() -> str:
+    """The state machine of incidents, drawn from its table, with the acts, clocks and kinds, as Markdown."""
+    able = ", ".join(f"`{name}`" for name, role in ROLES.items() if "incident.write" in role.actions)
+    lines = [
+        "# Incidents: states, acts, clocks",
+        "",
+        "Written from `src/dothi/platform/incidents/flow.py` and the installed sectors by `make docs`; what is drawn here is",
+        "what a city refuses and allows.",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        *(f"    {state}: {words.en}" for state, words in STATES.items()),
+        "    [*] --> new: Open",
+        *_arrows(),
+        *(
+            f"    {state} --> [*]"
+            for state in STATES
+            if not any(state in rule.states and rule.to for rule in TABLE.values())
+        ),
+        "```",
+        "",
+        "Four steps are what everybody sees, the citizen too: "
+        + ", ".join(f"{words.vi} ({words.en.lower()})" for _, words in STEPS)
+        + ".",
+        "",
+        "## Acts",
+        "",
+        f"Who may: everybody whose grant covers the incident with the action `incident.write` ({able}); an incident lies in",
+        "its ward and belongs to its agency, and what it is not among, a grant does not reach. A merge needs both incidents.",
+        "An act that *collides* is done to the version that was looked at: whoever comes second gets 409 `changed-meanwhile`",
+        "with the incident as it stands and every field that changed, from what, to what, by whom, when. Nothing is overwritten.",
+        "",
+        "| act | Vietnamese | English | possible in | leads to | needs | collides |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for tag, rule in TABLE.items():
+        only = {True: " (paused)", False: " (not paused)", None: ""}[rule.paused]
+        needs = rule.needs.en if rule.needs is not None else ""
+        lines.append(
+            f"| `{tag}` | {rule.title.vi} | {rule.title.en} | {', '.join(rule.states)}{only} | {rule.to or 'as it was'} "
+            f"| {needs} | {'yes' if rule.collides else 'no'} |"
+        )
+    lines += [
+        "",
+        "Whoever enters another state ends a pause. Reopening clears the answer. A merged incident's reports, alerts and photos",
+        "go to the other one; a split takes chosen reports, with their photos and the promises made to them, to a new one.",
+        "",
+        "## Clocks",
+        "",
+        *(f"- **{words.vi}** ({words.en.lower()}, `{step}`): {_CLOCKS[step]}" for step, words in CLOCKS.items()),
+        "",
+        "How long each may take, and whether it counts hours of work, says the city's pack (`[[promises]]`,",
+        "`[working_time]`). All time is the city's: a replay's clocks run as fast as its day. In its last fifth a clock warns,",
+        "once; when it runs out the incident goes one level up. A pause stops what runs; it ends by itself if that was said.",
+        "Steps of a playbook have their minutes from the acceptance on, and are told of once when they are late.",
+        "",
+        "## Kinds",
+        "",
+        "| kind | Vietnamese | English | agency | severity | urgency | people may report it | answer needs proof | playbook |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for sector in installed_sectors():
+        playbooks = {one.id: one for one in sector.playbooks}
+        for kind in sector.incident_kinds:
+            steps = len(playbooks[kind.playbook].steps) if kind.playbook in playbooks else 0
+            lines.append(
+                f"| `{kind.id}` | {kind.title.vi} | {kind.title.en} | {kind.agency or sector.agency} | {kind.severity} "
+                f"| {kind.urgency} | {'yes' if kind.citizens else ''} | {'yes' if kind.proof else ''} "
+                f"| {f'{steps} steps' if steps else ''} |"
+            )
+    return "\n".join((*lines, ""))
+
+
+_CLOCKS = {
+    "detect": "from the first sign until the incident was opened.",
+    "accept": "from the opening until it leaves the state new.",
+    "handle": "from the acceptance until it is answered; by its urgency, anew if that changes.",
+    "resolve": "from the opening until it is answered.",
+}
+
+
+def _arrows() -> list[str]:
+    """One arrow for every two states, with the acts that lead from one to the other."""
+    acts: dict[tuple[str, str], list[str]] = {}
+    for rule in TABLE.values():
+        for state in rule.states:
+            if rule.to is not None and rule.to != state:
+                acts.setdefault((state, rule.to), []).append(rule.title.en)
+    return [f"    {state} --> {to}: {', '.join(titles)}" for (state, to), titles in acts.items()]
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "tables.md": tables_page,
+    "access.md": access_page,
+    "incidents.md": incidents_page,
+}
 
 
 def main(check: bool) -> int:
