@@ -1,6 +1,6 @@
 """The state machine of an incident, as one table: which act is possible in which state, where it leads, what it needs.
 
-Everything else goes by it: what is refused, which buttons a page shows, and the drawing in docs/reference/incidents.md (`make docs`).
+Everything else goes by it: what is refused, which buttons a page shows, and the drawing in docs/reference/incidents.md.
 """
 
 from collections.abc import Iterable
