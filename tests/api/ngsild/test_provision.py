@@ -212,3 +212,11 @@ def test_a_proof_and_a_type_of_values_come_back_as_they_were_told(client: httpx.
         assert {**proof, "type": "Property"} == {"type": "Property", **found["ngsildproof"]}
         assert found["size"]["valueType"] == "xsd:double"
     assert client.post(f"{path}/attrs", json={"size": prop(1, entityIdSealed=urn)}).status_code == 400
+
+
+def test_a_text_is_merged_into_one_language(client: httpx.Client, urn: str) -> None:
+    path = made(client, urn, label={"type": "LanguageProperty", "languageMap": {"vi": "Nhà"}})
+    for lang in ("!!", "vi,en", "*", "", "x" * 9):
+        assert client.patch(path, params={"lang": lang, "format": "keyValues"}, json={"label": "House"}).status_code == 400
+    assert client.patch(path, params={"lang": "en-GB", "format": "keyValues"}, json={"label": "House"}).status_code == 204
+    assert client.get(path).json()["label"]["languageMap"] == {"vi": "Nhà", "en-GB": "House"}

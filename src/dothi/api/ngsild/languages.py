@@ -10,6 +10,7 @@ from dothi.model.problem import bad_request
 _RANGE = re.compile(
     r"(\*|[A-Za-z]{1,8}(?:-(?:[A-Za-z0-9]{1,8}|\*))*|@none)(?:\s*;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
 )
+_TAG = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8}|@none")
 _MOST, _LONGEST = 32, 1000
 
 
@@ -22,6 +23,13 @@ def wanted(lang: str) -> tuple[str, ...]:
         raise bad_request(f"lang {lang[:80]!r} names no languages.", "Write it like vi,en;q=0.8,*;q=0.1.")
     ranges = [(float(one[2] or 1), one[1].lower()) for one in found if one]
     return tuple(name for weight, name in sorted(ranges, key=lambda one: -one[0]) if weight > 0)
+
+
+def language(tag: str | None) -> str | None:
+    """The one language (RFC 5646) that a merged text is in; None if nothing says so. Raises Problem 400."""
+    if tag is not None and _TAG.fullmatch(tag) is None:
+        raise bad_request(f"lang {tag[:80]!r} is no language.", "Write it like vi or en-GB.")
+    return tag
 
 
 def served(texts: Mapping[str, Any], ranges: tuple[str, ...]) -> tuple[str, Any] | None:

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import moment, part_of_path, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
+from dothi.api.ngsild.languages import language
 from dothi.api.ngsild.negotiation import listed
 from dothi.api.ngsild.problems import invalid_request
 from dothi.api.ngsild.querying.query_language import parse_types
@@ -79,7 +80,7 @@ async def merge(asked: Asked) -> Answer:
     entity = read_fragment(body, asked.context, simplified=is_simplified(asked.query))
     entity.id = urn
     observed = asked.query.get("observedAt")
-    change = EntityChange("merge_patch", entity, only=only(asked), lang=asked.query.get("lang"))
+    change = EntityChange("merge_patch", entity, only=only(asked), lang=language(asked.query.get("lang")))
     if observed is not None:
         change.observed_at = moment(observed, "observedAt")
     await made(asked, change)
