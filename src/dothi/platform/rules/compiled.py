@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,11 @@ from dothi.platform.rules.model import Rule, Schedule, Silence, Term
 
 
 class Bound(NamedTuple):
-    """A term as it is asked: a comparison, or hours."""
+    """A term as it is asked: a comparison, or the hours with this place among the rule's."""
 
     term: Term
     compiled: CompiledTerm | None
+    hours: int = 0
 
 
 @dataclass(slots=True)
@@ -65,9 +67,11 @@ def compiled(
 
     def bind(term: Term) -> Bound:
         key = key_of(term, rule.entity_type)
-        return Bound(term, None if key is None else features[key].term(place, term))
+        if key is None:
+            return Bound(term, None, next(hours))
+        return Bound(term, features[key].term(place, term))
 
-    terms = list(rule.terms())
+    terms, hours = list(rule.terms()), count()
     alone = terms[0] if len(terms) == 1 and isinstance(terms[0], Silence) and not terms[0].negated else None
     numbers = (number_of(urn) for urn in rule.where.entities)
     return Compiled(

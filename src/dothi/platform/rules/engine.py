@@ -2,7 +2,7 @@
 
 What it knows of an entity is its number (``SeriesIndex``), type and ward. Readings of one series are judged in the order in
 which they were observed; one that is older than what was judged is too late and changes nothing. Of values graded bad only
-that they came is known.
+that they came is known. Windows empty, hours begin and silence is noticed when the clock is looked at (``tick``).
 """
 
 import heapq
@@ -28,8 +28,8 @@ from dothi.platform.rules.told import EARLIEST, Told, fitted, rounds
 
 _SHIFT = 32
 _ENTITY = (1 << _SHIFT) - 1
-Maintained = Callable[[int, str | None, int], bool]
-"""Asked with an entity's number, its ward and a moment (µs): is it being worked on?"""
+Maintained = Callable[[int | None, str | None, int], int]
+"""Asked with an entity's number (None: none), a ward and a moment (µs), tells from when on it is not being worked on."""
 
 
 class Found(NamedTuple):
@@ -59,7 +59,7 @@ class Engine:
         rules: Sequence[Rule],
         zone: tzinfo,
         number_of: Callable[[str], int | None],
-        maintained: Maintained = lambda _entity, _ward, _at: False,
+        maintained: Maintained = lambda _entity, _ward, at: at,
     ) -> None:
         self._zone, self._maintained = zone, maintained
         self.ward: dict[int, str | None] = {}
@@ -227,15 +227,18 @@ class Engine:
         for column, part in parts:
             for key in self._hears[column]:
                 heard = self._heard[key] = fitted(self._heard[key], int(part.entity.max()))
-                known = np.flatnonzero(heard[part.entity] != EARLIEST)
+                last = heard[part.entity]
+                known = np.flatnonzero((last != EARLIEST) & (part.at > last))
                 gaps = (part.at[known] - heard[part.entity[known]]).astype(np.float64)
                 self._move(self._features[key], part.entity[known], gaps, None, part.at[known], before)
         self._consider_all(before)
         for column, part in parts:
             for key in self._hears[column]:
                 heard = self._heard[key]
-                heard[part.entity] = np.maximum(heard[part.entity], part.at)
-                self._move(self._features[key], part.entity, np.zeros(len(part.at)), None, part.at, after)
+                newer = np.flatnonzero(part.at > heard[part.entity])
+                entities, at = part.entity[newer], part.at[newer]
+                heard[entities] = at
+                self._move(self._features[key], entities, np.zeros(len(at)), None, at, after)
             self._last[column][part.entity] = part.at
             good = part if part.good.all() else part.take(np.flatnonzero(part.good))
             if len(good.at):
@@ -314,18 +317,17 @@ class Engine:
         return moved
 
     def _advance_due(self, now: int) -> None:
-        again = []
+        waiting = []
         while self._due and self._due[0][0] <= now:
             _, key = heapq.heappop(self._due)
             cell = self._cells.get(key)
             if cell is None or cell.phase is Phase.FIRING:
                 continue
             one = self._rules[key >> _SHIFT]
-            moved = self._advance(key, one, key & _ENTITY, cell, now)
-            if moved is cell and self._due_at(one, cell) <= now:
-                again.append((now + 1, key))  # it is being worked on
-            self._put(key, moved)
-        for entry in again:
+            self._put(key, self._advance(key, one, key & _ENTITY, cell, now))
+            if self._cells.get(key) is cell:
+                waiting.append((max(now + 1, self._due_at(one, cell)), key))  # it is being worked on
+        for entry in waiting:
             heapq.heappush(self._due, entry)
 
     def _put(self, key: int, cell: Cell | None) -> None:
@@ -354,7 +356,7 @@ class Engine:
         if not members:
             one.members.pop(ward, None)
         enough, firing = len(members) >= needs.count, (place, ward) in self._wards_firing
-        if enough == firing or (enough and self._maintained(-1, ward, now)):
+        if enough == firing or (enough and self._maintained(None, ward, now) > now):
             return
         if enough:
             self._wards_firing[place, ward] = now
@@ -364,12 +366,14 @@ class Engine:
         self._found.append(Found(place, ward, enough, now, now, float(len(members)) if enough else None))
 
     def _holds(self, one: Compiled, entity: int, at: int, going: bool) -> bool:
-        return any(all(self._is(bound, entity, at, going) for bound in terms) for terms in one.any_of)
+        return any(all(self._is(one, bound, entity, at, going) for bound in terms) for terms in one.any_of)
 
-    def _is(self, bound: Bound, entity: int, at: int, going: bool) -> bool:
+    def _is(self, one: Compiled, bound: Bound, entity: int, at: int, going: bool) -> bool:
         if bound.compiled is not None:
             return bound.compiled.holds(entity, going)
-        return isinstance(bound.term, Schedule) and self._in_hours(bound.term, at)
+        if one.in_hours is None:
+            one.in_hours = tuple(self._in_hours(hours, at) for hours in one.hours)
+        return one.in_hours[bound.hours]
 
     def _in_hours(self, hours: Schedule, at: int) -> bool:
         local = from_micros(at).astimezone(self._zone)
@@ -393,7 +397,7 @@ def _figure(feature: Feature, entities: IntArray, now: IntArray) -> FloatArray:
         return np.empty(0)
     if key.kind == "change":
         return ring.change(entities, now)
-    return ring.figure(key.statistic, key.least, entities, now)
+    return ring.figure(key.statistic, key.least, key.spans, entities, now)
 
 
 def _by_moment(pair: tuple[int, int]) -> tuple[int, int]:

@@ -28,6 +28,7 @@ class FeatureKey(NamedTuple):
     length: int = 0
     statistic: Statistic = "mean"
     least: int = 1
+    spans: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def key_of(term: Term, kind: str) -> FeatureKey | None:
     if isinstance(term, Change):
         return FeatureKey("change", kind, term.attribute, micros(term.minutes))
     if isinstance(term, Window):
-        return FeatureKey("window", kind, term.attribute, micros(term.minutes), term.statistic, term.least)
+        return FeatureKey("window", kind, term.attribute, micros(term.minutes), term.statistic, term.least, term.spans)
     if isinstance(term, Silence):
         return FeatureKey("silence", kind, term.attribute)
     if isinstance(term, Ahead):

@@ -46,7 +46,10 @@ class Change(_Term, frozen=True, kw_only=True, tag="change"):
 
 
 class Window(_Term, frozen=True, kw_only=True, tag="window"):
-    """A figure of the readings of the last ``minutes``. With fewer than ``least`` of them nothing is known."""
+    """A figure of the readings of the last ``minutes``.
+
+    With fewer than ``least`` of them, or if the oldest lies less than the share ``spans`` of that time back, it is unknown.
+    """
 
     attribute: str
     statistic: Statistic
@@ -55,6 +58,7 @@ class Window(_Term, frozen=True, kw_only=True, tag="window"):
     value: float
     clear: float | None = None
     least: int = 1
+    spans: float = 0.0
 
 
 class Silence(_Term, frozen=True, kw_only=True, tag="silence"):
@@ -210,8 +214,8 @@ def _measured(term: Measured, attribute: AttributeType) -> None:
                 "the value at which it clears is not on the way back",
                 "Give one below a threshold that is exceeded, above one that is fallen short of, and none otherwise.",
             )
-    if isinstance(term, Window) and term.least < 1:
-        raise _wrong("a figure needs a reading", "Ask for one reading at least.")
+    if isinstance(term, Window) and not (term.least >= 1 and 0.0 <= term.spans < 1.0):
+        raise _wrong("a figure needs a reading", "Ask for one reading at least, and for less than the whole time.")
     if isinstance(term, Ahead) and not 1 <= term.hours <= 240:
         raise _wrong("no forecast reaches that far", "Look 1 to 240 hours ahead.")
 

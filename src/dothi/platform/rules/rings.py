@@ -57,8 +57,11 @@ class Ring:
         self._count[one, where] += 1
         self._newest[rows], self._value[rows] = at, values
 
-    def figure(self, statistic: Statistic, least: int, entities: IntArray, now: IntArray) -> FloatArray:
-        """A figure of the readings with ``now`` - length < observed ≤ ``now`` of each; NaN with fewer than ``least``."""
+    def figure(self, statistic: Statistic, least: int, spans: float, entities: IntArray, now: IntArray) -> FloatArray:
+        """A figure of the readings with ``now`` - length < observed ≤ ``now`` of each.
+
+        NaN with fewer than ``least``, or if the oldest is not ``spans`` of the length old.
+        """
         rows = self._row[entities]
         inside = self._inside(rows, now)
         counts = np.where(inside, self._count[rows], 0).sum(axis=1)
@@ -74,6 +77,9 @@ class Ring:
                 found = found / np.maximum(counts, 1)
         # Of what was heard before and is over, "none" is known: that is what counts and sums are asked for.
         known = counts >= least if statistic not in ("count", "sum") or least > 1 else np.ones(len(rows), np.bool_)
+        if spans:
+            oldest = np.where(inside, self._at[rows], now[:, None]).min(axis=1)
+            known &= now - oldest >= spans * self.length
         return np.where(known, found, np.nan)
 
     def change(self, entities: IntArray, now: IntArray) -> FloatArray:

@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
 from dothi.model.clock import to_micros
-from dothi.model.problem import Problem, not_found
+from dothi.model.problem import Problem, bad_request, not_found
 from dothi.platform.incidents.listening import Listeners
 from dothi.platform.rules import alerts, store
 from dothi.platform.rules.alerts import Alert, AlertGroup, AlertQuestion, FoundGroups
 from dothi.platform.rules.model import Rule, check
 from dothi.platform.rules.neighbours import Neighbours
 from dothi.platform.rules.store import KeptRule
+from dothi.platform.rules.telling import Telling
 from dothi.platform.rules.watching import Watching
 from dothi.platform.tasks import TaskState
 from dothi.store.audit import Act
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Work = Callable[[Connection], set[int]]
 HANDLER = "rules"
 LOOK_EVERY = 1.0
-_log = structlog.get_logger("dothi.rules")
 
 
 class Rules:
@@ -39,6 +38,7 @@ class Rules:
         self._platform = platform
         self._listeners = Listeners()
         self.watching = Watching(platform, Neighbours(platform.city), self._tell)
+        self._telling = Telling(platform)
 
     def start(self) -> None:
         """Listen to commits and to the clock; call it before anything is dispatched."""
@@ -54,6 +54,7 @@ class Rules:
     async def look(self) -> None:
         """Look at the city's clock, and open the incidents that are due."""
         await self.watching.tick()
+        self._tell(await self._telling.look())
 
     async def begin(self) -> None:
         """Take over the rules that the sectors bring along, as far as the city does not know them."""
@@ -174,6 +175,8 @@ class Rules:
         is taken.
         """
         check(rule, self._platform.types)
+        if rule.incident and rule.incident not in self._platform.incidents.kinds:
+            raise bad_request("This rule opens incidents of no known kind.", "Choose one of the kinds, or none.")
         if not self.may_write(person, rule):
             raise _forbidden()
         at = self._platform.clock.now()

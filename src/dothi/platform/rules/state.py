@@ -1,8 +1,9 @@
 """How far a rule is with one subject: at rest, waiting until it has held long enough, firing, or about to end.
 
 The law: truth is a step function of time that keeps its value until something contradicts it. A rule fires at the first
-moment at which its condition has held without a break for ``lasting``, and ends when it then has not for ``clearing``; while
-it fires, the condition is judged by the values at which it clears. What was due before an event happens before it.
+moment at which its condition has held without a break for ``lasting`` and nobody works on its subject, and ends when it then
+has not held for ``clearing``; while it fires, the condition is judged by the values at which it clears. What was due before
+an event happens before it.
 """
 
 from collections.abc import Callable
@@ -35,16 +36,15 @@ class Cell:
     since: int
 
 
-Held = Callable[[int], bool]
-"""Asked with a moment (µs): is the subject being worked on, so that nothing fires?"""
+Free = Callable[[int], int]
+"""Asked with a moment (µs), tells the first one from then on at which nobody works on the subject, so that it may fire."""
 
 
-def advance(cell: Cell | None, now: int, lasting: int, clearing: int, held: Held) -> tuple[Cell | None, Step | None]:
+def advance(cell: Cell | None, now: int, lasting: int, clearing: int, free: Free) -> tuple[Cell | None, Step | None]:
     """The cell at ``now`` (µs) if nothing else happens, and what happens on the way."""
     if cell is None:
         return None, None
-    if cell.phase is Phase.PENDING and now >= cell.since + lasting and not held(now):
-        at = now if held(cell.since + lasting) else cell.since + lasting
+    if cell.phase is Phase.PENDING and now >= cell.since + lasting and now >= (at := free(cell.since + lasting)):
         return Cell(Phase.FIRING, cell.since), Step(True, cell.since, at)
     if cell.phase is Phase.CLEARING and now >= cell.since + clearing:
         return None, Step(False, cell.since, cell.since + clearing)

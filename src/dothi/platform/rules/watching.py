@@ -7,7 +7,7 @@ from what was stored: every kept cell, the newest value of each series and the r
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -25,7 +25,7 @@ from dothi.platform.rules.engine import Engine, Found
 from dothi.platform.rules.grouping import Group, Groups, Neighbours
 from dothi.platform.rules.hearing import Hearing
 from dothi.platform.rules.keeping import Keeper, Kept, Said, end
-from dothi.platform.rules.store import KeptCell, KeptRule, Maintenance
+from dothi.platform.rules.store import KeptCell, KeptRule
 from dothi.platform.rules.told import Told
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -44,7 +44,7 @@ class Watching:
         self._wards = platform.city.by_code
         self._turn = asyncio.Lock()
         self._begun: _Begun | None = None
-        self._maintenance: list[Maintenance] = []
+        self._maintenance: list[_Worked] = []
 
     async def handle(self, changes: Changes) -> None:
         """A dispatch handler: what ``changes`` set off is on disk when it returns."""
@@ -100,20 +100,21 @@ class Watching:
             begun = _Begun(platform, rules, engine, Hearing(engine, index), Groups(self._neighbours))
             return begun, begun.resume(db, now)
 
-    def _maintained(self, entity: int, ward: str | None, at: int) -> bool:
-        for one in self._maintenance:
-            if to_micros(one.start) <= at < to_micros(one.until):
-                if one.entity is None and one.ward is None:
-                    return True
-                if one.ward is not None and one.ward == ward:
-                    return True
-                if one.entity is not None and self._platform.writer.index.number_of(one.entity) == entity:
-                    return True
-        return False
+    def _maintained(self, entity: int | None, ward: str | None, at: int) -> int:
+        for one in self._maintenance:  # the earliest first: each may lead into the next
+            if one.start <= at < one.until and one.concerns(entity, ward):
+                at = one.until
+        return at
 
     def _read_maintenance(self) -> None:
+        number_of = self._platform.writer.index.number_of
         with self._platform.database.reader() as db:
-            self._maintenance = store.maintenance(db, to_micros(self._platform.clock.now()) - DAY)
+            kept = store.maintenance(db, to_micros(self._platform.clock.now()) - DAY)
+        self._maintenance = [
+            _Worked(to_micros(one.start), to_micros(one.until), one.ward, number_of(one.entity) if one.entity else None)
+            for one in kept
+            if one.entity is None or number_of(one.entity) is not None
+        ]
 
     async def _keep(self, begun: "_Begun", found: Sequence[Found]) -> None:
         """Store what was found; the alerts and cells in memory follow only if it holds."""
@@ -138,6 +139,21 @@ class Watching:
         begun.alerts = kept.open
         if kept.changed:
             self._changed(kept.changed)
+
+
+class _Worked(NamedTuple):
+    """A time of maintenance in µs, of a ward (code), an entity (number) or, if both are None, of the whole city."""
+
+    start: int
+    until: int
+    ward: str | None
+    entity: int | None
+
+    def concerns(self, entity: int | None, ward: str | None) -> bool:
+        """True if it is of this entity in this ward."""
+        if self.entity is not None:
+            return self.entity == entity
+        return self.ward is None or self.ward == ward
 
 
 class _Begun:

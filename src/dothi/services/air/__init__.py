@@ -5,7 +5,7 @@ from datetime import timedelta
 from dothi.model.text import Text
 from dothi.platform.open_meteo import wanted
 from dothi.platform.sector import Derivation, MapLayer, Sector, WardView
-from dothi.services.air import feeds, forecast_process, open_meteo, pages, process, view, ward, words
+from dothi.services.air import feeds, forecast_process, open_meteo, pages, process, rules, view, ward, words
 from dothi.services.air.commands import COMMANDS
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, AirQualityObserved
 
@@ -49,5 +49,8 @@ SECTOR = Sector(
     recorded=feeds.replay_period,
     pages=pages.routes,
     commands=COMMANDS,
+    incident_kinds=rules.KINDS,
+    playbooks=rules.PLAYBOOKS,
+    rules=rules.RULES,
     links=(("/air", Text("Không khí quanh bạn", "The air around you")),),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from dothi.model.text import Text
 from dothi.platform.open_meteo import OpenMeteo, wanted
 from dothi.platform.sector import Feed, MapLayer, Sector
-from dothi.services.weather import view
+from dothi.services.weather import rules, view
 from dothi.services.weather.model import MODEL, SOURCE, WEATHER_FORECAST, WeatherForecast
 
 if TYPE_CHECKING:
@@ -36,4 +36,6 @@ SECTOR = Sector(
     panel=view.panel,
     feeds=feeds,
     sources=(SOURCE,),
+    incident_kinds=rules.KINDS,
+    rules=rules.RULES,
 )

@@ -1,0 +1,122 @@
+"""Lines of alerts that call for somebody: each opens one incident, and tells it when the last of its alerts has ended."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from dothi.access.policy import SYSTEM, Clearance
+from dothi.model.clock import from_micros
+from dothi.model.problem import Problem
+from dothi.model.text import Text
+from dothi.platform.incidents.model import Draft
+from dothi.platform.rules import store
+from dothi.platform.rules.model import Rule
+from dothi.store.connection import Connection, Unavailable
+
+if TYPE_CHECKING:
+    from dothi.platform.platform import Platform
+
+_WAITING = (
+    "SELECT id, rule, severity, began_at, ended_at, to_tell, incident FROM alert_group WHERE to_tell <> '' ORDER BY id"
+)
+_FIRST = (
+    "SELECT a.subject, a.ward, a.said_vi, a.said_en, (e.west + e.east) / 2, (e.south + e.north) / 2 FROM alert a "
+    "LEFT JOIN entity e ON e.id = a.subject WHERE a.group_id = ? ORDER BY a.id LIMIT 1"
+)
+_STRICTEST = "SELECT max(clearance) FROM alert WHERE group_id = ?"
+_log = structlog.get_logger("dothi.rules")
+
+
+class _Waiting(NamedTuple):
+    id: int
+    rule: str
+    severity: int
+    began: int
+    ended: int | None
+    to_tell: str
+    incident: str
+
+    @property
+    def cause(self) -> str:
+        """By which an incident knows its line."""
+        return f"alert-group:{self.id}"
+
+
+class Telling:
+    """Opens and tells incidents. What cannot be told now is told at the next look."""
+
+    def __init__(self, platform: "Platform") -> None:
+        self._platform, self._zone = platform, ZoneInfo(platform.city.time_zone)
+
+    async def look(self) -> set[int]:
+        """Tell what there is to tell; returns the lines of which something was told."""
+        now = self._platform.clock.now()
+        with self._platform.database.reader() as db:
+            waiting = [_Waiting(*row) for row in db.execute(_WAITING)]
+            rules = {one.rule: store.rule(db, one.rule) for one in waiting}
+        told = set[int]()
+        for one in waiting:
+            kept = rules[one.rule]
+            if kept is not None and await self._tell(one, kept.rule, now):
+                told.add(one.id)
+        return told
+
+    async def _tell(self, one: _Waiting, rule: Rule, now: datetime) -> bool:
+        if one.to_tell == "ended":
+            await self._platform.incidents.note(one.cause, "Mọi cảnh báo của sự việc đã hết.", "All its alerts have ended.")
+            await self._note(one, one.incident, "")
+            return True
+        if rule.quiet is not None and self._within_quiet(rule, now):
+            return False
+        if rule.quiet is not None and one.ended is not None:
+            await self._note(one, "", "")  # it came and went while nobody was to be called
+            return False
+        try:
+            opened = await self._platform.incidents.open(SYSTEM, self._draft(one, rule), cause=one.cause)
+        except Unavailable:
+            raise
+        except Problem as problem:
+            _log.warning("an alert opens no incident", group=one.id, rule=one.rule, problem=str(problem))
+            await self._note(one, "", "")
+            return False
+        await self._note(one, opened.code, "ended" if one.ended is not None else "")
+        return True
+
+    def _within_quiet(self, rule: Rule, now: datetime) -> bool:
+        local = now.astimezone(self._zone)
+        return rule.quiet is not None and rule.quiet.holds(local.weekday(), local.hour * 60 + local.minute)
+
+    def _draft(self, one: _Waiting, rule: Rule) -> Draft:
+        with self._platform.database.reader() as db:
+            subject, ward, vi, en, longitude, latitude = db.execute(_FIRST, (one.id,)).fetchone()
+            (strictest,) = db.execute(_STRICTEST, (one.id,)).fetchone()
+        of_ward = None if ward is None else self._platform.city.by_code.get(ward)
+        where = Text("", "") if of_ward is None else Text(f" – {of_ward.full_name}", f" – {of_ward.full_name}")
+        if longitude is None and of_ward is not None:
+            longitude, latitude = of_ward.longitude, of_ward.latitude
+        return Draft(
+            rule.incident,
+            origin="alert",
+            title=Text(rule.title.vi + where.vi, rule.title.en + where.en),
+            text=f"{vi}\n{en}",
+            longitude=longitude,
+            latitude=latitude,
+            ward=ward or "",
+            severity=one.severity,
+            detected_from=from_micros(one.began),
+            links=(("alert-group", str(one.id)), *((("entity", subject),) if subject.startswith("urn:") else ())),
+            clearance=Clearance(strictest),
+        )
+
+    async def _note(self, one: _Waiting, incident: str, to_tell: str) -> None:
+        def work(db: Connection) -> None:
+            # It may have ended since it was looked at: then that is told next.
+            db.execute(
+                "UPDATE alert_group SET incident = ?, to_tell = CASE WHEN state = 'ended' AND to_tell = 'open' AND ? <> '' "
+                "THEN 'ended' ELSE ? END WHERE id = ?",
+                (incident, incident, to_tell, one.id),
+            )
+
+        await self._platform.writer.run(SYSTEM, self._platform.clock.now(), work)

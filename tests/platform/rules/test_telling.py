@@ -1,0 +1,69 @@
+"""A line of alerts opens one incident, tells it when it is over, and calls nobody in quiet hours."""
+
+from pathlib import Path
+
+import pytest
+from rules_world import OPERATOR, World, rule, run, urn, world
+
+from dothi.platform.incidents.model import Incident, Question
+from dothi.platform.rules.alerts import AlertQuestion
+from dothi.platform.rules.model import Schedule
+
+pytestmark = pytest.mark.usefixtures("homes")
+
+
+def incidents(one: World) -> tuple[Incident, ...]:
+    return one.incidents.find(OPERATOR, Question()).incidents
+
+
+def test_a_line_opens_one_incident_and_tells_it_when_it_is_over(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule(incident="smog"), stations=("00000", "00001")) as one:
+            await one.hear((0, 90.0))
+            began = one.clock.now()
+            await one.later(1)
+            (opened,) = incidents(one)
+            assert (opened.kind, opened.origin, opened.severity, opened.ward) == ("smog", "alert", 3, "00000")
+            assert (opened.longitude, opened.latitude, opened.detected_from) == (105.75, 21.0, began)
+            assert opened.title.vi == "Bụi vượt ngưỡng – Phường Tây"
+            await one.hear((1, 91.0))  # next door: the same line
+            await one.later(1)
+            assert [found.code for found in incidents(one)] == [opened.code]
+            (line,) = one.rules.alerts(OPERATOR, AlertQuestion()).groups
+            assert (line.count, line.incident) == (2, opened.code)
+            links = {(link.kind, link.ref) for link in one.incidents.links(OPERATOR, opened.code)}
+            assert links == {("alert-group", str(line.id)), ("entity", urn(0))}
+            await one.hear((0, 9.0), (1, 9.0))
+            await one.later(1)
+            await one.later(1)
+            notes = [entry.words.en for entry in one.incidents.timeline(OPERATOR, opened.code) if entry.act == "note"]
+            assert notes == ["All its alerts have ended."]
+
+    run(scene)
+
+
+def test_what_comes_and_goes_between_two_looks_is_told_whole(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule(incident="smog")) as one:
+            await one.hear((0, 90.0))
+            await one.hear((0, 9.0), ago=-1)
+            await one.later(1)
+            (opened,) = incidents(one)
+            await one.later(1)
+            assert [entry.act for entry in one.incidents.timeline(OPERATOR, opened.code)] == ["open", "note"]
+
+    run(scene)
+
+
+def test_in_quiet_hours_nobody_is_called(tmp_path: Path) -> None:
+    async def scene() -> None:
+        quiet = Schedule(start=22 * 60, end=10 * 60)  # it is nine in the morning
+        async with world(tmp_path, rule(incident="smog", quiet=quiet), stations=("00000", "00003")) as one:
+            await one.hear((0, 90.0), (1, 90.0))
+            await one.later(1)
+            assert incidents(one) == () and one.rules.alerts(OPERATOR, AlertQuestion()).total == 2
+            await one.hear((1, 9.0))
+            await one.later(59)
+            assert [found.ward for found in incidents(one)] == ["00000"]  # the other was over by then
+
+    run(scene)
