@@ -1,7 +1,7 @@
 """What everybody may read: released reports as list, drawing and CSV; their photos; how answers are rated."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -19,11 +19,12 @@ from dothi.ui import formats
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
-from dothi.ui.ward_picture import WIDTH, CityPicture, draw
+from dothi.ui.ward_picture import CityPicture, draw
 
 PAGE, MOST_ROWS = 30, 5_000
 RATED_WITHIN = timedelta(days=90)
 FEWEST = 5  # ratings that make a share
+_LEAST = 120.0  # units of the drawing: about 15 km of Hanoi
 _ROUND = 3  # digits of a degree: about 100 m
 _STATES = {
     "open": ("new", "accepted", "assigned", "handling"),
@@ -121,7 +122,7 @@ class PublicPages:
             clock=said.clock(work, self.platform.clock.now(), language),
             answer=work.answer,
             answered="" if shown.answered_at is None else formats.daytime(shown.answered_at, language),
-            photos=work.photos,
+            photos=said.photos(self.reports, work, language),
             open=shown.state in _STATES["open"],
             form=codes.new_form(),
         )
@@ -147,7 +148,7 @@ class PublicPages:
             ways=ways,
             heading=dict(ways)[by],
             whole={"good": _share(good, total, language), "of": counted.format(count=formats.number(total, language))}
-            if total
+            if total >= FEWEST
             else None,
             rows=[
                 {
@@ -203,15 +204,17 @@ class PublicPages:
     def _drawing(self, rows: list[Shown]) -> dict[str, Any]:
         if self._picture is None:
             self._picture = draw(self.platform.city)
-        picture, points = self._picture, []
+        picture, points, places = self._picture, [], []
         for one in reversed(rows):  # the newest lies on top
             if one.longitude is not None and one.latitude is not None:
                 x, y = picture.at(round(one.longitude, _ROUND), round(one.latitude, _ROUND))
                 done = one.state in _STATES["done"]
+                places.append((x, y))
                 points.append({"code": one.code, "title": one.title, "x": f"{x:.1f}", "y": f"{y:.1f}", "done": done})
+        box = _around(places)
         return {
-            "width": WIDTH,
-            "height": picture.height,
+            "box": " ".join(f"{edge:.1f}" for edge in box),
+            "dot": f"{box[2] / 60:.1f}",
             "wards": [shape.path for shape in picture.shapes],
             "points": points,
         }
@@ -230,6 +233,14 @@ class PublicPages:
             return self._ward(of)
         agency = self.platform.city.agency(of)
         return agency.title.in_language(language) if agency is not None else "–"
+
+
+def _around(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
+    """The part of the drawing (left, top, width, height) that shows every point with its surroundings, 3 to 2."""
+    xs, ys = zip(*points, strict=True)
+    wide = max(_LEAST, 1.3 * (max(xs) - min(xs)), 1.3 * 1.5 * (max(ys) - min(ys)))
+    high = wide / 1.5
+    return (min(xs) + max(xs) - wide) / 2, (min(ys) + max(ys) - high) / 2, wide, high
 
 
 async def photo(reports: Reports, request: Request, headers: Mapping[str, str]) -> Response:

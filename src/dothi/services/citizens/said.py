@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dothi.access.policy import SYSTEM
 from dothi.model.city import Found
 from dothi.model.problem import Problem
 from dothi.platform.incidents.kinds import IncidentKind
 from dothi.platform.incidents.model import Incident, PublicIncident
+from dothi.platform.incidents.photos import PHASES
 from dothi.services.citizens.forms import Fields
 from dothi.services.citizens.place import Asked, Place
 from dothi.services.citizens.service import (
@@ -155,6 +157,12 @@ def steps(work: PublicIncident, language: str) -> list[dict[str, Any]]:
     return told
 
 
+def photos(reports: Reports, work: PublicIncident, language: str) -> list[dict[str, Any]]:
+    """The released photos, each with what it shows: what was reported, before, after, proof."""
+    kept = reports.platform.incidents.photos.of(SYSTEM, work.code)
+    return [{"number": one.number, "words": PHASES[one.phase].in_language(language)} for one in kept if one.released]
+
+
 def clock(work: PublicIncident, now: datetime, language: str) -> dict[str, Any] | None:
     """What is left of the time that was promised; None where no clock runs."""
     _ = translator(language, PACKAGES)
@@ -204,12 +212,12 @@ def following(reports: Reports, found: Following, query: Query, language: str) -
         "clock": clock(work, now, language),
         "reason": work.reason,
         "text": report.text,
-        "photos_sent": _("{count} ảnh đã gửi; chỉ ảnh đã được xem mới công bố.").format(count=report.photos)
+        "photos_sent": _("Số ảnh đã gửi: {count}. Chỉ ảnh đã được xem mới công bố.").format(count=report.photos)
         if report.photos
         else "",
         "answer": work.answer,
         "answered": "" if answered is None else formats.daytime(answered, language),
-        "photos": work.photos,
+        "photos": photos(reports, work, language),
         "scores": scores(language),
         "rated": found.rating.score if found.rating is not None else 0,
         "comment": found.rating.comment if found.rating is not None else "",
