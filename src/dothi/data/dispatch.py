@@ -23,7 +23,7 @@ HANDLER_TIMEOUT = 300.0
 MOST_PARKED = 100
 _ROWS, _ALL = 500, 20_000
 _LOOK_EVERY = 1.0  # though every commit wakes us: after a crash, or should another process write
-_REST = 0.005  # seconds after a round: what is committed meanwhile is told in one, for the price of one
+_REST = 0.02  # seconds after a round: what is committed meanwhile is told in one, for the price of one
 _SAVE_EVERY = 1.0
 
 Handler = Callable[[Changes], Awaitable[None]]

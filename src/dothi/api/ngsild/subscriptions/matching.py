@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from dothi.access.policy import Person, Reach, Thing, reach
+from dothi.access.policy import Clearance, Person, Reach, Thing, reach
 from dothi.api.ngsild.contexts.term_map import Contexts
 from dothi.api.ngsild.representation import Shown
 from dothi.api.ngsild.subscriptions.about import About, compile_about
@@ -273,6 +273,14 @@ class Matcher:
             hidden = self.hidden(owner, {entity.id} | (led_to(shown) if about.join else set()))
             told.append((kept, shown, hidden))
         return together(told)
+
+    def covers_plainly(self, reached: Reach, urns: Iterable[str]) -> bool:
+        """True if all these entities may be known wherever they lie, with all of their attributes. It asks memory only."""
+        most = reached.throughout
+        if most is None or self._classified.hides(reached) is not None:
+            return False
+        clearance_of = self._platform.writer.clearance_of
+        return all((clearance_of(urn) or Clearance.PUBLIC) <= most for urn in urns)
 
     def may_still(self, reached: Reach, found: tuple[Thing, int] | None, hidden: Sequence[str]) -> bool:
         if found is None:

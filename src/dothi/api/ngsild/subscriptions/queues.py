@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 import structlog
 
 from dothi.access.policy import SYSTEM
@@ -38,6 +39,7 @@ _FLUSH_EVERY = 0.05
 _TIDY_EVERY = 30.0
 _IDLE = 600.0  # seconds after which an empty line is forgotten
 
+_DONE = "DELETE FROM notification WHERE id IN (SELECT w.value FROM {numbers} w)"
 _INSERT = "INSERT INTO notification (id, subscription, endpoint, at, told, body) VALUES (?,?,?,?,?,?)"
 _READ = (
     "SELECT id, subscription, endpoint, at, told, body, attempts FROM notification "
@@ -46,7 +48,7 @@ _READ = (
 _log = structlog.get_logger("dothi.subscriptions")
 
 Send = Callable[[Target, bytes], Awaitable[None]]
-Allowed = Callable[[Sequence["Letter"]], list[bytes | Problem | None]]
+Allowed = Callable[[Sequence["Letter"]], Awaitable[list[bytes | Problem | None]]]
 
 
 @dataclass(slots=True)
@@ -87,6 +89,19 @@ class _Ended:
     tried: dict[int, tuple[int, str]] = field(default_factory=dict)
     dead: list[tuple[int, str, int]] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return bool(self.done or self.tried or self.dead)
+
+    def write(self, db: Connection) -> None:
+        if self.done:
+            db.execute(db.dialect.fill(_DONE), (msgspec.json.encode(self.done).decode(),))
+        tried = [(attempts, error, id_) for id_, (attempts, error) in self.tried.items()]
+        db.executemany("UPDATE notification SET attempts = ?, error = ? WHERE id = ?", tried)
+        db.executemany(
+            f"UPDATE notification SET dead = {DEAD}, attempts = ?, error = ? WHERE id = ?",  # noqa: S608 - a constant
+            [(attempts, error, id_) for id_, error, attempts in self.dead],
+        )
+
 
 class Queues:
     """Keeps and sends notifications. ``allowed`` gives what of a letter may be told at this moment: None if nothing, a
@@ -111,6 +126,7 @@ class Queues:
         self._ended = _Ended()
         self._out: set[int] = set()  # taken out of their line, and not written down yet what became of them
         self._next = 1
+        self._wrote_at = 0.0  # by the event loop's clock
         self._tasks: asyncio.TaskGroup | None = None
 
     def load(self) -> None:
@@ -118,19 +134,14 @@ class Queues:
         with self._database.reader() as db:
             self._next = 1 + (db.execute("SELECT max(id) FROM notification").fetchone()[0] or 0)
 
-    async def put(self, letters: Iterable[tuple[str, str, str, bytes]], also: Callable[[Connection], None]) -> None:
-        """Keep (subscription, endpoint, told, body) durably, then send; ``also`` runs in the same transaction."""
+    async def put(self, letters: Iterable[tuple[str, str, str, bytes]]) -> None:
+        """Keep (subscription, endpoint, told, body) durably, then send; what ``flush`` writes is written with it."""
         at = self._subscribers.machine_now()
         made = []
         for subscription, endpoint, told, body in letters:
             made.append(Letter(self._next, subscription, endpoint, at, told, body))
             self._next += 1
-
-        def work(db: Connection) -> None:
-            db.executemany(_INSERT, [(one.id, one.subscription, one.endpoint, one.at, one.told, one.body) for one in made])
-            also(db)
-
-        await self._writer.run(SYSTEM, from_micros(at), work)
+        await self._write(made)
         for letter in made:
             line = self._line(letter.endpoint)
             line.puts += 1
@@ -200,21 +211,21 @@ class Queues:
 
     async def flush(self) -> None:
         """Write down what was sent, tried or given up, and how the subscriptions are doing."""
+        if self._ended or self._subscribers.marked:
+            await self._write(())
+
+    async def _write(self, made: Sequence[Letter]) -> None:
+        """Keep letters and write down what became of earlier ones in one transaction: each is a wait for the disk."""
         ended, self._ended = self._ended, _Ended()
         marked: list[str] = []
+        rows = [(one.id, one.subscription, one.endpoint, one.at, one.told, one.body) for one in made]
 
         def work(db: Connection) -> None:
-            db.executemany("DELETE FROM notification WHERE id = ?", [(one,) for one in ended.done])
-            tried = [(attempts, error, id_) for id_, (attempts, error) in ended.tried.items()]
-            db.executemany("UPDATE notification SET attempts = ?, error = ? WHERE id = ?", tried)
-            db.executemany(
-                f"UPDATE notification SET dead = {DEAD}, attempts = ?, error = ? WHERE id = ?",  # noqa: S608 - a constant
-                [(attempts, error, id_) for id_, error, attempts in ended.dead],
-            )
+            db.executemany(_INSERT, rows)
+            ended.write(db)
             marked.extend(self._subscribers.save(db))
 
-        if not (ended.done or ended.tried or ended.dead or self._subscribers.marked):
-            return
+        self._wrote_at = asyncio.get_running_loop().time()
         try:
             await self._writer.run(SYSTEM, from_micros(self._subscribers.machine_now()), work)
         except BaseException:
@@ -276,23 +287,21 @@ class Queues:
     async def _work(self, line: _Line) -> float | None:
         """Send some letters; the seconds that must at least pass before the next try if one was not taken."""
         some = [line.letters.popleft() for _ in range(1 if line.failures else min(_BATCH, len(line.letters)))]
-        looks, ids = line.looks, {one.id for one in some}
-        self._out |= ids
+        looks = line.looks
+        self._out.update(one.id for one in some)
         left: list[Letter] = []
-        try:
-            groups, paused = self._sorted_out(some, await asyncio.to_thread(self._allowed, some))
-            tries = await asyncio.gather(*(self._send_all(group, left) for group in groups))
-        finally:
-            self._out -= ids - {*self._ended.done, *(id_ for id_, _, _ in self._ended.dead)}
-            if looks == line.looks:
-                line.letters.extendleft(sorted(left, key=lambda one: -one.id))
-            else:  # what was moved to another endpoint meanwhile may have been passed over there
-                for endpoint in {kept.endpoint for one in left if (kept := self._subscribers.get(one.subscription))}:
-                    self._forget_first(endpoint)
+        groups, paused = self._sorted_out(some, await self._allowed(some))
+        tries = await asyncio.gather(*(self._send_all(group, left) for group in groups))
+        resting = {kept.id for kept in paused}
+        self._out.difference_update(one.id for one in [*left, *(one for one in some if one.subscription in resting)])
+        if looks == line.looks:
+            line.letters.extendleft(sorted(left, key=lambda one: -one.id))
+        else:  # what was moved to another endpoint meanwhile may have been passed over there
+            for endpoint in {kept.endpoint for one in left if (kept := self._subscribers.get(one.subscription))}:
+                self._forget_first(endpoint)
         for kept in paused:
             await self.rest(kept)
-        waits = [one for one in tries if one is not None]
-        return max(waits) if waits else None
+        return max((one for one in tries if one is not None), default=None)
 
     def _sorted_out(
         self, letters: list[Letter], bodies: list[bytes | Problem | None]
@@ -396,6 +405,8 @@ class Queues:
     async def _keep_flushing(self) -> None:
         while True:
             await asyncio.sleep(_FLUSH_EVERY)
+            if asyncio.get_running_loop().time() - self._wrote_at < _FLUSH_EVERY:
+                continue  # where letters keep coming, they take it along
             with suppress(Unavailable):  # a full or locked disk: ingest says so
                 await self.flush()
 
