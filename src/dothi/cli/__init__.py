@@ -23,6 +23,7 @@ from dothi.cli import (
     sql,
     status,
 )
+from dothi.cli.drill import command as drill
 from dothi.cli.shared import FAILED, err, fail
 from dothi.model.problem import Problem
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command(help="Run the city until Ctrl-C.")(run.run)
 app.command(help="Send a recorded file to the running city.")(replay.replay)
 app.command("replay-city", help="Live through recorded data again, as a city of its own.")(replay_city.replay_city)
+app.command(help="Play a drill in a city of its own, and score it.")(drill.drill)
 app.command(help="Say how the running city is doing.")(status.status)
 app.command(help="List what the running city computes, and how it went.")(runs.runs)
 app.command(help="Check this machine and say what is missing.")(doctor.doctor)

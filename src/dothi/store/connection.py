@@ -225,6 +225,10 @@ class Database(ABC):
         """A consistent copy, while the database is in use, as one file that SQLite opens. Overwrites ``target``."""
 
     @abstractmethod
+    def forget(self) -> None:
+        """Destroy all that it holds, if it is there, as a drill does before it begins anew. No city may use it."""
+
+    @abstractmethod
     def size(self) -> int:
         """Bytes that the database takes on its disk, what is not yet folded into it included."""
 

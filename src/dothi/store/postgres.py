@@ -236,6 +236,11 @@ class PostgresDatabase(Database):
         write_file(self, target)
         return target
 
+    def forget(self) -> None:
+        """See ``Database.forget``: the schema and everything in it."""
+        with self.plain() as db:
+            db.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema)))
+
     def size(self) -> int:
         """See ``Database.size``."""
         query = (

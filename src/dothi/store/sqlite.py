@@ -114,6 +114,11 @@ class SqliteDatabase(Database):
             copy.execute("PRAGMA journal_mode=DELETE")
         return target
 
+    def forget(self) -> None:
+        """See ``Database.forget``."""
+        for path in self.path.parent.glob(f"{self.path.name}*"):
+            path.unlink()
+
     def size(self) -> int:
         """See ``Database.size``."""
         return sum(path.stat().st_size for path in self.path.parent.glob(f"{self.path.name}*"))
