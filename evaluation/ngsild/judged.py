@@ -16,7 +16,7 @@ JUDGED: dict[str, str] = {
     "058_03_03": "the bench's: wants MQTT 5; where no mosquitto is installed, the broker beside the city speaks 3.1.1",
     "061_01_05": f"the suite's: asks a tenant that was never made and wants 200; {_TENANTS}, as 5510_01_01 wants",
     "5134_01_02": f"the suite's: the second tenant was never made; {_TENANTS}, which 5134_01_01 takes for granted",
-    "555_01_01": "ours by choice: more than the core @context may be assigned (5.5.5 says at minimum); `temperature` is a term of the city",
+    "555_01_01": "ours by choice: the core @context is what is assigned at minimum (5.5.5), the city's own with it",
     "558_01_01": "the suite's: compares two spellings of one moment as text; the fraction of seconds is optional (4.6.3)",
 }
 
