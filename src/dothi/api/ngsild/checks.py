@@ -114,6 +114,7 @@ def _placed(found: Any, deep: int, least: int) -> bool:
 def _position(found: Any) -> bool:
     if not isinstance(found, list) or not 2 <= len(found) <= 3:
         return False
-    if not all(type(one) in (int, float) for one in found):
-        return False
+    for one in found:
+        if type(one) is not float and type(one) is not int:
+            return False
     return bool(-180 <= found[0] <= 180 and -90 <= found[1] <= 90)

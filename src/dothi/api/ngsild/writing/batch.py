@@ -139,7 +139,7 @@ async def _each(asked: Asked, kind: EntityKind, read: Read) -> list[Outcome]:
     for number, member in enumerate(members, 1):
         try:
             context, said = asked.context, member
-            if isinstance(member, dict):
+            if isinstance(member, dict) and (asked.sent == LD_JSON or "@context" in member):
                 context, said = await asked.words_of(member)
             changes.append(EntityChange(kind, read(said, context)))
             outcomes.append(None)

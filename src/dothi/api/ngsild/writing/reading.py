@@ -104,6 +104,8 @@ def _entity(urn: str, body: dict[str, Any], context: TermMap, fragment: bool, si
 
 
 def _types(said: Any, context: TermMap) -> list[str]:
+    if type(said) is str and said and not said[0].isdigit():  # most are of one type
+        return [context.expand(said)]
     several = said if isinstance(said, list) else [said]
     if not several or len(several) > MOST_ATTRIBUTES or not all(isinstance(one, str) and one for one in several):
         raise bad_request("The type is neither a name nor a list of names.", "Give it like Building.")
@@ -128,11 +130,12 @@ def _known_kind(kind: Any) -> bool:
 def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified: bool) -> Attribute:
     if type(said) is not dict:
         return Attribute("" if simplified and said != NULL else "Property", _property(iri, said, fragment))
-    if "@type" in said and _known_kind(said["@type"]):
-        said = _without_keywords(said)
     kind: Any = said.get("type")
     if len(said) == 2 and _known_kind(kind) and VALUE_KEYS[kind] in said:  # most are no more than this
         return Attribute(kind, _value(iri, kind, said[VALUE_KEYS[kind]], context, fragment))
+    if "@type" in said and _known_kind(said["@type"]):
+        said = _without_keywords(said)
+        kind = said.get("type")
     keys = [key for key in said if key in _KIND_OF]
     if not _known_kind(kind):
         if not keys:
