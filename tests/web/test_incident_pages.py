@@ -1,7 +1,9 @@
 """The queue of incidents and the page of one, without a script: everything people do there is a link or a form."""
 
+import asyncio
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,12 +12,14 @@ import pytest
 from incident_world import HOAN_KIEM, OPERATOR, does, officer, opened, with_kinds
 from visitor_world import Visitor
 
-from dothi.access.policy import SYSTEM
+from dothi.access.policy import SYSTEM, Grant, Person, Scope
 from dothi.model.text import fold
 from dothi.platform.incidents import acts
+from dothi.platform.incidents.store import things
 from dothi.testing.city import RunningCity
 from dothi.testing.people import insider
 from dothi.web.incidents.look import left_words
+from dothi.web.live import View
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +222,47 @@ def test_a_point_is_read_as_maps_copy_it(worked: RunningCity, desk: Visitor) -> 
     assert (found.longitude, found.latitude, found.address) == (105.85, 21.03, "Phố Tràng Thi")
     assert (found.longitude, found.latitude) != HOAN_KIEM
     assert fold("Phố Tràng Thi") in fold(desk.get(page).text)
+
+
+def test_the_operations_page_has_the_queue_and_the_drawer_without_a_script(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, "Cây đổ Hàng Trống", kind="test-smog")
+    page = desk.get("/", params={"chosen": one.code, "q": "hang trong"}).text
+    assert re.findall(r'<li class="work-item" data-code="([^"]+)"', page) == [one.code]
+    assert f'<article class="panel work-panel" data-urn="{one.code}"' in page
+    assert 'data-list="stations" hidden' in page
+    sent = desk.send_form(
+        f"/?chosen={one.code}",
+        f"/incidents/{one.code}/act",
+        {"act": "accept", "version": str(one.version), "back": f"/?chosen={one.code}"},
+    )
+    assert (sent.status_code, sent.headers["location"]) == (303, f"/?chosen={one.code}")
+    assert "Không có sự việc này" in desk.get("/", params={"chosen": "SV-2601-9999"}).text
+    away = desk.send_form(
+        f"/incidents/{one.code}", f"/incidents/{one.code}/act", {"act": "comment", "text": "x", "back": "//evil"}
+    )
+    assert away.headers["location"] == f"/incidents/{one.code}"
+
+
+def test_the_queue_is_asked_again_only_when_it_changed(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, "Cây đổ Hàng Buồm")
+    first = desk.get("/incidents/queue", params={"q": "hang buom"})
+    assert f'data-code="{one.code}"' in first.text
+    again = desk.get("/incidents/queue", params={"q": "hang buom"}, headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+    (point,) = json.loads(re.search(r'data-part="work-points">(.+)</script>', first.text)[1])  # type: ignore[index]  # found
+    assert (point["id"], point["severity"], point["work"]) == (one.code, 2, True)
+
+
+def test_who_works_in_one_ward_hears_only_of_its_incidents(worked: RunningCity) -> None:
+    one = opened(worked)
+    here, there = (Person("p", (Grant("ward_officer", Scope(wards=frozenset({ward}))),)) for ward in ("00070", "00004"))
+    with worked.platform.database.reader() as db:
+        changed = things(db, [one.code, "SV-2601-9999"])
+    heard = []
+    for person in (here, there, Person("nobody")):
+        watched = View(worked.platform, person, "vi", [])
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        watched.watchers.add(queue)
+        watched.tell_incidents(changed)
+        heard.append(queue.get_nowait() if queue.qsize() else None)
+    assert heard == [b'event: incidents\ndata: {"codes":["' + one.code.encode() + b'"]}\n\n', None, None]

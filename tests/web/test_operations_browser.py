@@ -29,7 +29,7 @@ def _boxes(page: Page, selector: str) -> list[dict[str, float]]:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_covers_a_marker(open_page: Opener, width: int, height: int, scheme: str) -> None:
-    page = open_page("/", width=width, height=height, color_scheme=scheme)
+    page = open_page("/?list=stations", width=width, height=height, color_scheme=scheme)
     _ready(page)
     page.wait_for_selector(".map-thanks")
     page.wait_for_function("document.querySelectorAll('.marker').length >= 5")
@@ -51,14 +51,14 @@ def test_nothing_covers_a_marker(open_page: Opener, width: int, height: int, sch
 
 
 def test_the_page_is_at_hand_before_the_map_is(open_page: Opener) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     (interactive,) = page.evaluate("performance.getEntriesByName('dothi-interactive').map(one => one.startTime)")
     assert 0 < interactive < page.evaluate("performance.now()"), "rows, search and keys do not wait for the map"
 
 
 def test_search_list_keyboard_drawer_and_address(open_page: Opener, city: RunningCity) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     before = page.locator(".items .item").count()
     page.keyboard.press("/")
@@ -89,7 +89,7 @@ def test_search_list_keyboard_drawer_and_address(open_page: Opener, city: Runnin
 
 
 def test_a_marker_opens_its_drawer_on_the_phone(open_page: Opener) -> None:
-    page = open_page("/", width=390, height=844, has_touch=True)
+    page = open_page("/?list=stations", width=390, height=844, has_touch=True)
     _ready(page)
     alone = page.locator(".marker:not(.marker-group)").first
     name = alone.get_attribute("aria-label")
@@ -110,7 +110,7 @@ def test_a_reading_appears_without_reloading(open_page: Opener, client: httpx.Cl
         "latitude": 20.93,
     }
     assert client.post("/api/v1/devices", json=told).status_code == 201
-    page = open_page("/?q=trinh+duyet")
+    page = open_page("/?list=stations&q=trinh+duyet")
     page.wait_for_selector("dt-operations[data-ready]")
     expect(page.locator("[data-part=line]")).to_have_attribute("data-state", "live")
     client.post("/api/v1/devices/browser-live/readings", json={"values": {"pm25": 63.5, "temperature": 30}})
@@ -124,7 +124,7 @@ def test_a_reading_appears_without_reloading(open_page: Opener, client: httpx.Cl
 
 
 def test_a_lost_line_is_said_and_mended(open_page: Opener) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     line = page.locator("[data-part=line]")
     expect(line).to_have_attribute("data-state", "live")
@@ -139,7 +139,7 @@ def test_a_lost_line_is_said_and_mended(open_page: Opener) -> None:
 
 
 def test_two_tabs_share_one_stream(open_page: Opener) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     expect(page.locator("[data-part=line]")).to_have_attribute("data-state", "live")
     other = page.context.new_page()
@@ -154,7 +154,7 @@ def test_two_tabs_share_one_stream(open_page: Opener) -> None:
 
 
 def test_the_map_turns_dark_with_the_page(open_page: Opener) -> None:
-    page = open_page("/", color_scheme="light")
+    page = open_page("/?list=stations", color_scheme="light")
     _ready(page)
     page.wait_for_function("!document.querySelector('[data-part=map-note]:not([hidden])')")
     seen = [page.locator("canvas.maplibregl-canvas").screenshot()]
@@ -164,7 +164,7 @@ def test_the_map_turns_dark_with_the_page(open_page: Opener) -> None:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_without_a_script_list_and_drawer_still_work(open_page: Opener, width: int, height: int) -> None:
-    page = open_page("/", width=width, height=height, java_script_enabled=False)
+    page = open_page("/?list=stations", width=width, height=height, java_script_enabled=False)
     rows = page.locator(".items .item a")
     assert rows.count() >= 20
     title = rows.first.locator("[data-slot=title]").inner_text()
@@ -194,7 +194,7 @@ def test_headings_labels_and_targets(open_page: Opener, path: str, width: int, h
 
 
 def test_one_finger_on_the_map_scrolls_the_page_of_a_phone(open_page: Callable[..., Page]) -> None:
-    page = open_page("/", width=390, height=844, has_touch=True, is_mobile=True)
+    page = open_page("/?list=stations", width=390, height=844, has_touch=True, is_mobile=True)
     page.wait_for_selector(".maplibregl-cooperative-gestures", state="attached")
     box = page.locator("[data-part=map] canvas").bounding_box()
     assert box is not None

@@ -59,7 +59,7 @@ def _expect_the_exceedance(page: Page) -> None:
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_a_past_exceedance_is_found_by_mouse(open_page: Opener, width: int, height: int, scheme: str) -> None:
-    page = open_page("/", width=width, height=height, color_scheme=scheme)
+    page = open_page("/?list=stations", width=width, height=height, color_scheme=scheme)
     _ready(page)
     page.locator("[data-span='7d']").click()
     page.locator(".block:has(.over-3) > rect, .block:has(.over-4) > rect").first.click()
@@ -73,7 +73,7 @@ def test_a_past_exceedance_is_found_by_mouse(open_page: Opener, width: int, heig
 
 
 def test_a_past_exceedance_is_found_by_keys_and_its_drawer_shows_it(open_page: Opener) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     rail = page.locator("[data-part=rail]")
     rail.focus()
@@ -103,7 +103,7 @@ def test_a_past_exceedance_is_found_by_keys_and_its_drawer_shows_it(open_page: O
 
 
 def test_back_goes_back_in_time_and_a_reload_stays_there(open_page: Opener) -> None:
-    page = open_page("/?at=2026-05-19T06:00:00Z")
+    page = open_page("/?list=stations&at=2026-05-19T06:00:00Z")
     _ready(page)
     shown = page.locator("[data-part=past-time]")
     expect(shown).to_have_text("13:00 19/05/2026")
@@ -129,7 +129,7 @@ def test_back_goes_back_in_time_and_a_reload_stays_there(open_page: Opener) -> N
 
 
 def test_it_plays_pauses_and_ends_at_now(open_page: Opener) -> None:
-    page = open_page("/?at=2026-05-19T06:00:00Z&lang=en")
+    page = open_page("/?list=stations&at=2026-05-19T06:00:00Z&lang=en")
     _ready(page)
     expect(page.locator(".past")).to_contain_text("as known now")
     page.locator("[data-part=rail]").focus()
@@ -148,7 +148,7 @@ def test_it_plays_pauses_and_ends_at_now(open_page: Opener) -> None:
 
 
 def test_a_moment_that_cannot_be_loaded_leaves_the_last_one_on_the_page(open_page: Opener) -> None:
-    page = open_page("/?at=2026-05-19T06:00:00Z")
+    page = open_page("/?list=stations&at=2026-05-19T06:00:00Z")
     _ready(page)
     expect(page.locator(".items .item")).to_have_count(4)
     held: list[Route] = []
@@ -169,7 +169,7 @@ def test_a_moment_that_cannot_be_loaded_leaves_the_last_one_on_the_page(open_pag
 
 
 def test_a_day_and_time_are_typed(open_page: Opener) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     page.locator(".jump summary").click()
     page.fill("[name=day]", "2026-05-20")
@@ -188,7 +188,7 @@ def test_a_day_and_time_are_typed(open_page: Opener) -> None:
 
 
 def test_dragging_moves_through_the_day(open_page: Opener) -> None:
-    page = open_page("/")
+    page = open_page("/?list=stations")
     _ready(page)
     box = page.locator("[data-part=rail]").bounding_box()
     assert box is not None

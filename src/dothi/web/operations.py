@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from dothi.access.policy import may
 from dothi.access.routes import person_of
 from dothi.model.moment import Moment
+from dothi.model.problem import Problem
 from dothi.model.text import fold
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapPoint
@@ -17,16 +20,18 @@ from dothi.ui.language import language_of, translator
 from dothi.ui.moments import address_of, moment_of, typed_moment, written
 from dothi.ui.page import render
 from dothi.web import moments, view, words
+from dothi.web.incidents.feed import queue_look
+from dothi.web.incidents.show import Show
 from dothi.web.panel import panel_context
 
 
 class Operations:
-    """Serves ``/``. Its address holds every choice: ``q``, ``ward``, ``state``, ``layers``, ``chosen``, ``map``, and the
-    moment that is looked at: ``at``, ``known``, ``span`` (of the time bar).
+    """Serves ``/``. Its address holds every choice: ``list`` (incidents, or stations), ``q``, ``ward``, ``order``,
+    ``state``, ``layers``, ``chosen``, ``map``, and the moment that is looked at: ``at``, ``known``, ``span`` (of the bar).
     """
 
     def __init__(self, platform: Platform) -> None:
-        self.platform = platform
+        self.platform, self._show = platform, Show(platform)
 
     def page(self, request: Request) -> Response:
         """The page, with the list filtered and the drawer open as the address says, now or at a past moment.
@@ -53,6 +58,8 @@ class Operations:
         rows = [point for point in points if wanted.keeps(point, names.get(point.ward or "", ""))]
         rows.sort(key=lambda point: (-point.rank, fold(point.title)))
         urn = query.get("chosen", "")
+        works = may(person, "incident.read")
+        incident = works and urn.startswith("SV-")
         return render(
             request,
             platform,
@@ -75,12 +82,25 @@ class Operations:
             spans=_spans(language),
             note=_note(language, moment, bar, points, query.get("missed", "")),
             chosen=urn,
-            drawer=panel_context(platform, person, language, urn, moment) if urn else None,
+            drawer=panel_context(platform, person, language, urn, moment) if urn and not incident else None,
+            work_drawer=self._incident(request, urn) if incident else None,
+            work=queue_look(platform, person, language, query) if works else None,
+            listing="incidents" if works and query.get("list") != "stations" else "stations",
             state_words=partial(words.state_words, language=language),
             link=lambda **changes: _link(request, changes),
+            work_to=lambda code: _link(request, {"chosen": code}),
             island_words=msgspec.json.encode(_words(language)).decode(),
             bounds=",".join(f"{edge:.5f}" for edge in platform.city.bounds),
         )
+
+    def _incident(self, request: Request, code: str) -> dict[str, Any] | None:
+        """The chosen incident for the drawer; None if there is none that the asker may know of."""
+        try:
+            return self._show.drawer(request, code)
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            return None
 
 
 def _to(request: Request, changes: dict[str, str]) -> Response:
@@ -132,6 +152,10 @@ def _words(language: str) -> dict[str, str]:
         "shown": _("{shown} trong {total}"),
         "more": _("và {count} nữa; lọc để thu hẹp"),
         "group": _("{count} trạm, cao nhất {label}"),
+        "group_work": _("{count} điểm, trước hết: {title}"),
+        "work_failed": _("Không tải được hàng đợi sự việc; trang tự thử lại."),
+        "away": _("cách {distance}"),
+        "no_place": _("Trình duyệt không cho biết vị trí."),
         "late": _("chậm cập nhật"),
         "silent": _("mất tín hiệu"),
         "value": _("giá trị"),

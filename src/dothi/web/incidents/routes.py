@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.incidents.acts import Acts
+from dothi.web.incidents.feed import Feed
 from dothi.web.incidents.photos import PhotoPages
 from dothi.web.incidents.queue import Queue
 from dothi.web.incidents.show import Show
@@ -19,6 +20,7 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
         page("/incidents", queue.open, action="incident.write", methods=("POST",)),
         page("/incidents.csv", queue.table, action="incident.read"),
         page("/incidents/new", queue.new, action="incident.write"),
+        page("/incidents/queue", Feed(platform).fragment, action="incident.read"),
         page("/incidents/bulk", queue.many, action="incident.write", methods=("POST",)),
         page("/incidents/{code}", show.page, action="incident.read"),
         page("/incidents/{code}/panel", show.panel, action="incident.read"),

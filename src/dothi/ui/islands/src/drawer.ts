@@ -26,6 +26,7 @@ export class Drawer {
     window.setInterval(() => {
       if (this.#urn && !this.#seen && !document.hidden) this.refresh(this.#urn);
     }, LOOK);
+    this.#panel.addEventListener("submit", (event) => void this.#send(event));
     part(this.#root, "close").addEventListener("click", (event) => {
       event.preventDefault();
       close();
@@ -110,12 +111,26 @@ export class Drawer {
     }
   }
 
+  /** Send an act from the drawer and stay; what is refused is shown on the incident's own page. */
+  async #send(event: SubmitEvent): Promise<void> {
+    const form = event.target as HTMLFormElement;
+    if (!form.dataset["act"]) return;
+    event.preventDefault();
+    const buttons = [...form.querySelectorAll("button")];
+    for (const button of buttons) button.disabled = true;
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { accept: "application/json" } }).catch(() => null);
+    for (const button of buttons) button.disabled = false;
+    if (answer?.ok) await this.#renew(this.#urn);
+    else form.submit();
+  }
+
   async #fetch(urn: string): Promise<HTMLElement> {
-    const answer = await fetch(`/panel/${encodeURIComponent(urn)}${this.#seen ? `?${asked(this.#seen)}` : ""}`);
+    const page = urn.startsWith("SV-") ? `/incidents/${encodeURIComponent(urn)}/panel` : `/panel/${encodeURIComponent(urn)}${this.#seen ? `?${asked(this.#seen)}` : ""}`;
+    const answer = await fetch(page);
     if (!answer.ok) throw new Error(`panel of ${urn}: ${answer.status}`);
     this.#fetched = performance.now();
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    return document.adoptNode(page.querySelector<HTMLElement>(".panel")!);
+    const told = new DOMParser().parseFromString(await answer.text(), "text/html");
+    return document.adoptNode(told.querySelector<HTMLElement>(".panel")!);
   }
 
   #skeleton(): void {

@@ -132,7 +132,8 @@ export class List {
   #key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || (event.target as HTMLElement).closest("input, textarea, select")) return;
     if (event.key !== "j" && event.key !== "k") return;
-    const links = [...this.#items.querySelectorAll("a")];
+    const shown = this.#root.querySelector<HTMLElement>("[data-list]:not([hidden]) .work-items") ?? this.#items;
+    const links = [...shown.querySelectorAll("a")];
     const now = links.indexOf((document.activeElement as HTMLAnchorElement | null)!);
     const from = now >= 0 ? now : links.findIndex((link) => link.hasAttribute("aria-current"));
     const next = event.key === "j" ? Math.min(from + 1, links.length - 1) : Math.max(from - 1, 0);

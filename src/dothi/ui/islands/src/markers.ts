@@ -6,6 +6,7 @@ import { HEIGHT, place, type Placed } from "./place";
 
 const NEAR = 80; // pixels beyond the edge that are still placed, so that panning shows no gaps
 
+const WORK = 34; // pixels that the shape of a severity takes
 const COUNT = 30; // pixels that " | +99" takes
 const ROUNDS = 4;
 
@@ -67,7 +68,7 @@ export class Markers {
     for (const point of order) {
       const { x, y } = this.#map.project([point.longitude, point.latitude]);
       if (x < -NEAR || y < -NEAR || x > clientWidth + NEAR || y > clientHeight + NEAR) continue;
-      spots.push({ id: point.id, x, y, width: (38 + 7 * point.label.length) * this.#scale, wide: false });
+      spots.push({ id: point.id, x, y, width: (point.work ? WORK : 38 + 7 * point.label.length) * this.#scale, wide: false });
     }
     const height = HEIGHT * this.#scale;
     let found = place(spots, height);
@@ -121,18 +122,20 @@ export class Markers {
   #dress(element: HTMLButtonElement, placed: Placed): void {
     const point = this.#byId.get(placed.ids[0]!)!;
     const others = placed.ids.length - 1;
-    element.className = `marker marker-${point.freshness}${point.id === this.#chosen ? " marker-chosen" : ""}${others ? " marker-group" : ""}`;
+    element.className = `marker marker-${point.freshness}${point.work ? " marker-work" : ""}${point.id === this.#chosen ? " marker-chosen" : ""}${others ? " marker-group" : ""}`;
     element.dataset["id"] = point.id;
     element.style.setProperty("--level", point.colour);
     element.style.setProperty("--level-ink", point.ink);
     const name = others
-      ? say(this.#words["group"], { count: others + 1, label: point.label })
+      ? say(this.#words[point.work ? "group_work" : "group"], { count: others + 1, label: point.label, title: point.title })
       : [point.title, point.label, point.freshness === "fresh" ? "" : this.#words[point.freshness]].filter(Boolean).join(" · ");
-    if (element.title === name && element.dataset["label"] === point.label) return;
-    element.dataset["label"] = point.label;
+    const said = `${point.label}${point.work ? point.severity : ""}`;
+    if (element.title === name && element.dataset["label"] === said) return;
+    element.dataset["label"] = said;
     element.title = name;
     element.setAttribute("aria-label", name);
-    element.replaceChildren(point.label);
+    const shape = point.work ? document.querySelector<HTMLTemplateElement>(`template[data-severity="${point.severity}"]`) : null;
+    element.replaceChildren(shape?.content.firstElementChild?.cloneNode(true) ?? point.label);
     if (others) {
       const count = document.createElement("span");
       count.className = "marker-count";

@@ -13,6 +13,7 @@ export interface Point {
   severity: number;
   rank: number;
   doubt: string;
+  work?: boolean; // an incident: its marker is the shape of its severity
 }
 
 export interface Area {

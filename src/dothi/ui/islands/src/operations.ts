@@ -3,8 +3,10 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import "./map.css";
 import "./operations.css";
 import "./charts.css";
+import "./work.css";
 import { Drawer } from "./drawer";
 import { List, part, type ListFilter } from "./list";
+import { Queue } from "./queue";
 import { follow, type LiveMessage } from "./live";
 import type { CityMap, Place } from "./map";
 import type { Frame, Seen } from "./frames";
@@ -21,6 +23,8 @@ class Operations extends HTMLElement {
   #areas = new Map<string, Area[]>();
   #showAreas = true;
   #list!: List;
+  #queue: Queue | null = null; // not for who may not see incidents
+  #order = "";
   #drawer!: Drawer;
   #time!: TimeBar;
   #map: CityMap | null = null;
@@ -37,6 +41,11 @@ class Operations extends HTMLElement {
     const wards = new Map([...this.querySelectorAll<HTMLOptionElement>("#ward option")].map((one) => [one.value, one.text]));
     this.#readAddress();
     this.#list = new List(this, this.#words, wards);
+    if (this.querySelector("[data-part=work-box]")) {
+      const wish = (): { text: string; ward: string; order: string } => ({ text: this.#filter.text, ward: this.#filter.ward, order: this.#order });
+      this.#queue = new Queue(this, this.#words, this.dataset["language"] ?? "vi", wish, () => this.#draw());
+      this.#queue.choose(this.#chosen);
+    }
     this.#drawer = new Drawer(this, this.#words, () => this.#choose(""));
     this.#time = new TimeBar(part(this, "time"), part(this, "past"), {
       language: this.dataset["language"] ?? "vi",
@@ -67,6 +76,7 @@ class Operations extends HTMLElement {
     this.#filter = { text: query.get("q") ?? "", ward: query.get("ward") ?? "", state: query.get("state") ?? "all" };
     this.#chosen = query.get("chosen") ?? "";
     this.#showAreas = query.get("areas") !== "0";
+    this.#order = query.get("order") ?? "";
   }
 
   #writeAddress(changes: Record<string, string>, entry: "push" | "replace" = "replace"): void {
@@ -88,16 +98,16 @@ class Operations extends HTMLElement {
     search?.addEventListener("input", () => this.#narrow({ text: search.value }, { q: search.value.trim() }));
     search?.form?.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.querySelector<HTMLAnchorElement>(".items a")?.focus();
+      this.querySelector<HTMLAnchorElement>("[data-list]:not([hidden]) :is(.items, .work-items) a")?.focus();
     });
     ward?.addEventListener("change", () => this.#narrow({ ward: ward.value }, { ward: ward.value }));
-    this.querySelector(".tabs")?.addEventListener("click", (event) => {
+    this.#wireQueue();
+    this.querySelector("[data-list=stations] .tabs")?.addEventListener("click", (event) => {
       const tab = (event.target as HTMLElement).closest<HTMLAnchorElement>("[data-state]");
       if (!tab) return;
       event.preventDefault();
       const state = tab.dataset["state"] ?? "all";
-      for (const one of this.querySelectorAll(".tabs .tab")) one.removeAttribute("aria-current");
-      tab.setAttribute("aria-current", "true");
+      mark(tab);
       this.#narrow({ state }, { state: state === "all" ? "" : state });
     });
     part(this, "items").addEventListener("click", (event) => {
@@ -124,10 +134,37 @@ class Operations extends HTMLElement {
     });
   }
 
+  #wireQueue(): void {
+    this.querySelector<HTMLElement>(".queue-lists")?.addEventListener("click", (event) => {
+      const tab = (event.target as HTMLElement).closest<HTMLAnchorElement>("[data-list-of]");
+      if (!tab || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      mark(tab);
+      for (const list of this.querySelectorAll<HTMLElement>("[data-list]")) list.hidden = list.dataset["list"] !== tab.dataset["listOf"];
+      this.#writeAddress({ list: tab.dataset["listOf"] === "stations" ? "stations" : "" });
+    });
+    this.querySelector("[data-list=incidents] .tabs")?.addEventListener("click", (event) => {
+      const tab = (event.target as HTMLElement).closest<HTMLAnchorElement>("[data-order]");
+      if (!tab) return;
+      event.preventDefault();
+      mark(tab);
+      this.#order = tab.dataset["order"] === "left" ? "" : (tab.dataset["order"] ?? "");
+      this.#writeAddress({ order: this.#order });
+      void this.#queue?.look();
+    });
+    this.querySelector<HTMLElement>("[data-part=work-box]")?.addEventListener("click", (event) => {
+      const row = (event.target as HTMLElement).closest<HTMLElement>("[data-code]");
+      if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.#choose(row.dataset["code"]!);
+    });
+  }
+
   #narrow(filter: Partial<ListFilter>, address: Record<string, string>): void {
     this.#filter = { ...this.#filter, ...filter };
     this.#writeAddress(address);
     this.#draw();
+    this.#queue?.soon();
   }
 
   #choose(id: string): void {
@@ -191,6 +228,7 @@ class Operations extends HTMLElement {
       case "hello": // what changed between loading and listening is in neither: load once more
       case "reload":
         void this.#loading.then(() => this.#load());
+        this.#queue?.soon();
         this.#line("live", this.#words["live"] ?? "");
         break;
       case "beat":
@@ -216,6 +254,10 @@ class Operations extends HTMLElement {
         if (ids.includes(this.#chosen)) this.#choose("");
         break;
       }
+      case "incidents":
+        this.#queue?.soon();
+        if (message.data.codes.includes(this.#chosen)) this.#drawer.refresh(this.#chosen);
+        break;
       case "summary":
         for (const [layer, areas] of Object.entries(message.data.areas)) this.#areas.set(layer, areas);
         this.#drawAreas();
@@ -266,17 +308,20 @@ class Operations extends HTMLElement {
     this.#draw();
     this.#map?.choose(this.#chosen);
     this.#list.reveal(this.#chosen);
+    this.#queue?.choose(this.#chosen);
   }
 
   /** Draw list and markers before the next frame, however many messages came. */
   #draw(): void {
-    if (this.#drawing || !this.#points.size) return;
+    if (this.#drawing || !(this.#points.size || this.#queue?.points.length)) return;
     this.#drawing = requestAnimationFrame(() => {
       this.#drawing = 0;
       const points = this.#all();
       this.#list.show(points, this.#filter, this.#chosen, this.#time.seen !== null);
       if (this.#map) {
-        this.#map.points = points.filter((point) => point.id === this.#chosen || this.#list.keeps(point, this.#filter));
+        const kept = points.filter((point) => point.id === this.#chosen || this.#list.keeps(point, this.#filter));
+        // Incidents are of now: on a map of the past they would lie.
+        this.#map.points = this.#time.seen ? kept : [...kept, ...(this.#queue?.points ?? [])];
         void this.#map.chooseWard(this.#filter.ward);
       }
       this.dataset["ready"] = String(points.length);
@@ -345,6 +390,12 @@ class Operations extends HTMLElement {
     thanks.textContent = words;
     this.querySelector(".map-bar")?.append(thanks);
   }
+}
+
+/** Say which of a row of tabs holds. */
+function mark(tab: HTMLElement): void {
+  for (const one of tab.parentElement!.querySelectorAll("a")) one.removeAttribute("aria-current");
+  tab.setAttribute("aria-current", "true");
 }
 
 /** The place in the address: zoom/latitude/longitude. */
