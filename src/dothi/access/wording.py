@@ -89,6 +89,8 @@ DEEDS: dict[str, Text] = {
     "rule.change": Text("Sửa quy tắc cảnh báo", "Change a rule"),
     "rule.enable": Text("Bật quy tắc cảnh báo", "Switch a rule on"),
     "rule.disable": Text("Tắt quy tắc cảnh báo", "Switch a rule off"),
+    "maintenance.begin": Text("Đặt thời gian bảo trì", "Begin maintenance"),
+    "maintenance.end": Text("Kết thúc bảo trì", "End maintenance"),
     "alert.raise": Text("Phát cảnh báo", "Raise alerts"),
     "alert.acknowledge": Text("Nhận biết cảnh báo", "Acknowledge alerts"),
     # Incidents

@@ -21,14 +21,14 @@ from dothi.model.entity import LOCATION, Attribute, Entity
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
-from dothi.platform.forecasts import Forecasts
+from dothi.platform.forecasts import Forecasts, Issued
 from dothi.platform.incidents.kinds import IncidentKind
 from dothi.platform.incidents.service import Incidents
 from dothi.platform.record import ward_codes
 from dothi.platform.rules.keeping import NAME
 from dothi.platform.rules.model import Compare, Rule
 from dothi.platform.rules.service import Rules
-from dothi.platform.sector import Sector
+from dothi.platform.sector import Process, Sector, Target
 from dothi.platform.tasks import Supervisor
 from dothi.store.audit import verify
 from dothi.store.database import migrate
@@ -55,6 +55,14 @@ CITY = City(
     [Ward(f"0000{n}", name, "phường", 105.75 + n / 10, 21.0) for n, name in enumerate(("Tây", "Giữa", "Đông", "Xa"))],
     [box(105.7 + west, 20.9, 105.8 + west, 21.1) for west in (0, 0.1, 0.2, 0.9)],  # the last lies apart
     agencies=[Agency("env", Text("Môi trường", "Environment"), Text("", ""))],
+)
+FORECAST = Process(
+    "dust-ahead",
+    Text("Dự báo bụi", "Dust forecast"),
+    "1",
+    run=lambda _inputs, _context: None,
+    gather=lambda _platform, _options: asyncio.sleep(0),
+    target=Target(TYPE, PM, lambda value: value > 0),
 )
 WHERE = {"00000": 105.75, "00001": 105.85, "00002": 105.95, "00003": 106.65}
 
@@ -93,7 +101,12 @@ class World:
         self.writer = Writer(self.database, locate=ward_codes(CITY))
         self.dispatcher = Dispatcher(self.database, self.writer, self.clock)
         kinds = (IncidentKind("smog", Text("Khói mù", "Smog"), severity=3),)
-        sector = Sector("air", Text("Không khí", "Air"), "env", (STATION,), rules=tuple(rules), incident_kinds=kinds)
+        sector = Sector(
+            *("air", Text("Không khí", "Air"), "env", (STATION,)),
+            rules=tuple(rules),
+            incident_kinds=kinds,
+            processes=(FORECAST,),
+        )
         platform: Any = SimpleNamespace(
             clock=self.clock,
             city=CITY,
@@ -135,6 +148,12 @@ class World:
         rows = [ReadingRow(urn(number), PM, now - timedelta(minutes=ago), value, Origin.MEASURED) for ago, value in told]
         await self.writer.write(Batch(SYSTEM, "test", "c", now, readings_of(rows)))
         await self.dispatcher.settled()
+
+    async def foresee(self, number: int, *values: float) -> None:
+        """A forecast of the hours that follow the present one's beginning."""
+        issued = self.clock.now().replace(minute=0, second=0, microsecond=0)
+        told = Issued(urn(number), issued, "model", values, None, None, None, [None] * len(values))
+        await self.platform.forecasts.store(FORECAST, "run", [told])
 
     async def later(self, minutes: float) -> None:
         """Time passes, and the rules look at the clock."""

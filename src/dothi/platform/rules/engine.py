@@ -155,6 +155,10 @@ class Engine:
             self._round(rows)
         return self._take()
 
+    def foreseen(self, key: FeatureKey) -> list[int]:
+        """The entities (numbers) of which a forecast was told."""
+        return [int(one) for one in self._features[key].known]
+
     def foresee(self, key: FeatureKey, entities: IntArray, values: FloatArray, now: int) -> list[Found]:
         """What a forecast says of entities (NaN: nothing)."""
         feature = self._features[key]

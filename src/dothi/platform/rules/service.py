@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +16,8 @@ from dothi.platform.rules import alerts, store
 from dothi.platform.rules.alerts import Alert, AlertGroup, AlertQuestion, FoundGroups
 from dothi.platform.rules.model import Rule, check
 from dothi.platform.rules.neighbours import Neighbours
-from dothi.platform.rules.store import KeptRule
+from dothi.platform.rules.preview import Preview, preview
+from dothi.platform.rules.store import KeptRule, Maintenance
 from dothi.platform.rules.telling import Telling
 from dothi.platform.rules.watching import Watching
 from dothi.platform.tasks import TaskState
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 Work = Callable[[Connection], set[int]]
 HANDLER = "rules"
 LOOK_EVERY = 1.0
+LONGEST_WORK = timedelta(days=31)
+_ENTITY = (
+    "SELECT e.clearance, e.ward, e.owner, n.iri FROM entity e JOIN name n ON n.id = e.type "
+    "WHERE e.id = ? AND e.deleted_at IS NULL"
+)
 
 
 class Rules:
@@ -180,8 +186,8 @@ class Rules:
         if not self.may_write(person, rule):
             raise _forbidden()
         at = self._platform.clock.now()
-        act = Act(person.id, "rule.change" if version else "rule.create", rule.id, "done", correlation)
-        acts = [replace(act, detail=f"version {version + 1}")]
+        action, said = "rule.change" if version else "rule.create", f"version {version + 1}"
+        acts = [Act(person.id, action, rule.id, "done", correlation, said)]
 
         def work(db: Connection) -> set[int]:
             known = store.rule(db, rule.id)
@@ -219,6 +225,89 @@ class Rules:
             return self.watching.settle(db, rule_id, to_micros(at))
 
         await self._write(person, at, work, acts)
+
+    def preview(self, asker: Person, rule: Rule) -> Preview:
+        """What ``rule`` would have done in the last 30 days, as far as ``asker`` may know them; nothing is stored.
+
+        Looks at all the readings: ask it from a thread. Raises Problem 400 for what is no rule, 403.
+        """
+        if reach(asker, "rule.read") is None:
+            raise _forbidden()
+        return preview(self._platform, asker, rule)
+
+    # Maintenance
+
+    def maintenance(self, asker: Person) -> list[Maintenance]:
+        """Times of maintenance that go on or are to come, the earliest first."""
+        if reach(asker, "rule.read") is None:
+            return []
+        with self._platform.database.reader() as db:
+            return store.maintenance(db, to_micros(self._platform.clock.now()))
+
+    async def maintain(
+        self,
+        person: Person,
+        *,
+        entity: str = "",
+        ward: str = "",
+        start: datetime | None,
+        until: datetime,
+        reason: str,
+        correlation: str = "",
+    ) -> Maintenance:
+        """Let nothing fire for an entity, a ward or (neither) the whole city, from ``start`` (None: now) until ``until``.
+
+        Raises Problem 400 for a time, a place or a reason that is none, 403.
+        """
+        now = self._platform.clock.now()
+        start = max(start or now, now)
+        if not reason.strip():
+            raise bad_request("Maintenance needs a reason.", "Say in a few words what is done.")
+        if not now < until or not start < until <= start + LONGEST_WORK:
+            raise bad_request("That time is none.", f"Name an end after the beginning, {LONGEST_WORK.days} days at most.")
+        thing = self._place(entity, ward)
+        if not may(person, "rule.write", thing):
+            raise _forbidden()
+        made = Maintenance(0, entity or None, ward or None, start, until, reason.strip()[:500], person.id, now)
+        acts: list[Act] = []
+
+        def work(db: Connection) -> Maintenance:
+            kept = replace(made, id=store.next_number(db, "maintenance"))
+            store.add_maintenance(db, kept)
+            of = entity or (f"ward:{ward}" if ward else "city")
+            acts.append(Act(person.id, "maintenance.begin", of, "done", correlation, str(kept.id)))
+            return kept
+
+        kept = await self._platform.writer.run(person, now, work, acts, action="rule.write")
+        await self.watching.look_at_maintenance()
+        return kept
+
+    async def end_maintenance(self, person: Person, number: int, *, correlation: str = "") -> None:
+        """Let things fire again, at once. Raises Problem 403, 404."""
+        found = next((one for one in self.maintenance(person) if one.id == number), None)
+        if found is None:
+            raise not_found("maintenance", str(number))
+        if not may(person, "rule.write", self._place(found.entity or "", found.ward or "")):
+            raise _forbidden()
+        now = self._platform.clock.now()
+        acts = [Act(person.id, "maintenance.end", str(number), correlation=correlation)]
+        await self._platform.writer.run(
+            person, now, lambda db: store.end_maintenance(db, number, to_micros(now)), acts, action="rule.write"
+        )
+        await self.watching.look_at_maintenance()
+
+    def _place(self, entity: str, ward: str) -> Thing:
+        """What is worked on. Raises Problem 400 if there is no such thing."""
+        if entity:
+            with self._platform.database.reader() as db:
+                row = db.execute(_ENTITY, (entity,)).fetchone()
+            if row is None:
+                raise bad_request("There is no such thing here.", "Give the URN of something in this city, or a ward.")
+            clearance, of, owner, kind = row
+            return Thing(Clearance(max(clearance, Clearance.INTERNAL)), of, owner, kind)
+        if ward and ward not in self._platform.city.by_code:
+            raise bad_request("This city has no such ward.", "Give a ward's code.")
+        return Thing(Clearance.INTERNAL, ward or None)
 
     async def _write(self, person: Person, at: datetime, work: Work, acts: list[Act]) -> None:
         async with self.watching.standing_still():

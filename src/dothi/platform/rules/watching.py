@@ -7,7 +7,7 @@ from what was stored: every kept cell, the newest value of each series and the r
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,11 +22,13 @@ from dothi.model.clock import MICROSECONDS, to_micros
 from dothi.model.reading import Grade
 from dothi.platform.rules import store
 from dothi.platform.rules.engine import Engine, Found
+from dothi.platform.rules.foreseeing import foreseen
 from dothi.platform.rules.grouping import Group, Groups, Neighbours
 from dothi.platform.rules.hearing import Hearing
 from dothi.platform.rules.keeping import Keeper, Kept, Said, end
 from dothi.platform.rules.store import KeptCell, KeptRule
 from dothi.platform.rules.told import Told
+from dothi.platform.rules.works import Works
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 DAY = 24 * 3_600 * MICROSECONDS
+_FORESEE_EVERY = 60 * MICROSECONDS
 
 
 class Watching:
@@ -44,7 +47,7 @@ class Watching:
         self._wards = platform.city.by_code
         self._turn = asyncio.Lock()
         self._begun: _Begun | None = None
-        self._maintenance: list[_Worked] = []
+        self._works = Works()
 
     async def handle(self, changes: Changes) -> None:
         """A dispatch handler: what ``changes`` set off is on disk when it returns."""
@@ -57,7 +60,7 @@ class Watching:
         async with self._turn:
             begun = await self._ready()
             now = to_micros(self._platform.clock.now())
-            await self._keep(begun, await asyncio.to_thread(begun.engine.tick, now))
+            await self._keep(begun, await asyncio.to_thread(begun.look, now))
 
     @asynccontextmanager
     async def standing_still(self) -> AsyncIterator[None]:
@@ -94,27 +97,17 @@ class Watching:
         with platform.database.reader() as db:
             rules = [one for one in store.rules(db) if one.enabled and one.rule.entity_type in platform.types]
             index = platform.writer.index
-            engine = Engine(
-                [one.rule for one in rules], ZoneInfo(platform.city.time_zone), index.number_of, self._maintained
-            )
+            engine = Engine([one.rule for one in rules], ZoneInfo(platform.city.time_zone), index.number_of, self._free)
             begun = _Begun(platform, rules, engine, Hearing(engine, index), Groups(self._neighbours))
             return begun, begun.resume(db, now)
 
-    def _maintained(self, entity: int | None, ward: str | None, at: int) -> int:
-        for one in self._maintenance:  # the earliest first: each may lead into the next
-            if one.start <= at < one.until and one.concerns(entity, ward):
-                at = one.until
-        return at
+    def _free(self, entity: int | None, ward: str | None, at: int) -> int:
+        return self._works.free(entity, ward, at)
 
     def _read_maintenance(self) -> None:
-        number_of = self._platform.writer.index.number_of
         with self._platform.database.reader() as db:
             kept = store.maintenance(db, to_micros(self._platform.clock.now()) - DAY)
-        self._maintenance = [
-            _Worked(to_micros(one.start), to_micros(one.until), one.ward, number_of(one.entity) if one.entity else None)
-            for one in kept
-            if one.entity is None or number_of(one.entity) is not None
-        ]
+        self._works = Works(kept, self._platform.writer.index.number_of)
 
     async def _keep(self, begun: "_Begun", found: Sequence[Found]) -> None:
         """Store what was found; the alerts and cells in memory follow only if it holds."""
@@ -141,21 +134,6 @@ class Watching:
             self._changed(kept.changed)
 
 
-class _Worked(NamedTuple):
-    """A time of maintenance in µs, of a ward (code), an entity (number) or, if both are None, of the whole city."""
-
-    start: int
-    until: int
-    ward: str | None
-    entity: int | None
-
-    def concerns(self, entity: int | None, ward: str | None) -> bool:
-        """True if it is of this entity in this ward."""
-        if self.entity is not None:
-            return self.entity == entity
-        return self.ward is None or self.ward == ward
-
-
 class _Begun:
     """An engine under way: which rules it watches, what it hears, and which alerts of it are open."""
 
@@ -165,6 +143,7 @@ class _Begun:
         self._platform, self._rules = platform, rules
         self.engine, self._hearing, self.groups = engine, hearing, groups
         self.alerts: dict[tuple[str, str], int] = {}
+        self._foreseen = -_FORESEE_EVERY
 
     def resume(self, db: Connection, now: int) -> list[Found]:
         """Go on from what was stored."""
@@ -201,6 +180,17 @@ class _Begun:
                 self._hearing.wards(db, entities)
             told = self._hearing.read(db, series)
         return [] if told is None else self.engine.judge(told)
+
+    def look(self, now: int) -> list[Found]:
+        """What the city's clock sets off, and once a minute of it what forecasts say."""
+        found: list[Found] = []
+        if self.engine.ahead and not 0 <= now - self._foreseen < _FORESEE_EVERY:
+            self._foreseen = now
+            for key in self.engine.ahead:
+                with self._platform.database.reader() as db:
+                    told = foreseen(db, self._platform, key, self.engine.foreseen(key), now)
+                found += self.engine.foresee(key, *told, now)
+        return found + self.engine.tick(now)
 
     def said(self, found: Found) -> Said:
         """What the engine found, with names."""
