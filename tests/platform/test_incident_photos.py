@@ -115,6 +115,7 @@ def test_what_is_no_picture_or_one_too_many_is_refused(tmp_path: Path, monkeypat
         with pytest.raises(Problem) as full:
             await photos.add(OPERATOR, one.code, picture("blue"), "before")
         assert full.value.status == 409
+        assert len([path for path in (world.database.folder / "files").rglob("*") if path.is_file()]) == 2
 
     assert MOST > 1
     play(tmp_path, scene)

@@ -16,6 +16,7 @@ from incidents_world import (
     OTHER,
     WEST,
     World,
+    picture,
     play,
 )
 
@@ -118,6 +119,30 @@ def test_each_sees_and_changes_what_lies_in_their_reach(tmp_path: Path) -> None:
         assert world.incidents.possible(AUDITOR, west) == ()
         assert world.incidents.possible(WEST, west)[:3] == ("accept", "reject", "assign")
         assert (await world.act(west, acts.Accept(), WEST)).state == "accepted"
+
+    play(tmp_path, scene)
+
+
+def test_who_was_asked_to_help_sees_it_and_does_what_does_not_decide_it(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.acts(await world.opened("noise"), acts.Assign(assignee="chi"))
+        for person in (EAST, ENGINEER):
+            assert world.incidents.find(person, Question()).total == 0
+        one = await world.acts(one, acts.AskHelp("00002", "Cần xe"), acts.AskHelp("env"), acts.AskHelp("env"))
+        assert one.help == ("00002", "env")
+        for person in (EAST, ENGINEER):
+            assert [found.code for found in world.incidents.find(person, Question()).incidents] == [one.code]
+            assert world.incidents.possible(person, one) == ("ask_help", "comment", "add_task", "do_task", "do_step", "tie")
+            await world.act(one, acts.Comment("Xe đang đến"), person)
+            photo = await world.incidents.photos.add(person, one.code, picture(), "before")
+            for refused in (
+                world.act(one, acts.Start(), person),
+                world.incidents.photos.release(person, photo.number),
+            ):
+                with pytest.raises(Problem) as told:
+                    await refused
+                assert told.value.status == 403
+        assert world.incidents.possible(AUDITOR, one) == ()
 
     play(tmp_path, scene)
 

@@ -94,6 +94,14 @@ incident_link = sa.Table(
     sa.Index("incident_link_ref", "kind", "ref"),
 )
 
+# Which units (a ward's code, an agency's id) were asked to help: they see the incident too.
+incident_help = sa.Table(
+    "incident_help",
+    METADATA,
+    sa.Column("incident", TEXT, primary_key=True),
+    sa.Column("unit", TEXT, primary_key=True),
+)
+
 # Photos: ``hash`` (SHA-256, hex) names the picture among the files, ``small`` its small one. ``report`` is the report it
 # came with, if it did. Only one that somebody released may be shown to everybody; of one that was
 # removed only this row is left.

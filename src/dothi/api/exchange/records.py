@@ -69,6 +69,7 @@ RECORDS = (
     ),
     Record(incident_tables.incident_link, ("incident", "kind", "ref"), clearance=Clearance.RESTRICTED),
     Record(command_tables.command, ("month", "number"), ("parameters", "value"), clearance=Clearance.RESTRICTED),
+    Record(incident_tables.incident_help, ("incident", "unit"), clearance=Clearance.RESTRICTED),
     Record(incident_tables.shift, ("number",), given=("number",), clearance=Clearance.RESTRICTED),
     # Without whom to ask: that is in the vault, which stays.
     Record(report_tables.report, ("at", "id"), given=("subject",), clearance=Clearance.RESTRICTED),

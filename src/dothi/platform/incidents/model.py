@@ -138,6 +138,13 @@ class Incident:
         return Thing(self.clearance, self.ward or None, self.agency or None)
 
     @property
+    def helping(self) -> tuple[Thing, ...]:
+        """The same as those see it who were asked to help: as if it lay in their ward, or were their agency's."""
+        clearance, ward, agency = self.clearance, self.ward or None, self.agency or None
+        both = ((Thing(clearance, unit, agency), Thing(clearance, ward, unit)) for unit in self.help)
+        return tuple(thing for pair in both for thing in pair)
+
+    @property
     def worked(self) -> bool:
         """True while somebody still has to do something."""
         return self.state in WORKED

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from dothi.access.policy import Person, may
+from dothi.access.policy import Person
+from dothi.access.uploads import Picture as Drawn
 from dothi.access.uploads import safe_picture
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import Text
 from dothi.platform.incidents import store
 from dothi.platform.incidents.listening import Listeners
-from dothi.platform.incidents.sight import READ, WRITE, changeable, seen
+from dothi.platform.incidents.sight import WRITE, changeable, seen, sees
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
 from dothi.store.files import Files, FolderFiles
@@ -83,6 +84,8 @@ class Photos:
     def __init__(self, platform: "Platform", listeners: Listeners, files: Files | None = None) -> None:
         self._platform, self._listeners = platform, listeners
         self._files = files or FolderFiles(platform.database.folder / "files")
+        # No file is deleted between being kept for a photo and that photo's row.
+        self._turn = asyncio.Lock()
 
     async def add(
         self,
@@ -104,11 +107,12 @@ class Photos:
             raise bad_request(f"There is no phase {phase!r}.", f"Give one of: {', '.join(PHASES)}.")
         now = self._platform.clock.now()
         await asyncio.to_thread(self._look, person, code)  # before a picture is drawn for somebody who may not
-        kept = await asyncio.to_thread(self._keep, body)
+        drawn = await asyncio.to_thread(safe_picture, body)
+        small = await asyncio.to_thread(_small, drawn.body)
         recorded: list[Act] = []
 
         def work(db: Connection) -> Photo:
-            incident = changeable(db, person, code)
+            incident = changeable(db, person, code, helping=True)
             known = db.execute(
                 f"{_SELECT} WHERE incident = ? AND hash = ? AND removed_at IS NULL", (code, kept["hash"])
             ).fetchone()
@@ -134,7 +138,14 @@ class Photos:
             recorded.append(Act(person.id, "incident.photo", code, "done", correlation, str(number)))
             return _fetched(db, number)
 
-        photo = await self._platform.writer.run(person, now, work, recorded, action=WRITE)
+        async with self._turn:
+            # The files come first: a row never names one that is not there.
+            kept = await asyncio.to_thread(self._keep, drawn, small)
+            try:
+                photo = await self._platform.writer.run(person, now, work, recorded, action=WRITE)
+            except Problem:
+                await asyncio.to_thread(self._forget, kept["hash"], kept["small"])
+                raise
         if recorded:
             self._listeners.tell({photo.incident})
         return photo
@@ -153,7 +164,7 @@ class Photos:
         with self._platform.database.reader() as db:
             photo = _fetched(db, number)
             incident = store.fetch(db, photo.incident)
-        allowed = incident is not None and may(asker, READ, incident.thing)
+        allowed = incident is not None and sees(asker, incident)
         body = self._files.get(photo.hash if size == "full" else photo.small) if allowed or photo.released else None
         if body is None:
             raise not_found("photo", str(number))
@@ -176,15 +187,16 @@ class Photos:
 
     async def remove(self, person: Person, number: int, *, correlation: str = "") -> None:
         """Destroy a photo; that there was one stays in the timeline. Raises Problem 403, 404."""
-        photo = await self._change(
-            person,
-            number,
-            "remove_photo",
-            "released_at = NULL, removed_at = ?, removed_by = ?",
-            lambda now: (now, person.id),
-            correlation,
-        )
-        await asyncio.to_thread(self._forget, photo)
+        async with self._turn:
+            photo = await self._change(
+                person,
+                number,
+                "remove_photo",
+                "released_at = NULL, removed_at = ?, removed_by = ?",
+                lambda now: (now, person.id),
+                correlation,
+            )
+            await asyncio.to_thread(self._forget, photo.hash, photo.small)
 
     async def _change(
         self,
@@ -214,24 +226,22 @@ class Photos:
 
     def _look(self, person: Person, code: str) -> None:
         with self._platform.database.reader() as db:
-            changeable(db, person, code)
+            changeable(db, person, code, helping=True)
 
-    def _keep(self, body: bytes) -> dict[str, Any]:
-        """Draw a picture anew, keep it and a small one, and say how they are found."""
-        drawn = safe_picture(body)
-        # The files come first: a row never names one that is not there.
+    def _keep(self, drawn: Drawn, small: bytes) -> dict[str, Any]:
+        """Keep a picture and a small one, and say how they are found."""
         return {
             "hash": self._files.put(drawn.body),
-            "small": self._files.put(_small(drawn.body)),
+            "small": self._files.put(small),
             "media": drawn.kind,
             "width": drawn.width,
             "height": drawn.height,
         }
 
-    def _forget(self, photo: Photo) -> None:
-        """Delete its files, but those that another photo has too."""
+    def _forget(self, *names: str) -> None:
+        """Delete files, but those that a photo still has."""
         with self._platform.database.reader() as db:
-            for name in (photo.hash, photo.small):
+            for name in names:
                 query = "SELECT 1 FROM incident_photo WHERE (hash = ? OR small = ?) AND removed_at IS NULL LIMIT 1"
                 if db.execute(query, (name, name)).fetchone() is None:
                     self._files.delete(name)

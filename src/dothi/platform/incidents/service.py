@@ -36,7 +36,7 @@ from dothi.platform.incidents.model import (
 from dothi.platform.incidents.photos import Photos, photos_of
 from dothi.platform.incidents.public import public_of
 from dothi.platform.incidents.shifts import Shifts
-from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, seen
+from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, helps, owns, seen
 from dothi.platform.sector import Sector
 from dothi.store.audit import Act as Recorded
 from dothi.store.connection import Connection
@@ -118,7 +118,7 @@ class Incidents:
         touched = {code}
 
         def work(db: Connection) -> Incident:
-            before = changeable(db, person, code)
+            before = changeable(db, person, code, helping=not flow.TABLE[tag].collides)
             if flow.TABLE[tag].collides and before.version != version:
                 raise ChangedMeanwhile(before, _differences(db, code, version))
             done = changing.apply(before, act, self._scene(person, at))
@@ -204,9 +204,10 @@ class Incidents:
 
     def possible(self, asker: Person, incident: Incident) -> tuple[str, ...]:
         """The tags of the acts that ``asker`` may do to it as it stands, in the order in which pages offer them."""
-        if not may(asker, WRITE, incident.thing):
+        if not helps(asker, incident):
             return ()
-        return flow.possible(incident.state, incident.paused_since is not None)
+        possible = flow.possible(incident.state, incident.paused_since is not None)
+        return possible if owns(asker, incident) else tuple(one for one in possible if not flow.TABLE[one].collides)
 
     def duplicates(self, asker: Person, about: Incident | Draft) -> list[Likely]:
         """What may be the same trouble as an incident or a draft, the likeliest first: at most five."""
@@ -289,6 +290,8 @@ class Incidents:
         match act:
             case acts.Tie(kind=kind):
                 store.tie(db, before.code, kind, done.refs[1], at)
+            case acts.AskHelp(unit=unit):
+                store.ask(db, before.code, unit)
             case acts.Merge(into=into):
                 target = changeable(db, person, into)
                 if into == before.code or target.state not in WORKED:

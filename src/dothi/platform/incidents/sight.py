@@ -9,18 +9,33 @@ from dothi.store.connection import Connection
 READ, WRITE = "incident.read", "incident.write"
 
 
+def sees(person: Person, incident: Incident) -> bool:
+    """True if ``person`` may know of it: it is theirs, or they were asked to help."""
+    return any(may(person, READ, thing) for thing in (incident.thing, *incident.helping))
+
+
+def owns(person: Person, incident: Incident) -> bool:
+    """True if ``person`` may do everything to it that its state allows."""
+    return may(person, WRITE, incident.thing)
+
+
+def helps(person: Person, incident: Incident) -> bool:
+    """True if ``person`` may do to it what does not decide it: comment, work on tasks, add photos."""
+    return any(may(person, WRITE, thing) for thing in (incident.thing, *incident.helping))
+
+
 def seen(db: Connection, asker: Person, code: str) -> Incident:
     """An incident that ``asker`` may know of. Raises Problem 404."""
     found = store.fetch(db, code)
-    if found is None or not may(asker, READ, found.thing):
+    if found is None or not sees(asker, found):
         raise not_found("incident", code)
     return found
 
 
-def changeable(db: Connection, person: Person, code: str) -> Incident:
-    """An incident that ``person`` may change. Raises Problem 404 and 403."""
+def changeable(db: Connection, person: Person, code: str, *, helping: bool = False) -> Incident:
+    """An incident that ``person`` may change, or ``helping`` do what does not decide it. Raises Problem 404 and 403."""
     incident = seen(db, person, code)
-    if not may(person, WRITE, incident.thing):
+    if not (helps if helping else owns)(person, incident):
         raise forbidden(person)
     return incident
 

@@ -175,6 +175,11 @@ def tie(db: Connection, code: str, kind: str, ref: str, at: datetime) -> None:
     )
 
 
+def ask(db: Connection, code: str, unit: str) -> None:
+    """Let another unit (a ward's code, an agency's id) see an incident; nothing happens if it does already."""
+    db.execute("INSERT INTO incident_help (incident, unit) VALUES (?,?) ON CONFLICT DO NOTHING", (code, unit))
+
+
 def move_belongings(db: Connection, code: str, to: str, reports: Sequence[str] | None = None) -> None:
     """Tie to another incident what is tied to this one, with its photos; only some ``reports`` and theirs, if given."""
     condition, values = "incident = ?", [code]
@@ -244,6 +249,17 @@ def things(db: Connection, codes: Iterable[str]) -> dict[str, Thing]:
     return found
 
 
+def seen_by(reached: Reach) -> tuple[str, list[object]]:
+    """The condition over a row ``i`` that it is reached, as it is or by who was asked to help; and its parameters."""
+    own, values = reached.where(**WHERE_OF)
+    if all(scope.everything for _, scope in reached.parts):
+        return own, values  # another unit makes no difference
+    as_ward, of_ward = reached.where(**WHERE_OF | {"ward": "h.unit"})
+    as_agency, of_agency = reached.where(**WHERE_OF | {"agency": "h.unit"})
+    helping = f"SELECT 1 FROM incident_help h WHERE h.incident = i.code AND ({as_ward} OR {as_agency})"  # noqa: S608 - ours
+    return f"({own} OR EXISTS ({helping}))", [*values, *of_ward, *of_agency]
+
+
 def answered_since(db: Connection, ward: str, since: datetime, reached: Reach) -> int:
     """How many were answered since a moment, in one ward or ("") in all that is reached."""
     conditions, values = _conditions(Question(ward=ward), reached, "", since)
@@ -254,7 +270,7 @@ def answered_since(db: Connection, ward: str, since: datetime, reached: Reach) -
 
 def _conditions(question: Question, reached: Reach, asker: str, now: datetime) -> tuple[list[str], list[Any]]:
     """What of a question bounds incidents in any state."""
-    where, values = reached.where(**WHERE_OF)
+    where, values = seen_by(reached)
     conditions, given = [where], list[Any](values)
     for column in ("ward", "agency", "assignee", "kind", "origin", "urgency"):
         wanted = getattr(question, column)
