@@ -32,7 +32,10 @@ def report_of(secret: bytes, form: str) -> tuple[str, str] | None:
 
 def read(typed: str) -> str | None:
     """The code somebody typed, as it is written; small letters, blanks and look-alikes do not matter. None if it is none."""
-    letters = re.sub(r"[\s–—-]", "", typed[:80]).upper().removeprefix("PA").translate(_MEANT)
+    letters = re.sub(r"[\s–—-]", "", typed[:80]).upper()
+    if len(letters) > _LENGTH:  # a code may itself begin with these letters
+        letters = letters.removeprefix("PA")
+    letters = letters.translate(_MEANT)
     return _written(letters) if len(letters) == _LENGTH and set(letters) <= set(_LETTERS) else None
 
 

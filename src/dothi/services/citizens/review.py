@@ -26,12 +26,12 @@ class ReviewPages:
         self.reports, self.platform = reports, reports.platform
 
     def index(self, request: Request) -> Response:
-        """The oldest of them, each with its words and photos."""
+        """The oldest of them, or those of one ``incident``, each with its words and photos."""
         language, person = language_of(request), person_of(request)
         _ = translator(language, PACKAGES)
         reached = reach(person, "incident.write") or Reach(public=False)
         with self.platform.database.reader() as db:
-            found, total = store.undecided(db, reached, _AT_A_TIME)
+            found, total = store.undecided(db, reached, _AT_A_TIME, line_of(request.query_params.get("incident"), 40))
         done = {"release": _("Đã công bố."), "withhold": _("Không công bố.")}
         return render(
             request,

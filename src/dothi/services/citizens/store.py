@@ -155,10 +155,15 @@ def decide(db: Connection, report: str, person: str, at: datetime, shown: tuple[
     return db.execute(query, (int(shown is not None), title, text, to_micros(at), person, report)).rowcount == 1
 
 
-def undecided(db: Connection, reached: Reach, limit: int) -> tuple[list[tuple[Report, str]], int]:
-    """Reports nobody decided about yet whose incidents are reached, oldest first, each with its incident; and how many."""
+def undecided(db: Connection, reached: Reach, limit: int, incident: str = "") -> tuple[list[tuple[Report, str]], int]:
+    """Reports nobody decided about yet whose incidents are reached, oldest first, each with its incident; and how many.
+
+    ``incident`` (code) asks for those of one only.
+    """
     where, values = reached.where(**_OF_INCIDENT)
     condition = f"{_NOW} WHERE r.decided_at IS NULL AND r.same = 0 AND {where}"
+    if incident:
+        condition, values = f"{condition} AND i.code = ?", [*values, incident]
     (count,) = db.execute(f"SELECT count(*) FROM report r {condition}", values).fetchone()  # noqa: S608 - parts of our own
     query = _SELECT.replace(" FROM", ", i.code FROM") + f" {condition} ORDER BY r.at, r.id LIMIT ?"
     rows = [tuple(row) for row in db.execute(query, (*values, limit))]
