@@ -179,11 +179,11 @@ class Editor:
         types: tuple[str, ...],
     ) -> None:
         entity = change.entity
-        allowed = self._may(
-            person, action, (clearance, ward, entity.owner or state.owner, types[0] if types else entity.type)
-        )
+        thing = clearance, ward, entity.owner or state.owner, types[0] if types else entity.type
+        allowed = self._may(person, action, thing)
         if allowed and state.num:
-            allowed = self._may(person, action, (state.clearance, state.ward, state.owner, state.said.types[0]))
+            was = state.clearance, state.ward, state.owner, state.said.types[0]
+            allowed = was == thing or self._may(person, action, was)
         if not allowed:
             raise _forbidden(person, entity.id)
 

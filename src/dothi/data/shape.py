@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 
 def box_of(geometry: Any) -> Box:
     """(west, south, east, north) of a GeoJSON geometry (RFC 7946), EPSG:4326. Raises Problem 400 if it is not one."""
-    if not isinstance(geometry, Mapping):
+    if type(geometry) is not dict and not isinstance(geometry, Mapping):
         raise _no_geometry()
     try:
         if geometry.get("type") == "Point":

@@ -4,7 +4,8 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from dothi.access.policy import Person
 from dothi.data.batch import EntityChange, Outcome
@@ -15,8 +16,7 @@ MOST_CHANGES = 1_000  # changes in one commit, beyond the first request's: about
 MOST_WAITING = 50_000
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """Changes of one request, ``at`` in µs; ``done`` belongs to the event loop it came from."""
 
     person: Person
@@ -26,8 +26,8 @@ class Request:
     action: str
     acts: Sequence[Act]
     done: "asyncio.Future[list[Outcome]]"
-    source: str = field(default_factory=CAME_FROM.get)
-    why: str = field(default_factory=WHY.get)
+    source: str = msgspec.field(default_factory=CAME_FROM.get)
+    why: str = msgspec.field(default_factory=WHY.get)
 
     def acts_of(self, outcomes: Iterable[tuple[EntityChange, Outcome]]) -> list[Act]:
         """What is to be recorded of what became of the changes."""
