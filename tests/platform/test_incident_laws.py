@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from incidents_world import CITY, IN_EAST, MONDAY, OPERATOR, OTHER, SECTOR, World
 
+from dothi.model.city import City
 from dothi.model.problem import Problem
+from dothi.model.promise import Promise
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, changing, clocks, flow, timing
 from dothi.platform.incidents.acts import Act, tag_of
@@ -248,3 +250,50 @@ def test_an_incident_in_another_ward_moves_with_its_point() -> None:
     scene = Scene(CITY, KINDS, PLAYBOOKS, "an", MONDAY)
     moved = changing.apply(new("waste", "report"), acts.Move(IN_EAST["longitude"], IN_EAST["latitude"]), scene).incident
     assert (moved.ward, moved.longitude) == ("00002", 105.85)
+
+
+def _worked(moment: datetime) -> bool:
+    """Office hours of the test city, told by hand."""
+    local = moment + timedelta(hours=7)
+    return local.weekday() < 5 and (8 <= local.hour < 12 or 13 <= local.hour < 17)
+
+
+_TURNS: st.SearchStrategy[Act] = st.one_of(
+    *(st.builds(one) for one in (acts.Accept, acts.Start, acts.Resume)),
+    *(st.builds(one, _REASON) for one in (acts.Pause, acts.Return, acts.Reopen, acts.Reject, acts.Answer)),
+    st.builds(acts.Rank, st.just(2), st.sampled_from(["urgent", "normal"])),
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(_TURNS, st.integers(0, 500)), max_size=14), st.integers(0, 3000))
+def test_clocks_of_an_incident_count_as_a_minute_by_minute_count_does(done: list[tuple[Act, int]], after: int) -> None:
+    """Accept while it is new, handle and resolve while it is worked on and not paused; hours of work where they count."""
+    promises = (*CITY.promises, Promise("resolve", 4, False, Text("", ""), origins=("report",)))
+    city = City(
+        "01", "x", CITY.title, CITY.wards, CITY.shapes, CITY.agencies, working_time=CITY.working_time, promises=promises
+    )
+    one = timing.begun(replace(new("waste", "report"), clocks=()), city, None)
+    now, counted = MONDAY, dict.fromkeys(("accept", "handle", "resolve"), 0)
+
+    def pass_by(minutes: int) -> datetime:
+        end, moment = now + timedelta(minutes=minutes), now
+        while moment < end:
+            on = one.worked and one.paused_since is None
+            counted["accept"] += one.state == "new" and _worked(moment)
+            counted["handle"] += on and one.state != "new" and _worked(moment)
+            counted["resolve"] += on
+            moment += timedelta(minutes=1)
+        return end
+
+    for act, minutes in done:
+        now = pass_by(minutes)
+        try:
+            one = changing.apply(one, act, Scene(city, KINDS, PLAYBOOKS, "an", now)).incident
+        except Problem:
+            continue
+    now = pass_by(after)
+    for clock in one.clocks:
+        assert clocks.spent(clock, now, city.working_time) == timedelta(minutes=counted[clock.step])
+        if clock.due is not None and clock.running:
+            assert (clock.due <= now) == (clocks.left(clock, now, city.working_time) <= timedelta())

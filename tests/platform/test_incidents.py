@@ -1,6 +1,7 @@
 """Incidents as people work on them: opened once, seen by who may, worked on step by step, nothing overwritten."""
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from incidents_world import (
 
 from dothi.model.problem import Problem
 from dothi.model.text import Text
-from dothi.platform.incidents import acts
-from dothi.platform.incidents.model import ChangedMeanwhile, Draft, Near, Question
+from dothi.platform.incidents import acts, flow, store
+from dothi.platform.incidents.model import TOLD, ChangedMeanwhile, Draft, Near, Question
 
 pytestmark = pytest.mark.usefixtures("homes")
 
@@ -263,3 +264,12 @@ def test_merging_and_splitting_keep_every_report(tmp_path: Path) -> None:
             await world.act(two, acts.Merge(two.code))
 
     play(tmp_path, scene)
+
+
+def test_everything_a_timeline_says_has_its_words() -> None:
+    sources = Path(store.__file__).parent.glob("*.py")
+    written = re.compile(r"write_entry\(\s*[\w.]+,\s*[\w.]+,\s*[\w.]+,\s*[\w.]+,\s*\"(\w+)\"", re.DOTALL)
+    told = {act for path in sources for act in written.findall(path.read_text(encoding="utf-8"))}
+    assert {"open", "overdue", "absorb"} <= told, "the lines are no longer found in the code"
+    assert told <= TOLD.keys() | flow.TABLE.keys()
+    assert TOLD.keys().isdisjoint(flow.TABLE)
