@@ -54,6 +54,19 @@ URGENCIES: dict[Urgency, Text] = {
     "normal": Text("Bình thường", "Normal"),
     "complex": Text("Phức tạp", "Complex"),
 }
+TOLD: dict[str, Text] = {
+    "open": Text("Mở sự việc", "Opened"),
+    "note": Text("Thành phố ghi", "Noted by the city"),
+    "warn": Text("Nhắc hạn", "Time is running out"),
+    "overdue": Text("Quá hạn", "Overdue"),
+    "late": Text("Bước quy trình trễ", "A step is late"),
+    "absorb": Text("Nhận sự việc được gộp", "Another was merged into it"),
+    "photo": Text("Thêm ảnh", "Photo added"),
+    "release_photo": Text("Công bố ảnh", "Photo released"),
+    "withdraw_photo": Text("Thôi công bố ảnh", "Photo withdrawn"),
+    "remove_photo": Text("Xóa ảnh", "Photo destroyed"),
+}
+"""What a timeline says that is none of the acts of ``flow.TABLE``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +245,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the timeline. ``act`` is an act's tag, "open", "note" or "warn"; ``words`` what was said with it.
+    """One line of the timeline. ``act`` is an act's tag or one of ``TOLD``; ``words`` what was said with it.
 
     ``version`` is the incident's after it. ``refs`` are what it is about: codes, ids of links, numbers of photos or tasks.
     """
