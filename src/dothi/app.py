@@ -33,7 +33,7 @@ from dothi.access.problems import problem_of, problem_response, wants_page
 from dothi.access.proxies import Proxies
 from dothi.access.refusals import DOOR
 from dothi.access.requests import Doorkeeper, address_of
-from dothi.access.routes import takes_files
+from dothi.access.routes import path_told, takes_files
 from dothi.access.tokens import Tokens
 from dothi.api.exchange.importing import refuse_unfinished
 from dothi.api.exchange.replaying import ExportReplay, exported_period, is_export
@@ -367,7 +367,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.platform.auditing.refusals.note(
             state["person"].id,
             action or DOOR,
-            scope["path"],
+            path_told(scope),
             code,
             source=address_of(scope),
             correlation=state["correlation"],

@@ -21,7 +21,7 @@ from dothi.access.problems import ErrorPage, problem_of, problem_response
 from dothi.access.proxies import Proxies
 from dothi.access.reasons import hear_header
 from dothi.access.refusals import TAKEN
-from dothi.access.routes import SAFE_METHODS
+from dothi.access.routes import SAFE_METHODS, path_told
 from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM
 
@@ -159,7 +159,7 @@ class Doorkeeper:
             if self.refused is not None and visit.status in _REFUSED and problem not in _TOLD:
                 self.refused(scope, state.get("action", ""), problem)
             _log.debug(
-                "request", method=scope["method"], path=scope["path"], status=visit.status, ms=round(seconds * 1000, 1)
+                "request", method=scope["method"], path=path_told(scope), status=visit.status, ms=round(seconds * 1000, 1)
             )
 
     def _sends_files(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]], stranger: bool) -> bool:
@@ -275,7 +275,7 @@ class _Visit:
         self.deadline = None  # what follows is this answer, however late
         problem = problem_of(error)
         if problem.status >= 500 and not isinstance(error, Problem):
-            _log.error("request failed", method=self._scope["method"], path=self._scope["path"], exc_info=error)
+            _log.error("request failed", method=self._scope["method"], path=path_told(self._scope), exc_info=error)
         if self.started:
             return
         response = problem_response(Request(self._scope), problem, self._keeper.page)

@@ -47,6 +47,7 @@ class Page(Route):
     action: str
     operation: Mapping[str, Any] | None
     files: bool
+    untold: str
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As Starlette matches, and says which route it was: metrics count by its template."""
@@ -75,6 +76,7 @@ def page(
     forms: bool = True,
     operation: Mapping[str, Any] | None = None,
     files: bool = False,
+    untold: str = "",
 ) -> Page:
     """A route that serves only who may do ``action``.
 
@@ -82,7 +84,8 @@ def page(
     async or plain (then it runs on a thread). With ``forms`` (the default) an unsafe method takes a form only with its
     CSRF token; doors for machines, which never read forms, switch that off. ``operation`` is what OpenAPI says of a door for
     machines (an Operation Object; responses and path parameters are added where missing). ``files`` says that its forms
-    carry pictures, so that the doorkeeper lets larger ones through. Raises ValueError for an unknown action.
+    carry pictures, so that the doorkeeper lets larger ones through; ``untold`` names a parameter of the path
+    that whoever knows it may act by: no log shows it. Raises ValueError for an unknown action.
     """
     _known(action)
     plain = not inspect.iscoroutinefunction(endpoint)
@@ -100,7 +103,7 @@ def page(
         return await answer if inspect.isawaitable(answer) else answer
 
     route = Page(path, guarded, methods=list(methods), name=name or getattr(endpoint, "__name__", path))
-    route.action, route.operation, route.files = action, operation, files
+    route.action, route.operation, route.files, route.untold = action, operation, files, untold
     return route
 
 
@@ -138,6 +141,13 @@ def requires(action: str) -> Requires:
 def takes_files(routes: Iterable[BaseRoute], scope: Scope) -> bool:
     """True if the route that will answer this request takes forms with pictures."""
     return any(isinstance(one, Page) and one.files and one.matches(scope)[0] is Match.FULL for one in routes)
+
+
+def path_told(scope: Scope) -> str:
+    """The path of a request as logs may show it: without what its route leaves ``untold``."""
+    path, untold = str(scope["path"]), getattr(scope.get("route"), "untold", "")
+    kept = scope.get("path_params", {}).get(untold) if untold else None
+    return path.replace(kept, "…") if kept else path
 
 
 class Declared(NamedTuple):

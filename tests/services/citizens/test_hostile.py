@@ -190,6 +190,13 @@ def test_a_form_without_its_token_is_refused_everywhere(citizen: Citizen) -> Non
         assert citizen.client.post(path, data={"score": "3", "reason": "không có dấu"}).status_code == 403
     assert citizen.incident(code).version == 1
 
+    waiting = citizen.city.platform.auditing.refusals.take(all=True)
+    with citizen.city.platform.database.reader() as db:
+        written = db.execute("SELECT thing, detail FROM audit").fetchall()
+    told = f"{waiting} {written}"
+    assert "/report/…/" in told
+    assert code not in told, "whoever reads the log could act by the code"
+
 
 def reports(citizen: Citizen) -> int:
     """How many there are."""

@@ -37,20 +37,23 @@ _PRIVATE = {"cache-control": "no-store"}
 def routes(platform: "Platform") -> Sequence[BaseRoute]:
     """Everything the citizens' sector serves."""
     reports = Reports(platform)
-    pages, public, review = ReportPages(reports), PublicPages(reports), ReviewPages(reports)
+    pages, public, review, post = ReportPages(reports), PublicPages(reports), ReviewPages(reports), ("POST",)
     return [
         page("/report", pages.form, action="report.read", name="report"),
-        page("/report", pages.send, action="report.send", methods=("POST",), name="report-send", files=True),
-        page("/report/same", pages.same, action="report.send", methods=("POST",), name="report-same"),
+        page("/report", pages.send, action="report.send", methods=post, name="report-send", files=True),
+        page("/report/same", pages.same, action="report.send", methods=post, name="report-same"),
         page("/report/find", pages.find, action="report.read", name="report-find"),
         page("/report/citizens.css", _style, action="report.read", name="report-style"),
-        page("/report/{code}", pages.follow, action="report.read", name="report-follow"),
-        page("/report/{code}/rate", pages.rate, action="report.send", methods=("POST",), name="report-rate"),
-        page("/report/{code}/reopen", pages.reopen, action="report.send", methods=("POST",), name="report-reopen"),
-        page(
-            "/report/{code}/photos", pages.photos, action="report.send", methods=("POST",), name="report-photos", files=True
+        *(
+            page(f"/report/{{code}}{path}", door, action=action, methods=methods, name=name, files=files, untold="code")
+            for path, door, action, methods, name, files in (
+                ("", pages.follow, "report.read", ("GET",), "report-follow", False),
+                ("/rate", pages.rate, "report.send", post, "report-rate", False),
+                ("/reopen", pages.reopen, "report.send", post, "report-reopen", False),
+                ("/photos", pages.photos, "report.send", post, "report-photos", True),
+                ("/forget", pages.forget, "report.send", post, "report-forget", False),
+            )
         ),
-        page("/report/{code}/forget", pages.forget, action="report.send", methods=("POST",), name="report-forget"),
         page("/reports", public.index, action="report.read", name="reports"),
         page("/reports.csv", public.table, action="report.read", name="reports-table"),
         page("/reports/ratings", public.ratings, action="report.read", name="report-ratings"),
@@ -58,7 +61,7 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
         page("/reports/photos/{number}", public.photo, action="report.read", name="report-photo"),
         page("/reports/review", review.index, action="incident.write", name="report-review"),
         page("/reports/review/photos/{number}", review.photo, action="incident.write", name="report-review-photo"),
-        page("/reports/review/{report}", review.decide, action="incident.write", methods=("POST",), name="report-decide"),
+        page("/reports/review/{report}", review.decide, action="incident.write", methods=post, name="report-decide"),
         page("/reports/{incident}", public.one, action="report.read", name="report-one"),
     ]
 
