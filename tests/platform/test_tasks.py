@@ -36,6 +36,34 @@ def test_a_crashed_task_is_started_again_and_remembered() -> None:
     asyncio.run(scene())
 
 
+def test_a_crash_in_a_group_of_tasks_is_a_crash_and_no_end() -> None:
+    async def scene() -> None:
+        supervisor, runs, arrived = Supervisor(), 0, asyncio.Event()
+
+        async def crash() -> None:
+            await asyncio.sleep(0)
+            raise RuntimeError("crash")
+
+        async def work(_: TaskState) -> None:
+            nonlocal runs
+            runs += 1
+            if runs == 3:
+                arrived.set()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.Event().wait())
+                if runs < 3:
+                    group.create_task(crash())
+
+        state = supervisor.start("grouped", work)
+        async with asyncio.timeout(10):
+            await arrived.wait()
+        assert (runs, state.failures, state.state) == (3, 2, "running")
+        await supervisor.stop()
+        assert not supervisor.running("grouped")
+
+    asyncio.run(scene())
+
+
 def test_a_task_that_ends_is_finished_and_shows_its_progress() -> None:
     async def scene() -> None:
         supervisor = Supervisor()

@@ -95,7 +95,8 @@ class Supervisor:
             began = loop.time()
             state.state = "running"
             try:
-                await work(state)
+                # A task of its own: a TaskGroup that ends by a crash leaves its task "cancelling" (Python 3.11).
+                await asyncio.ensure_future(work(state))
             except Exception as error:
                 if me is not None and me.cancelling():
                     return  # it was told to stop and stumbled on its way out
