@@ -9,6 +9,7 @@ from subscription_world import SUBSCRIPTIONS, World, iri, world_in
 
 from dothi.api.ngsild.subscriptions import queues
 from dothi.model.entity import NULL, Attribute
+from dothi.store.connection import Unavailable
 from dothi.testing.city import wait_until
 
 
@@ -308,6 +309,26 @@ def test_what_is_throttled_is_told_once_when_its_time_is_over(world: World) -> N
         world.change("upsert" if level else "create", urn, level=level)
     first, last = world.receiver.wait(2)
     assert (first["level"]["value"], last["level"]["value"]) == (0, 4)
+
+
+def test_what_is_throttled_is_told_though_the_disk_was_full_when_its_time_came(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.subscribe(throttling=1)
+    world.change("create", urn := world.urn(), level=0)
+    world.receiver.wait(1)
+    put, refused = world.service.queues.put, []
+
+    async def full_once(letters: Any) -> None:
+        if letters and not refused:
+            refused.append(letters)
+            raise Unavailable("the disk is full")
+        await put(letters)
+
+    monkeypatch.setattr(world.service.queues, "put", full_once)
+    world.change("merge", urn, level=1)
+    (last,) = world.receiver.wait(1)
+    assert (last["level"]["value"], len(refused)) == (1, 1)
 
 
 def test_by_the_clock_everything_that_matches_is_told(world: World) -> None:

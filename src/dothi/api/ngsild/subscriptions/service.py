@@ -157,9 +157,15 @@ class Subscriptions:
             now = self.subscribers.now()
             due = [kept for kept in self.matcher.by_clock if self._is_due(kept, now)]
             if due:
-                await self.queues.put(await asyncio.to_thread(self._by_the_clock, due, now))
-                for kept in due:
-                    kept.leaving = set()
+                try:
+                    await self.queues.put(await asyncio.to_thread(self._by_the_clock, due, now))
+                except BaseException:
+                    for kept in due:
+                        kept.pending |= kept.leaving  # they are told when they can be kept again
+                    raise
+                finally:
+                    for kept in due:
+                        kept.leaving = set()
                 self.subscribers.mark(*(kept.id for kept in due))
 
     def _is_due(self, kept: Kept, now: int) -> bool:
