@@ -6,12 +6,13 @@ Each runs in a process of its own: Linux counts what a parent had resident into 
 import subprocess
 import sys
 
-from bench import access, audit, exchange, homes, ingest, lake, live, ngsild, past, query, runs, sealing, start
+from bench import access, audit, exchange, homes, incidents, ingest, lake, live, ngsild, past, query, runs, sealing, start
 
 BENCHES = {
     "access": access.main,
     "audit": audit.main,
     "exchange": exchange.main,
+    "incidents": incidents.main,
     "ingest": ingest.main,
     "homes": homes.main,
     "lake": lake.main,

@@ -23,17 +23,19 @@ Maker = Callable[[int], bytes]
 
 
 class Line:
-    """One kept connection: sends a request, reads its answer."""
+    """One kept connection, from the address ``source``: sends a request, reads its answer."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self._port, self._source = port, source
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         """Status and body. Raises OSError or IncompleteReadError if the city goes away."""
         if self._reader is None or self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**25)
+            self._reader, self._writer = await asyncio.open_connection(
+                "127.0.0.1", self._port, limit=2**25, local_addr=(self._source, 0)
+            )
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
