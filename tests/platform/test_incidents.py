@@ -21,6 +21,7 @@ from incidents_world import (
     play,
 )
 
+from dothi.access.policy import Person
 from dothi.model.problem import Problem
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, flow, store
@@ -184,6 +185,26 @@ def test_the_second_of_two_is_shown_the_difference_and_nothing_is_overwritten(tm
         await world.act(seen, acts.Comment("Tôi đang đến"), OTHER)
         again = await world.act(problem.now, acts.Rank(4, "urgent"), OTHER)
         assert (again.title.vi, again.severity, again.version) == ("Rác ở hồ", 4, 3)
+
+    play(tmp_path, scene)
+
+
+def test_what_is_sent_again_is_done_once(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        seen = await world.opened()
+
+        async def send(person: Person, act: acts.Act, once: str) -> int:
+            return (await world.incidents.act(person, seen.code, act, version=seen.version, once=once)).version
+
+        assert [await send(WEST, acts.Accept(), "a1") for _ in range(3)] == [2, 2, 2]
+        for _ in range(2):
+            await send(WEST, acts.Comment("Đã đến"), "a2")
+            await send(OTHER, acts.Comment("Tôi cũng đến"), "a2")  # another sender's word
+        told = world.incidents.timeline(OPERATOR, seen.code)
+        assert [(line.act, line.person) for line in told[1:]] == [("accept", "chi"), ("comment", "chi"), ("comment", "binh")]
+        assert world.rows("SELECT count(*) FROM audit") == [(4,)]
+        with pytest.raises(ChangedMeanwhile):
+            await send(OTHER, acts.Reject("Không"), "a1")
 
     play(tmp_path, scene)
 

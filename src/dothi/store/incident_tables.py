@@ -64,7 +64,8 @@ incident = sa.Table(
 )
 
 # The timeline, in the order of ``number``. ``words`` and ``words_en`` are what was said, ``changes`` (JSON) the fields that
-# changed with before and after, ``refs`` (JSON) what it is about; ``version`` the incident's after it.
+# changed with before and after, ``refs`` (JSON) what it is about; ``version`` the incident's after it. ``once`` is what its
+# sender calls it by: it is done once, however often it is sent.
 incident_entry = sa.Table(
     "incident_entry",
     METADATA,
@@ -78,6 +79,7 @@ incident_entry = sa.Table(
     sa.Column("changes", TEXT, nullable=False),
     sa.Column("refs", TEXT, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("once", TEXT, nullable=False, server_default=""),
     sa.Index("incident_entry_incident", "incident", "number"),
     sqlite_autoincrement=True,
 )

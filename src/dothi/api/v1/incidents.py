@@ -48,10 +48,13 @@ class NewIncident(BaseModel):
 
 
 class Doing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An act, and the version of the incident that was looked at; acts that do not collide do without."""
+    """An act, and the version of the incident that was looked at; acts that do not collide do without. Sent again with the
+    same ``once``, it is not done again.
+    """
 
     act: AnyAct
     version: int = 0
+    once: str = ""
 
 
 def _doing_schema() -> dict[str, Any]:
@@ -173,7 +176,9 @@ def router(platform: Platform) -> APIRouter:
             raise bad_request(f"This act cannot be read: {error}.", "/docs lists the acts and what each needs.") from error
         correlation = request.state.correlation
         try:
-            done = await incidents.act(person, code, doing.act, version=doing.version, correlation=correlation)
+            done = await incidents.act(
+                person, code, doing.act, version=doing.version, once=doing.once, correlation=correlation
+            )
         except ChangedMeanwhile as problem:
             request.state.problem = problem.code
             differences = [

@@ -105,20 +105,25 @@ class Incidents:
             self._listeners.tell({opened.code})
         return opened
 
-    async def act(self, person: Person, code: str, act: Act, *, version: int, correlation: str = "") -> Incident:
+    async def act(
+        self, person: Person, code: str, act: Act, *, version: int, once: str = "", correlation: str = ""
+    ) -> Incident:
         """Do something to an incident and return it as it stands then. ``version`` is that of the incident that was looked
-        at; acts that do not collide (a comment, a task, a photo) do not mind it.
+        at; acts that do not collide (a comment, a task, a photo) do not mind it. What is sent again with the same ``once``
+        (any word of its sender's, a phone whose line dropped) is not done again.
 
         Raises Problem 404, 403, 400 for what makes no sense, 409 if the state does not allow it, and ChangedMeanwhile (409)
         if somebody changed it since ``version``.
         """
         at = self._platform.clock.now()
-        tag = tag_of(act)
+        tag, called = tag_of(act), changing.said(once, "name of the sending", changing.LONGEST_TITLE, needed=False)
         recorded: list[Recorded] = []
         touched = {code}
 
         def work(db: Connection) -> Incident:
             before = changeable(db, person, code, helping=not flow.TABLE[tag].collides)
+            if called and store.done_once(db, code, person.id, called):
+                return before
             if flow.TABLE[tag].collides and before.version != version:
                 raise ChangedMeanwhile(before, _differences(db, code, version))
             done = changing.apply(before, act, self._scene(person, at))
@@ -128,13 +133,14 @@ class Incidents:
             done = self._beside(db, person, before, replace(done, incident=after), act, at, recorded)
             store.update(db, done.incident)
             changed = changing.changes(before, done.incident)
-            store.write_entry(db, done.incident, at, person.id, tag, done.words, changed, done.refs)
+            store.write_entry(db, done.incident, at, person.id, tag, done.words, changed, done.refs, called)
             touched.update(one for one in done.refs if one.startswith("SV-"))
             recorded.append(Recorded(person.id, f"incident.{tag}", code, "done", correlation, " ".join(done.refs)))
             return _stored(db, code)
 
         incident = await self._platform.writer.run(person, at, work, recorded, action=WRITE)
-        self._listeners.tell(touched)
+        if recorded:
+            self._listeners.tell(touched)
         return incident
 
     async def note(self, code_or_cause: str, text_vi: str, text_en: str) -> None:

@@ -126,11 +126,12 @@ def write_entry(
     words: Text,
     changes: Sequence[Change] = (),
     refs: Sequence[str] = (),
+    once: str = "",
 ) -> None:
-    """Add a line to the timeline."""
+    """Add a line to the timeline; ``once`` is what its sender calls it by."""
     db.execute(
-        "INSERT INTO incident_entry (incident, at, person, act, words, words_en, changes, refs, version) "
-        "VALUES (?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO incident_entry (incident, at, person, act, words, words_en, changes, refs, version, once) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?)",
         (
             incident.code,
             to_micros(at),
@@ -141,8 +142,15 @@ def write_entry(
             msgspec.json.encode(changes).decode(),
             msgspec.json.encode(refs).decode(),
             incident.version,
+            once,
         ),
     )
+
+
+def done_once(db: Connection, code: str, person: str, once: str) -> bool:
+    """True if what ``person`` calls by ``once`` was done to an incident already."""
+    query = "SELECT 1 FROM incident_entry WHERE incident = ? AND person = ? AND once = ?"
+    return db.execute(query, (code, person, once)).fetchone() is not None
 
 
 def entries(db: Connection, code: str, after_version: int | None = None) -> list[Entry]:
