@@ -162,7 +162,7 @@ def test_one_may_also_decide_not_to_release(citizen: Citizen, official: httpx.Cl
     assert official.post("/reports/review/ffff", data=data).status_code == 404
 
 
-def test_ratings_are_told_by_kind_agency_and_ward(citizen: Citizen) -> None:
+def test_ratings_are_told_by_kind_agency_and_ward(citizen: Citizen, official: httpx.Client) -> None:
     for score in ("3", "3", "2", "1", "3"):
         code = citizen.report("Đường ngập sau mưa", kind="report-traffic")
         citizen.answered(code)
@@ -171,6 +171,7 @@ def test_ratings_are_told_by_kind_agency_and_ward(citizen: Citizen) -> None:
     row = page[page.index('<th scope="row">Giao thông') :]
     assert [one.strip() for one in re.findall(r'data-label="[^"]*">([^<]*)<', row)[:4]] == ["5", "60 %", "20 %", "20 %"]
     assert "lời riêng" not in page
+    assert "lời riêng" in official.get("/reports/ratings").text
     assert "Phường Vĩnh Tuy" in unescape(citizen.client.get("/reports/ratings?by=ward").text)
     assert "Giao thông,5,3,1,1" in citizen.client.get("/reports/ratings.csv").text
     assert citizen.client.get("/reports/ratings?by=comment").status_code == 200

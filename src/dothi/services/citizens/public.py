@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dothi.access.policy import reach
 from dothi.access.routes import person_of
 from dothi.model.problem import not_found
 from dothi.services.citizens import codes, said, store
@@ -23,6 +24,7 @@ from dothi.ui.ward_picture import CityPicture, draw
 
 PAGE, MOST_ROWS = 30, 5_000
 RATED_WITHIN = timedelta(days=90)
+_COMMENTS = 30
 FEWEST = 5  # ratings that make a share
 _LEAST = 120.0  # units of the drawing: about 15 km of Hanoi
 _ROUND = 3  # digits of a degree: about 100 m
@@ -150,6 +152,7 @@ class PublicPages:
             whole={"good": _share(good, total, language), "of": counted.format(count=formats.number(total, language))}
             if total >= FEWEST
             else None,
+            comments=self._comments(request, language),
             rows=[
                 {
                     "name": self._name(by, one.of, language),
@@ -172,6 +175,25 @@ class PublicPages:
             for one in self._tallies(by)
         )
         return csv_response(f"danh-gia-{by}", head, rows)
+
+    def _comments(self, request: Request, language: str) -> list[dict[str, Any]]:
+        """The newest comments, for those who see the incidents they are about: people may name people there."""
+        reached = reach(person_of(request), "incident.read")
+        if reached is None:
+            return []
+        with self.platform.database.reader() as db:
+            found = store.comments(db, reached, _COMMENTS)
+        scores = dict(said.scores(language))
+        now = self.platform.clock.now()
+
+        def about(one: store.Rating) -> str:
+            return " · ".join(
+                (self._kind(one.kind, language), self._ward(one.ward), formats.relative(one.at, now, language))
+            )
+
+        return [
+            {"incident": one.incident, "score": scores[one.score], "text": one.comment, "about": about(one)} for one in found
+        ]
 
     def _tallies(self, by: str) -> list[Tally]:
         since = self.platform.clock.now() - RATED_WITHIN

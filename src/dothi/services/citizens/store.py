@@ -183,20 +183,15 @@ def shown(
     kind: str = "",
     ward: str = "",
     code: str = "",
-    around: tuple[float, float, float, float] | None = None,
     limit: int = 50,
     offset: int = 0,
 ) -> tuple[list[Shown], int]:
-    """One page of what was released, the newest first, and how many match; ``around`` is west, south, east, north."""
+    """One page of what was released, the newest first, and how many match."""
     conditions, values = [f"i.state IN ({','.join('?' * len(states))})"], list[Any](states)
     for column, wanted in (("kind", kind), ("ward", ward), ("code", code)):
         if wanted:
             conditions.append(f"i.{column} = ?")
             values.append(wanted)
-    if around is not None:
-        conditions.append("i.longitude BETWEEN ? AND ? AND i.latitude BETWEEN ? AND ?")
-        west, south, east, north = around
-        values += [west, east, south, north]
     query = f"{_SHOWN}{_FIRST} AND {' AND '.join(conditions)}"
     (count,) = db.execute(f"SELECT count(*) FROM ({query}) AS found", values).fetchone()  # noqa: S608 - parts of our own
     rows = db.execute(f"{query} ORDER BY i.opened_at DESC, i.code DESC LIMIT ? OFFSET ?", (*values, limit, offset))
@@ -218,13 +213,17 @@ def rate(db: Connection, rating: Rating) -> None:
 
 def rating_of(db: Connection, report: str, answered_at: datetime) -> Rating | None:
     """How a report rated an answer."""
-    found = _ratings(db, "WHERE report = ? AND answered_at = ?", (report, to_micros(answered_at)))
+    found = _ratings(db, "WHERE g.report = ? AND g.answered_at = ?", (report, to_micros(answered_at)))
     return found[0] if found else None
 
 
-def ratings_of_incident(db: Connection, incident: str) -> list[Rating]:
-    """Every rating of an incident's answers, the newest first."""
-    return _ratings(db, "WHERE incident = ? ORDER BY at DESC, report", (incident,))
+def comments(db: Connection, reached: Reach, limit: int) -> list[Rating]:
+    """The newest ratings with a comment, of incidents that are reached."""
+    where, values = reached.where(**_OF_INCIDENT)
+    condition = (
+        f"JOIN incident i ON i.code = g.incident WHERE g.comment <> '' AND {where} ORDER BY g.at DESC, g.report LIMIT ?"
+    )
+    return _ratings(db, condition, (*values, limit))
 
 
 def tallies(db: Connection, by: str, since: datetime) -> list[Tally]:
@@ -246,7 +245,8 @@ def titles(db: Connection, incidents: Sequence[str]) -> dict[str, str]:
 
 
 def _ratings(db: Connection, where: str, values: Sequence[Any]) -> list[Rating]:
-    query = f"SELECT report, answered_at, incident, kind, ward, agency, score, comment, at FROM report_rating {where}"  # noqa: S608 - parts of our own
+    names = "g.report, g.answered_at, g.incident, g.kind, g.ward, g.agency, g.score, g.comment, g.at"
+    query = f"SELECT {names} FROM report_rating g {where}"  # noqa: S608 - parts of our own
     return [
         Rating(report, from_micros(answered), incident, kind, ward, agency, score, comment, from_micros(at))
         for report, answered, incident, kind, ward, agency, score, comment, at in db.execute(query, values)
