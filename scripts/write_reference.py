@@ -158,6 +158,9 @@ def incidents_page() -> str:
         "",
         "## Kinds",
         "",
+        "A sector brings its own (`Sector.incident_kinds`, and playbooks in `Sector.playbooks`). A kind says who owns such",
+        "incidents and how they begin, until somebody decides otherwise; without an agency it is its sector's.",
+        "",
         "| kind | Vietnamese | English | agency | severity | urgency | people may report it | needs proof | playbook |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
