@@ -10,7 +10,8 @@ from dothi.access.routes import declared_actions
 from dothi.access.sessions import COOKIE
 from dothi.testing.city import RunningCity
 
-PUBLIC_FILES = ("/static", "/air/air.css", "/ngsi-ld/context.jsonld")  # the same for everybody
+# The same for everybody.
+PUBLIC_FILES = ("/static", "/air/air.css", "/report/citizens.css", "/mine/worker.js", "/ngsi-ld/context.jsonld")
 
 
 @pytest.fixture(params=["stranger", "person"])
@@ -58,7 +59,8 @@ def test_every_answer_says_how_it_may_be_used(doors: RunningCity, client: httpx.
 def test_no_door_knows_methods_that_nobody_needs(doors: RunningCity, client: httpx.Client) -> None:
     for path in _doors(doors, "GET"):
         for method in ("TRACE", "PROPFIND", "MKCOL"):
-            assert client.request(method, path).status_code in (400, 405), (method, path)
+            # 404 where a part of the path must be a number and the name this test gives it is none.
+            assert client.request(method, path).status_code in (400, 404, 405), (method, path)
 
 
 def test_looking_changes_nothing(doors: RunningCity, client: httpx.Client) -> None:
