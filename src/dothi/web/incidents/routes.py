@@ -6,6 +6,7 @@ from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.incidents.acts import Acts
 from dothi.web.incidents.feed import Feed
+from dothi.web.incidents.mine import Mine
 from dothi.web.incidents.photos import PhotoPages
 from dothi.web.incidents.queue import Queue
 from dothi.web.incidents.show import Show
@@ -15,7 +16,10 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the pages of work, each with the action it performs."""
     queue, show = Queue(platform), Show(platform)
     acts, photos = Acts(platform, show), PhotoPages(platform, show)
+    mine = Mine(platform)
     return [
+        page("/mine", mine.page, action="incident.write"),
+        page("/mine/worker.js", mine.worker, action="page.read"),
         page("/incidents", queue.page, action="incident.read"),
         page("/incidents", queue.open, action="incident.write", methods=("POST",)),
         page("/incidents.csv", queue.table, action="incident.read"),

@@ -1,0 +1,124 @@
+"""The officer's own list: what is theirs, done without a script, and with one also without a line."""
+
+import base64
+import re
+from collections.abc import Callable
+
+import pytest
+from incident_world import does, opened, with_kinds
+from playwright.sync_api import Page, expect
+from visitor_world import Visitor
+
+from dothi.access.sessions import COOKIE
+from dothi.platform.incidents import acts
+from dothi.platform.incidents.model import Incident
+from dothi.testing.city import RunningCity, wait_until
+from dothi.testing.people import insider
+from dothi.web.incidents.ground import HEIGHT, WIDTH, Ground
+
+Opener = Callable[..., Page]
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
+
+
+def mine(city: RunningCity, session: str, title: str = "") -> Incident:
+    """An incident that was given to whoever holds ``session``."""
+    with_kinds(city)
+    account = city.platform.accounts.sessions.find(session)
+    assert account is not None
+    return does(city, opened(city, title), acts.Accept(), acts.Assign(assignee=account.account))
+
+
+def test_the_list_is_ones_own_and_works_by_forms(city: RunningCity) -> None:
+    session = city.session("ward_officer")
+    other = mine(city, city.session("engineer"))
+    one = mine(city, session, "Cây đổ Hàng Bạc")
+    with Visitor(city, session) as officer:
+        page = officer.get("/mine").text
+        assert re.findall(r'<article class="card mine-card[^>]* data-code="([^"]+)"', page) == [one.code]
+        assert other.code not in page
+        assert ">Báo đã có mặt</button>" in page
+        sent = officer.send_form(
+            "/mine", f"/incidents/{one.code}/act", {"act": "arrive", "version": str(one.version), "back": "/mine"}
+        )
+        assert (sent.status_code, sent.headers["location"]) == (303, "/mine")
+        found = re.search(r'name="csrf_token" value="([^"]+)"', officer.get("/mine").text)
+        assert found is not None
+        photo = {"photo": ("a.png", PIXEL, "image/png")}
+        fields = {"csrf_token": found[1], "phase": "after", "back": "/mine"}
+        added = officer.post(f"/incidents/{one.code}/photos", data=fields, files=photo)
+        assert (added.status_code, added.headers["location"]) == (303, "/mine")
+        (taken,) = city.platform.incidents.photos.of(insider(), one.code)
+        assert f"/incidents/{one.code}/photos/{taken.number}?size=small" in officer.get("/mine").text
+        picture = officer.get(f"/incidents/{one.code}/photos/{taken.number}")
+        assert picture.headers["content-type"] == "image/png"
+        again = officer.get(
+            f"/incidents/{one.code}/photos/{taken.number}", headers={"if-none-match": picture.headers["etag"]}
+        )
+        assert again.status_code == 304
+        no_photo = officer.post(f"/incidents/{one.code}/photos", data=fields, files={"photo": ("a.png", b"no", "image/png")})
+        assert no_photo.status_code == 415
+        token = {"csrf_token": found[1], "do": "release"}
+        assert officer.post(f"/incidents/{one.code}/photos/{taken.number}", data=token).status_code == 303
+        assert "công khai" in officer.get(f"/incidents/{one.code}").text
+        now = city.platform.incidents.get(insider(), one.code)
+        does(city, now, acts.Answer("Đã dọn cây", (taken.number,)))
+        assert one.code in officer.get("/mine?done=1").text
+        assert one.code not in officer.get("/mine").text
+
+
+def test_a_place_is_drawn_with_itself_in_the_middle(city: RunningCity) -> None:
+    picture = Ground(city.platform).picture(105.852, 21.029)
+    west, south, east, north = picture.bounds
+    assert ((west + east) / 2, (south + north) / 2) == pytest.approx((105.852, 21.029))
+    numbers = [float(one) for _name, path in picture.lines for one in re.findall(r"-?[\d.]+", path)]
+    assert all(-0.5 <= one <= max(WIDTH, HEIGHT) + 0.5 for one in numbers), "nothing is drawn beyond the frame"
+
+
+@pytest.mark.browser
+def test_what_is_done_without_a_line_is_sent_when_it_is_back(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/incidents", width=390, height=844, has_touch=True)
+    session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    one = mine(city, session, "Cây đổ khi mất mạng")
+    page.goto("/mine")
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    card = page.locator(f".mine-card[data-code='{one.code}']")
+    page.reload()  # the worker sees the page pass and keeps it
+    if not card.locator(".mine-body").is_visible():
+        card.locator("summary").first.click()
+    page.context.set_offline(True)
+    open_page.faults.clear()  # type: ignore[attr-defined]  # the fixture's own list
+    card.get_by_role("button", name="Báo đã có mặt").click()
+    expect(page.locator("[data-part=line]")).to_have_text("Ngoại tuyến · 1 chờ gửi")
+    card.locator(".mine-photo input[name=phase][value=before] ~ label input").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": PIXEL}
+    )
+    expect(page.locator("[data-part=line]")).to_have_text("Ngoại tuyến · 2 chờ gửi")
+    page.goto("/mine")
+    expect(page.locator("[data-part=line]")).to_have_text("Ngoại tuyến · 2 chờ gửi")
+    expect(card).to_be_visible()
+    page.context.set_offline(False)
+    wait_until(lambda: city.platform.incidents.get(insider(), one.code).state == "handling", "the act arrived")
+    wait_until(lambda: len(city.platform.incidents.photos.of(insider(), one.code)) == 1, "the photo arrived")
+    expect(page.locator("[data-part=line]")).to_be_hidden()
+    open_page.faults.clear()  # type: ignore[attr-defined]  # a cut line logs what it could not load
+
+
+@pytest.mark.browser
+def test_an_act_that_is_late_does_not_overwrite_and_says_so(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/incidents", width=390, height=844, has_touch=True)
+    session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    one = mine(city, session, "Cây đổ đã đổi")
+    page.goto("/mine")
+    card = page.locator(f".mine-card[data-code='{one.code}']")
+    if not card.locator(".mine-body").is_visible():
+        card.locator("summary").first.click()
+    page.context.set_offline(True)
+    card.get_by_role("button", name="Báo đã có mặt").click()
+    expect(page.locator("[data-part=line]")).to_have_text("Ngoại tuyến · 1 chờ gửi")
+    does(city, one, acts.Return("Không thuộc phường"))
+    page.context.set_offline(False)
+    expect(page.locator(".mine-refused")).to_contain_text("Sự việc đã đổi trong lúc mất mạng")
+    assert city.platform.incidents.get(insider(), one.code).state == "accepted"
+    page.locator(".mine-refused button").click()
+    expect(page.locator(".mine-refused")).to_have_count(0)
+    open_page.faults.clear()  # type: ignore[attr-defined]  # a cut line logs what it could not load
