@@ -138,9 +138,10 @@ class Doorkeeper:
             person = state["person"] = await self.identity.of(scope, headers)
             visit.limit = self.body_limit if person is not STRANGER else min(self.body_limit, STRANGERS_LIMIT)
             if self._sends_files(scope, headers, person is STRANGER):
+                small = 0 < declared(headers) <= visit.limit
                 visit.limit = max(self.body_limit, FILES_LIMIT)
                 if bound and person is STRANGER:
-                    self._count_files(scope, visit)
+                    self._count_files(scope, visit, small=small)
             if declared(headers) > visit.limit:
                 raise too_large(visit.limit)
             if bound and person is not STRANGER:
@@ -168,9 +169,13 @@ class Doorkeeper:
             return False
         return (stranger or declared(headers) > self.body_limit) and self.takes_files(scope)
 
-    def _count_files(self, scope: Scope, visit: "_Visit") -> None:
-        """Let a stranger's form with pictures in, if there is room. Raises Problem 429 or 503."""
+    def _count_files(self, scope: Scope, visit: "_Visit", *, small: bool) -> None:
+        """Let a stranger's form in where pictures are taken, if there is room; a ``small`` one, which any door would take,
+        needs none. Raises Problem 429 or 503.
+        """
         self.limits.spend(FILES, neighbourhood(address_of(scope)))
+        if small:
+            return
         if self._files >= MOST_FILES:
             raise Problem(503, "busy", "Too many pictures are coming in.", "Send it again in a minute.", retry_after=30)
         self._files += 1
