@@ -15,7 +15,7 @@ from dothi.access.cookies import named
 
 LANGUAGES = ("vi", "en")
 _COOKIE = "lang"
-HOME_PACKAGES = ("dothi.ui", "dothi.web", "dothi.web.incidents")
+HOME_PACKAGES = ("dothi.ui", "dothi.web", "dothi.web.incidents", "dothi.web.rules")
 
 
 def negotiate(asked: str | None, remembered: str | None, accepted: str | None) -> str:

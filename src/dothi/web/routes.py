@@ -22,6 +22,7 @@ from dothi.web.operations import Operations
 from dothi.web.panel import Panels
 from dothi.web.personal_routes import personal_routes
 from dothi.web.quarantine import QuarantinePages
+from dothi.web.rules.routes import rule_routes
 from dothi.web.runs import RunPages
 from dothi.web.sources import SourcePages
 from dothi.web.sql import SqlPages
@@ -108,6 +109,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
         *personal_routes(platform),
         *device_key_routes(platform),
         *incident_routes(platform),
+        *rule_routes(platform),
         page("/devices/{device}", devices.show, action="device.read"),
         page("/devices/{device}/refuse", devices.refuse, action="device.write", methods=("POST",)),
         page("/devices/{device}/restore", devices.restore, action="device.write", methods=("POST",)),

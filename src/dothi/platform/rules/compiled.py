@@ -56,6 +56,8 @@ class Compiled:
         listed = [(bound.term, bound.compiled) for terms in self.any_of for bound in terms if bound.compiled is not None]
         for term, one in sorted(listed, key=lambda pair: not pair[1].holds(entity, False)):
             value = one.feature.value_of(entity)
+            if isinstance(term, Silence):
+                value /= micros(1.0)  # told in minutes
             return (None if value != value else value), term
         return None, None
 

@@ -1,0 +1,117 @@
+"""Rules and alerts for people: a rule is written, tried, kept, changed and taken back in forms without a script."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from dothi.access.policy import LOCAL_OPERATOR
+from dothi.access.sessions import COOKIE
+from dothi.testing.city import RunningCity, wait_until
+
+AIR = "https://smartdatamodels.org/dataModel.Environment/AirQualityObserved"
+PM25 = "https://smartdatamodels.org/dataModel.Environment/pm25"
+
+
+@contextmanager
+def browsing(city: RunningCity, *roles: str, language: str = "vi") -> Iterator[httpx.Client]:
+    headers = {"accept": "text/html,*/*", "accept-language": language, "sec-fetch-site": "same-origin"}
+    cookies = {COOKIE: city.session(*roles)}
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers, cookies=cookies) as client:
+        yield client
+
+
+def send(client: httpx.Client, page: str, path: str, **fields: object) -> httpx.Response:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get(page).text)
+    assert token is not None
+    return client.post(path, data={"csrf_token": token[1], **fields})
+
+
+def written(title: str, value: str, **more: str) -> dict[str, str]:
+    told = {"title_vi": title, "type": AIR, "severity": "3", "r0-is": "compare", "r0-attribute": PM25, "r0-op": ">="}
+    return told | {"r0-value": value, "r0-join": "and"} | more
+
+
+def test_a_rule_is_written_tried_kept_and_found(city: RunningCity) -> None:
+    with browsing(city, "operator") as client:
+        empty = client.get("/rules/new").text
+        assert "Thử trên 30 ngày qua" in empty and 'name="r0-value"' in empty
+        added = send(client, "/rules/new", "/rules/new", **written("Bụi <b>dày</b>", "0,5"), act="add:silence").text
+        assert 'name="r1-minutes"' in added and 'value="0,5"' in added and "Bụi &lt;b&gt;dày&lt;/b&gt;" in added
+        gone = send(client, "/rules/new", "/rules/new", **written("Bụi", "1"), **{"r1-is": "silence"}, act="remove:1").text
+        assert 'name="r1-minutes"' not in gone
+        tried = send(client, "/rules/new", "/rules/new", **written("Bụi dày", "0,5"), act="preview")
+        assert tried.status_code == 200 and "quy tắc này đã báo" in tried.text and "<svg" in tried.text
+        assert all(one.rule.title.vi != "Bụi dày" for one in city.platform.rules.rules(LOCAL_OPERATOR))
+        wrong = send(client, "/rules/new", "/rules/new", **written("Bụi dày", "nhiều"), act="keep")
+        assert wrong.status_code == 400 and "is no number" in wrong.text and 'value="nhiều"' in wrong.text
+        kept = send(client, "/rules/new", "/rules/new", **written("Bụi dày", "0,5"), act="keep")
+        assert (kept.status_code, kept.headers["location"]) == (303, "/rules/bui-day?kept=1")
+        assert "Đã lưu thành bản 1" in client.get(kept.headers["location"]).text
+        assert "Bụi dày" in client.get("/rules", params={"q": "bui day"}).text
+        assert "Bụi dày" not in client.get("/rules", params={"q": "nước"}).text
+        wait_until(lambda: "?group=" in client.get("/alerts?rule=bui-day").text, "it fires")
+        lines = client.get("/alerts?rule=bui-day").text
+        group = re.search(r"/alerts\?group=(\d+)", lines)
+        assert group is not None
+        line = client.get(f"/alerts?group={group[1]}").text
+        assert "/?list=stations&amp;chosen=urn" in line and "từ 0,5 µg/m³" in line
+        done = send(client, "/alerts", "/alerts", pick=group[1], back="/alerts?rule=bui-day")
+        assert done.headers["location"].startswith("/alerts?rule=bui-day&done=")
+        assert "Đã nhận biết" in client.get(f"/alerts?group={group[1]}").text
+        rows = client.get(f"/alerts.csv?group={group[1]}").text.splitlines()
+        assert rows[0].startswith("\ufeffline,alert,rule") and ",bui-day," in rows[1]
+        changed = send(
+            client,
+            "/rules/bui-day",
+            "/rules/bui-day",
+            **written("Bụi rất dày", "1900", **{"for": "15"}),
+            version="1",
+            act="keep",
+        )
+        assert changed.headers["location"] == "/rules/bui-day?kept=2"
+        late = send(client, "/rules/bui-day", "/rules/bui-day", **written("Khác", "5"), version="1", act="keep")
+        assert late.status_code == 409
+        older = client.get("/rules/bui-day?version=1").text
+        assert "Đang xem bản 1" in older and "Bụi rất dày" in older and "15 phút" in older
+        again = send(client, "/rules/bui-day", "/rules/bui-day", act="again:1", because="ngưỡng cũ đúng hơn")
+        assert again.headers["location"] == "/rules/bui-day?kept=3"
+        assert "dùng lại bản 1" in client.get("/rules/bui-day").text
+        assert send(client, "/rules", "/rules", rule="bui-day", act="off").status_code == 303
+        assert "Bụi dày" in client.get("/rules?on=0").text
+        assert client.get("/rules/none").status_code == 404
+        assert client.get("/alerts?group=999999").status_code == 404
+
+
+def test_maintenance_is_begun_and_ended(city: RunningCity) -> None:
+    with browsing(city, "operator") as client:
+        page = "/rules/maintenance"
+        wrong = send(client, page, page, ward="nowhere", hours="4", reason="x")
+        assert wrong.status_code == 400 and "no such ward" in wrong.text
+        ward = city.platform.city.wards[5]
+        assert send(client, page, page, ward=ward.code, hours="4", reason="thay đầu đo").status_code == 303
+        shown = client.get(page).text
+        assert ward.full_name in shown and "thay đầu đo" in shown
+        number = re.search(r'name="end" value="(\d+)"', shown)
+        assert number is not None
+        assert send(client, page, page, end=number[1]).status_code == 303
+        assert "Không có nơi nào đang bảo trì" in client.get(page).text
+
+
+def test_who_may_look_and_who_may_write(city: RunningCity) -> None:
+    with browsing(city, "ward_officer") as officer, browsing(city, "leader", language="en") as leader:
+        assert officer.get("/rules/new").status_code == 403
+        looked = officer.get("/rules/air-index-bad").text
+        assert "VN_AQI" in looked and "Lưu và dùng ngay" not in looked
+        assert officer.get("/rules").status_code == officer.get("/alerts").status_code == 200
+        assert "Tắt quy tắc" not in officer.get("/rules").text
+        english = leader.get("/rules").text + leader.get("/alerts").text + leader.get("/rules/maintenance").text
+        assert "New rule" not in english and "Every rule watches as usual." in english and "Quy tắc" not in english
+        assert send_refused(leader) == 403
+    for path in ("/alerts", "/rules", "/rules/maintenance", "/alerts.csv"):
+        assert httpx.get(f"{city.base_url}{path}", trust_env=False).status_code == 401
+
+
+def send_refused(client: httpx.Client) -> int:
+    return client.post("/rules", data={"rule": "air-index-bad", "act": "off"}).status_code
