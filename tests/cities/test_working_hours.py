@@ -73,6 +73,16 @@ def test_what_are_no_hours_is_said_with_the_file(tmp_path: Path, said: str) -> N
     assert raised.value.code == "bad-working-time"
 
 
+def test_the_guides_example_is_a_file_that_can_be_used(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "working-hours.md").read_text(encoding="utf-8")
+    file = tmp_path / "hours.toml"
+    file.write_text(guide.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    hours, promises = read_working_hours(file, Hours(), ())
+    office = working_time_of(hours, "Asia/Ho_Chi_Minh")
+    assert [bool(office.spans(date(2030, 2, day))) for day in (1, 4, 7, 9)] == [True, False, True, True]
+    assert [(one.step, one.hours) for one in promises] == [("accept", 8), ("handle", 24)]
+
+
 def test_a_file_that_is_not_there_is_said_too(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="says no working hours"):
         read_working_hours(tmp_path / "none.toml", Hours(), ())

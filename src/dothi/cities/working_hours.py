@@ -80,7 +80,7 @@ def read_working_hours(path: Path, hours: Hours, promises: tuple[Promise, ...]) 
         if said.working_time is not None:
             working_time_of(said.working_time, "UTC")
     except (OSError, ValueError) as error:
-        advice = "Mend DOTHI_WORKING_TIME, or leave it out. docs/guides tell what the file holds."
+        advice = "Mend DOTHI_WORKING_TIME, or leave it out. docs/guides/working-hours.md says what it holds."
         raise Problem(400, "bad-working-time", f"{path} says no working hours: {error}.", advice) from error
     return (
         hours if said.working_time is None else said.working_time,
