@@ -46,6 +46,10 @@ class Work extends HTMLElement {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const token = this.querySelector("input[name=csrf_token]")?.getAttribute("value");
     if (token) for (const field of fresh.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", token);
+    const [whole, then] = [this, fresh].map((one) => one.querySelector<HTMLElement>("[data-whole]"));
+    if (whole && then && !whole.querySelector("[data-live]") !== !then.querySelector("[data-live]")) {
+      whole.replaceChildren(...[...then.childNodes].map((one) => document.adoptNode(one))); // the first row came, or the last went
+    }
     for (const old of this.querySelectorAll<HTMLElement>("[data-live]")) {
       const found = fresh.querySelector<HTMLElement>(`[data-live="${CSS.escape(old.dataset["live"]!)}"]`);
       if (!found || old.innerHTML === found.innerHTML) continue;
