@@ -175,15 +175,6 @@ def test_a_complaint_is_told_where_to_go_and_may_still_be_a_report(citizen: Citi
     assert citizen.send(words, still="yes").status_code == 303
 
 
-def test_codes_are_not_guessed_and_a_guesser_is_stopped(citizen: Citizen) -> None:
-    code = citizen.report("Mã này không ai đoán được")
-    guesses = [citizen.client.get(f"/report/PA-AAAA-AAAA-{number:04d}").status_code for number in range(40)]
-    assert set(guesses) == {404, 429}
-    assert citizen.client.get(f"/report/{code}").status_code == 200  # who has a code is not held up
-    assert citizen.client.get("/report/find", params={"code": "PA-AAAA-AAAA-AAAB"}).status_code == 429
-    assert citizen.client.get("/report/find", params={"code": code.lower()}).status_code == 303
-
-
 def test_a_form_without_its_token_is_refused_everywhere(citizen: Citizen) -> None:
     code = citizen.report("Biểu mẫu phải có dấu của mình")
     for path in ("/report", "/report/same", *(f"/report/{code}/{act}" for act in ("rate", "reopen", "photos", "forget"))):

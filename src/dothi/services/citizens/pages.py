@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SHORTEST = 10  # letters of a report without a photo
 GUESSES = Limit(0.2, 30.0)
 """Codes that are nobody's, from one address: more than people mistype, too few to find one of 2^60."""
+JOINS = Limit(0.2, 30.0)
+"""How often one address says "me too": a street behind one mobile network may, a robot not for long."""
 _PRIVATE = {"cache-control": "no-store"}
 
 
@@ -71,7 +73,7 @@ class ReportPages:
 
     def __init__(self, reports: Reports) -> None:
         self.reports, self.platform = reports, reports.platform
-        self._guesses = Limits()
+        self._guesses, self._joins = Limits(), Limits()
 
     def form(self, request: Request) -> Response:
         """``/report``: what and where; with both known (``kind`` and a place) the rest of the form."""
@@ -107,6 +109,7 @@ class ReportPages:
     async def same(self, request: Request) -> Response:
         """ "Me too": one more report of what is known already."""
         form = await request.form()
+        self._joins.spend(JOINS, neighbourhood(address_of(request.scope)))
         received = await self.reports.same(
             person_of(request),
             line_of(form.get("form"), 40),

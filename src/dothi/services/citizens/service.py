@@ -51,6 +51,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """Somebody met the same trouble ("me too"); ``form`` as of ``Sent``."""
+
+    form: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A report that was taken: the code to follow it by, and how many of its photos could not be read."""
 
@@ -113,7 +121,7 @@ class Reports:
             linked = replace(draft, links=(("report", report),))
             return await self.platform.incidents.open(SYSTEM, linked, cause=f"report:{report}", correlation=correlation)
 
-        return await self._take(person, sent, begin, same=False, correlation=correlation)
+        return await self._take(person, sent, begin, correlation)
 
     async def same(self, person: Person, form: str, incident: str, language: str, *, correlation: str = "") -> Received:
         """Somebody else met the same trouble: one more report of ``incident`` (code), with a code of its own.
@@ -128,18 +136,10 @@ class Reports:
             tie = acts.Tie("report", report)
             return await self.platform.incidents.act(SYSTEM, incident, tie, version=found.version, correlation=correlation)
 
-        place = Place(self.platform.city.wards[0], 0.0, 0.0)  # it has none of its own
-        sent = Sent(form, found.kind, place, "", language)
-        return await self._take(person, sent, join, same=True, correlation=correlation)
+        return await self._take(person, Joined(form, language), join, correlation)
 
     async def _take(
-        self,
-        person: Person,
-        sent: Sent,
-        begin: Callable[[str], Awaitable[Incident]],
-        *,
-        same: bool,
-        correlation: str,
+        self, person: Person, sent: Sent | Joined, begin: Callable[[str], Awaitable[Incident]], correlation: str
     ) -> Received:
         made = codes.report_of(self._secret, sent.form)
         if made is None:
@@ -160,9 +160,12 @@ class Reports:
                         retry_after=3600,
                     )
                 incident = await begin(report)
-                row = Report(report, codes.hash_of(code), incident.code, same, now, sent.language, sent.text)
+                same, text = isinstance(sent, Joined), "" if isinstance(sent, Joined) else sent.text
+                row = Report(report, codes.hash_of(code), incident.code, same, now, sent.language, text)
                 act = Act(person.id, "report.send", incident.code, correlation=correlation, detail=f"report {report}")
                 await self.platform.writer.run(person, now, lambda db: store.insert(db, row), [act], action="report.send")
+                if isinstance(sent, Joined):
+                    return Received(code)
                 unread = sum([not await self._photo(row, body) for body in sent.photos])
                 kept = sent.contact is None or await self._contact(row, sent.contact, correlation)
                 return Received(code, unread, kept)
