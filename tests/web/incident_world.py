@@ -5,9 +5,10 @@ import secrets
 from dothi.access.grants import Granted
 from dothi.access.policy import SYSTEM, WHOLE_CITY, Clearance, Grant, Person
 from dothi.model.text import Text
+from dothi.platform.incidents import acts
 from dothi.platform.incidents.acts import Act
 from dothi.platform.incidents.kinds import IncidentKind, Playbook, PlaybookStep
-from dothi.platform.incidents.model import Draft, Incident
+from dothi.platform.incidents.model import Draft, Incident, Question
 from dothi.testing.city import RunningCity
 
 OPERATOR = Person("test-operator", (Grant("operator", WHOLE_CITY, Clearance.RESTRICTED),))
@@ -32,9 +33,9 @@ def opened(city: RunningCity, title: str = "", kind: str = "test-tree", **more: 
     return city.run(city.platform.incidents.open(OPERATOR, draft))
 
 
-def does(city: RunningCity, incident: Incident, *acts: Act) -> Incident:
-    """The incident after ``acts`` of the operator."""
-    for act in acts:
+def does(city: RunningCity, incident: Incident, *todo: Act) -> Incident:
+    """The incident after the operator did all of ``todo``."""
+    for act in todo:
         done = city.platform.incidents.act(OPERATOR, incident.code, act, version=incident.version)
         incident = city.run(done)
     return incident
@@ -44,3 +45,10 @@ def officer(city: RunningCity, name: str) -> str:
     """The account of a new ward officer."""
     login = f"officer-{secrets.token_hex(4)}"
     return city.run(city.platform.accounts.create(SYSTEM, login, name, [Granted("ward_officer", 2)]))
+
+
+def put_away(city: RunningCity) -> None:
+    """Reject whatever is worked on, for tests of a city where all is quiet."""
+    for one in city.platform.incidents.find(OPERATOR, Question(limit=200)).incidents:
+        back = [acts.Return("dọn")] if one.state in ("assigned", "handling") else []
+        does(city, one, *back, acts.Reject("dọn"))

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from dothi.access.policy import Person
 from dothi.access.routes import person_of
 from dothi.model.text import fold
+from dothi.platform.incidents.model import Question
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapPoint
 from dothi.ui.badges import badges
@@ -18,6 +19,7 @@ from dothi.ui.formats import daytime, relative
 from dothi.ui.language import LANGUAGES, language_of, translator
 from dothi.ui.page import fill, render
 from dothi.web import view, words
+from dothi.web.incidents.look import Row, rows_of
 
 WORST = 3
 THEMES = ("dark", "light")  # the first is what a wall shows that was told nothing
@@ -78,6 +80,7 @@ class Wall:
             "layers": layers,
             "tiles": tiles,
             "worst": worst(found),
+            "work": self._work(person, language),
             "ward_names": view.ward_names(platform),
             "hours": view.hours(platform, person, language, layers),
             "verdict": verdict(tiles, found, language),
@@ -88,6 +91,11 @@ class Wall:
             "heard_at": daytime(heard, language) if heard else "",
             "state_words": partial(words.state_words, language=language),
         }
+
+    def _work(self, person: Person, language: str) -> list[Row]:
+        """The three gravest incidents that are worked on; of equals the one that runs out first."""
+        found = self.platform.incidents.find(person, Question(order="severity", limit=WORST))
+        return rows_of(self.platform, found.incidents, language)
 
 
 def worst(points: list[MapPoint]) -> list[MapPoint]:

@@ -15,6 +15,7 @@ from dothi.access.routes import person_of
 from dothi.devices.registry import DeviceView
 from dothi.model.city import City, Ward
 from dothi.model.problem import not_found
+from dothi.platform.incidents.model import Question
 from dothi.platform.platform import Platform
 from dothi.platform.sector import Curve, Exceedance, MapPoint, Panel, Sector
 from dothi.ui.language import language_of, translator
@@ -22,12 +23,14 @@ from dothi.ui.page import render
 from dothi.ui.tables import csv_response
 from dothi.web import view
 from dothi.web.devices import agency_words, link, spoken
+from dothi.web.incidents.look import Row, rows_of
 from dothi.web.ward_list import feature, former_words, geojson_response
 
 SPANS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 JUDGED = timedelta(days=7)
 MOST_DEVICES = 100
 _TABLE_ROWS = 24
+_WORK = 5
 _GREY, _GREY_INK = "#8a98a5", "#000000"
 
 
@@ -71,6 +74,8 @@ class WardPages:
             devices=devices,
             total=total,
             quiet=sum(one.state in ("late", "silent", "never") for one in devices),
+            work=self._work(person, ward, language),
+            load=next((one for one in platform.incidents.load(person) if one.ward == ward.code), None),
             owners=_owners(platform, devices, language),
             map_data=_map_data(platform.city, ward, points),
             map_words=msgspec.json.encode(_map_words(language)).decode(),
@@ -78,6 +83,11 @@ class WardPages:
             link=partial(link, request),
             **spoken(language),
         )
+
+    def _work(self, person: Person, ward: Ward, language: str) -> list[Row]:
+        """What is worked on here, the first to run out first; nothing for who may not see incidents."""
+        found = self.platform.incidents.find(person, Question(ward=ward.code, limit=_WORK))
+        return rows_of(self.platform, found.incidents, language)
 
     def history(self, request: Request) -> Response:
         """The ward's curve of one sector (``sector``, ``span``) as CSV, times in UTC. Raises Problem 404."""

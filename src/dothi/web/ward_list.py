@@ -14,6 +14,7 @@ from dothi.access.policy import Person, may
 from dothi.access.routes import person_of
 from dothi.model.city import Found, Ward
 from dothi.model.text import fold
+from dothi.platform.incidents.model import Load
 from dothi.platform.platform import Platform
 from dothi.platform.sector import MapArea, MapLayer
 from dothi.ui.language import language_of, translator
@@ -23,18 +24,21 @@ from dothi.ui.ward_picture import WIDTH, CityPicture, draw
 from dothi.web import view, words
 from dothi.web.devices import link
 
-SORTS = ("value", "name", "devices", "late")
+SORTS = ("value", "name", "devices", "late", "work")
 _HEARD = ("live", "late", "silent", "never")
 
 
 @dataclass(frozen=True, slots=True)
 class WardRow:
-    """One ward of the list. ``area`` is its value of the first layer that has one; ``former`` says why it was found."""
+    """One ward of the list. ``area`` is its value of the first layer that has one; ``former`` says why it was found;
+    ``load`` what it has to do, None if nothing or untold.
+    """
 
     ward: Ward
     area: MapArea | None
     counts: dict[str, int]
     former: str = ""
+    load: Load | None = None
 
     @property
     def devices(self) -> int:
@@ -77,7 +81,9 @@ class Wards:
         counted only for who may see any: nothing said is not none."""
         layer, rows = self._rows(request)
         told = may(person_of(request), "device.read")
-        head = ("code", "name", "kind", layer.id if layer else "value", "basis", *_HEARD)
+        works = may(person_of(request), "incident.read")
+        value = layer.id if layer else "value"
+        head = ("code", "name", "kind", value, "basis", "openIncidents", "overdueIncidents", *_HEARD)
         body = (
             (
                 row.ward.code,
@@ -85,6 +91,8 @@ class Wards:
                 row.ward.kind,
                 row.area.label if row.area else None,
                 row.area.detail if row.area else None,
+                (row.load.open if row.load else 0) if works else None,
+                (row.load.overdue if row.load else 0) if works else None,
                 *(row.counts.get(state, 0) if told else None for state in _HEARD),
             )
             for row in rows
@@ -115,6 +123,8 @@ class Wards:
         platform, person, language = self.platform, person_of(request), language_of(request)
         layer, areas = ward_values(platform, person, language)
         counts = platform.devices.tally(person, lambda one: one.ward)
+        works = may(person, "incident.read")
+        loads = {one.ward: one for one in platform.incidents.load(person) if one.ward} if works else {}
         asked = _asked(request)
         found = platform.city.find(asked, len(platform.city.wards)) if asked else [Found(one) for one in platform.city.wards]
         rows = [
@@ -123,6 +133,7 @@ class Wards:
                 areas.get(one.ward.code),
                 {str(state): count for state, count in counts.get(one.ward.code, {}).items()},
                 former_words(one, language),
+                loads.get(one.ward.code),
             )
             for one in found
         ]
@@ -174,6 +185,8 @@ def _order(sort: str) -> Any:
             return -row.devices, 0, name
         if sort == "late":
             return -row.counts.get("silent", 0), -row.counts.get("late", 0), name
+        if sort == "work":
+            return (-row.load.overdue, -row.load.open, name) if row.load else (1, 0, name)
         return (0, 0, name) if sort == "name" else (-row.area.rank if row.area else 1, 0, name)
 
     return key

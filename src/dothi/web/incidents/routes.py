@@ -6,9 +6,11 @@ from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.incidents.acts import Acts
 from dothi.web.incidents.feed import Feed
+from dothi.web.incidents.load import LoadPages
 from dothi.web.incidents.mine import Mine
 from dothi.web.incidents.photos import PhotoPages
 from dothi.web.incidents.queue import Queue
+from dothi.web.incidents.shift import ShiftPages
 from dothi.web.incidents.show import Show
 
 
@@ -16,7 +18,7 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the pages of work, each with the action it performs."""
     queue, show = Queue(platform), Show(platform)
     acts, photos = Acts(platform, show), PhotoPages(platform, show)
-    mine = Mine(platform)
+    mine, load, shift = Mine(platform), LoadPages(platform), ShiftPages(platform)
     return [
         page("/mine", mine.page, action="incident.write"),
         page("/mine/worker.js", mine.worker, action="page.read"),
@@ -25,6 +27,10 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
         page("/incidents.csv", queue.table, action="incident.read"),
         page("/incidents/new", queue.new, action="incident.write"),
         page("/incidents/queue", Feed(platform).fragment, action="incident.read"),
+        page("/incidents/load", load.page, action="incident.read"),
+        page("/incidents/load.csv", load.table, action="incident.read"),
+        page("/incidents/shift", shift.page, action="incident.read"),
+        page("/incidents/shift", shift.decide, action="incident.write", methods=("POST",)),
         page("/incidents/bulk", queue.many, action="incident.write", methods=("POST",)),
         page("/incidents/{code}", show.page, action="incident.read"),
         page("/incidents/{code}/panel", show.panel, action="incident.read"),

@@ -12,6 +12,7 @@ from dothi.access.csrf import csrf_token
 from dothi.access.policy import Person
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem
+from dothi.platform.incidents.duplicates import Likely
 from dothi.platform.incidents.flow import TABLE
 from dothi.platform.incidents.model import Entry, Incident, Link
 from dothi.platform.platform import Platform
@@ -99,7 +100,7 @@ class Show:
             token="",
             asked="",
             titles={tag: rule.title.in_language(language) for tag, rule in TABLE.items()},
-            duplicates=[],
+            duplicates=self._duplicates(person, incident, language),
             photos=platform.incidents.photos.of(person, code),
             reports=_refs(platform.incidents.links(person, code), "report"),
             **(self._parts(person, incident, language, entries, possible) | choices(platform, person, language)),
@@ -177,6 +178,13 @@ class Show:
             if context is not None and context["charts"]:
                 found.append((urn, context["panel"].title, context["charts"][0]))
         return found
+
+    def _duplicates(self, person: Person, incident: Incident, language: str) -> list[tuple[look.Row, Likely]]:
+        """What may be the same trouble, the likeliest first."""
+        if not incident.worked:
+            return []
+        found = self.platform.incidents.duplicates(person, incident)
+        return [(look.row_of(self.platform, one.incident, language), one) for one in found]
 
 
 def _refs(links: Sequence[Link], kind: str) -> list[str]:

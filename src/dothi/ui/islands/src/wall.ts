@@ -1,7 +1,9 @@
 // The wall with a script: the stream says that something changed, the server says what; the map shows where.
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./map.css";
+import "./work.css";
 import "./wall.css";
+import "./left";
 import { part } from "./list";
 import { follow, type LiveMessage } from "./live";
 import type { CityMap } from "./map";
