@@ -6,7 +6,23 @@ Each runs in a process of its own: Linux counts what a parent had resident into 
 import subprocess
 import sys
 
-from bench import access, audit, exchange, homes, incidents, ingest, lake, live, ngsild, past, query, runs, sealing, start
+from bench import (
+    access,
+    audit,
+    exchange,
+    homes,
+    incidents,
+    ingest,
+    lake,
+    live,
+    ngsild,
+    past,
+    query,
+    rules,
+    runs,
+    sealing,
+    start,
+)
 
 BENCHES = {
     "access": access.main,
@@ -22,6 +38,7 @@ BENCHES = {
     "ngsild": ngsild.main,
     "past": past.main,
     "query": query.main,
+    "rules": rules.main,
     "runs": runs.main,
     "start": start.main,
 }

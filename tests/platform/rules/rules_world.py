@@ -149,6 +149,13 @@ class World:
         await self.writer.write(Batch(SYSTEM, "test", "c", now, readings_of(rows)))
         await self.dispatcher.settled()
 
+    async def withdraw(self, number: int) -> None:
+        """The reading of this moment was none."""
+        at = self.clock.now()
+        row = ReadingRow(urn(number), PM, at, None, Origin.MEASURED, withdrawn=True)
+        await self.writer.write(Batch(SYSTEM, "test", "c", at, readings_of([row])))
+        await self.dispatcher.settled()
+
     async def foresee(self, number: int, *values: float) -> None:
         """A forecast of the hours that follow the present one's beginning."""
         issued = self.clock.now().replace(minute=0, second=0, microsecond=0)

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from rules_world import NOTE, NOW, OPERATOR, World, rule, run, someone, urn, world
+from rules_world import NOTE, NOW, OPERATOR, PM, World, rule, run, someone, urn, world
 
 from dothi.access.policy import STRANGER
 from dothi.model.problem import Problem
 from dothi.platform.rules.alerts import AlertGroup, AlertQuestion
-from dothi.platform.rules.model import Compare, Where
+from dothi.platform.rules.model import Compare, Where, Window
 
 ALL = AlertQuestion(states=())
 pytestmark = pytest.mark.usefixtures("homes")
@@ -150,6 +150,36 @@ def test_a_failed_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
             monkeypatch.setattr(one.writer, "run", failing)
             await one.hear((0, 50.0))
             assert [line.count for line in lines(one)] == [1]
+
+    run(scene)
+
+
+def test_what_is_a_day_old_when_it_is_heard_raises_nothing(tmp_path: Path) -> None:
+    async def scene() -> None:
+        mean = Window(attribute=PM, statistic="mean", minutes=2_880, op=">", value=45.0, least=3)
+        async with world(tmp_path, rule(), rule("mean", any_of=((mean,),))) as one:
+            await one.hear_at_once(0, (60 * 30, 90.0), (60 * 29, 91.0), (60 * 28, 92.0))
+            await one.hear_at_once(0, (60 * 27, 93.0), (60 * 26, 94.0))
+            assert lines(one) == []
+            await one.hear_at_once(0, (60 * 25, 95.0), (1, 2.0))
+            assert [line.rule for line in lines(one)] == ["mean"]  # it counts in the window all the same
+
+    run(scene)
+
+
+def test_what_was_corrected_or_withdrawn_is_judged_as_it_stands(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule()) as one:
+            await one.hear((0, 10.0))
+            await one.later(5)
+            await one.hear((0, 90.0))
+            assert [line.state for line in lines(one)] == ["firing"]
+            await one.hear((0, 20.0))  # of the same moment
+            assert [line.state for line in lines(one)] == ["ended"]
+            await one.hear((0, 95.0))
+            assert [line.state for line in lines(one)] == ["firing", "ended"]
+            await one.withdraw(0)
+            assert [line.state for line in lines(one)] == ["ended", "ended"]
 
     run(scene)
 

@@ -88,8 +88,11 @@ class Hearing:
         found = self._engine.column(index.type_of(index.owner_of(number)), index.attribute_of(number))
         return _UNWATCHED if found is None else found
 
-    def read(self, db: Connection, series: IntArray) -> Told | None:
-        """What was observed of watched ``series`` since they were read last; of those never read, the newest value."""
+    def read(self, db: Connection, series: IntArray, floor: int = EARLIEST) -> Told | None:
+        """What was observed of watched ``series`` since they were read last; of those never read, the newest value.
+
+        Between the two nothing before ``floor`` (µs) is looked for.
+        """
         if not len(series):
             return None
         page = msgspec.json.encode(series.tolist()).decode()
@@ -101,7 +104,7 @@ class Hearing:
         # What was withdrawn leaves an older value: it counts from the moment at which the withdrawn one did.
         moments = np.maximum(at, last)
         behind = np.flatnonzero((last != EARLIEST) & (rows["before"] > last))
-        earlier = [one for row in behind.tolist() for one in self._walk(db, rows[row], int(last[row]))]
+        earlier = [one for row in behind.tolist() for one in self._walk(db, rows[row], max(floor, int(last[row])))]
         self._told[numbers] = moments
         texts = self._texts(db, numbers[rows["other"]])
         text: list[str | None] = [texts.get(number) for number in numbers.tolist()] if texts else [None] * len(rows)

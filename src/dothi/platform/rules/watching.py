@@ -169,7 +169,9 @@ class _Begun:
         return found + engine.resume(now)
 
     def judge(self, changes: Changes) -> list[Found]:
-        """What commits set off."""
+        """What commits set off. What was observed more than a day ago fills windows and raises nothing any more."""
+        now = to_micros(self._platform.clock.now())
+        floor = now - DAY - max(self.engine.windows.values(), default=0)
         with self._platform.database.reader() as db:
             series = self._hearing.watched(changes.series)
             made = [self._platform.writer.index.number_of(urn) for urn in changes.created]
@@ -178,8 +180,14 @@ class _Begun:
             entities += [one for one in unplaced if one not in self.engine.ward]
             if entities:
                 self._hearing.wards(db, entities)
-            told = self._hearing.read(db, series)
-        return [] if told is None else self.engine.judge(told)
+            told = self._hearing.read(db, series, floor)
+        if told is None:
+            return []
+        old = told.at < now - DAY
+        if not old.any():
+            return self.engine.judge(told)
+        self.engine.prime(told.take(np.flatnonzero(old)))
+        return self.engine.judge(told.take(np.flatnonzero(~old)))
 
     def look(self, now: int) -> list[Found]:
         """What the city's clock sets off, and once a minute of it what forecasts say."""
