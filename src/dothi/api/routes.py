@@ -8,6 +8,7 @@ from dothi.api.ngsild.subscriptions.service import broker_of
 from dothi.api.v1 import (
     account_keys,
     accounts,
+    alerts,
     city,
     commands,
     device_keys,
@@ -32,7 +33,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
-    for part in (personal, subscriptions, incidents, photos, commands):
+    for part in (personal, subscriptions, incidents, photos, commands, alerts):
         doors += part.router(platform).routes
     doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)
