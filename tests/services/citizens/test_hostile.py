@@ -134,7 +134,7 @@ def test_whatever_address_is_asked_for_there_is_an_answer(hostile: Citizen, path
     for asked in (f"/reports/{kept}", f"/reports/photos/{kept}"):
         assert hostile.client.get(asked).status_code in (404, 400), asked
     for name in ("state", "kind", "ward", "from", "by"):
-        for page in ("/reports", "/reports.csv", "/reports/ratings"):
+        for page in ("/reports", "/reports.csv", "/reports.atom", "/reports/ratings"):
             assert hostile.client.get(page, params={name: query}).status_code == 200
 
 

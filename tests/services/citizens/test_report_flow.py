@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from xml.etree.ElementTree import fromstring
 
 import httpx
 from citizens_world import HIDDEN, Citizen, code_in, picture
@@ -146,6 +147,10 @@ def test_nothing_is_public_before_somebody_released_it(citizen: Citizen, officia
     assert citizen.client.get(f"/reports/photos/{photos[1]}").status_code == 404
     assert "Xe đỗ chắn cổng trường" in unescape(citizen.client.get("/reports").text)
     assert "Xe đỗ chắn cổng trường" in citizen.client.get("/reports.csv").text
+    feed = fromstring(citizen.client.get("/reports.atom", params={"ward": incident.ward}).content)  # noqa: S314 - our own
+    assert "Xe đỗ chắn cổng trường" in [one.text for one in feed.iter("{http://www.w3.org/2005/Atom}title")]
+    elsewhere = fromstring(citizen.client.get("/reports.atom?ward=00000").content)  # noqa: S314 - our own
+    assert elsewhere.find("{http://www.w3.org/2005/Atom}entry") is None
     with citizen.city.platform.database.reader() as db:
         act = db.execute("SELECT why FROM audit WHERE action = 'report.release'").fetchall()[-1]
     assert act[0] == "đã bỏ tên và số điện thoại"

@@ -13,6 +13,7 @@ from dothi.access.policy import reach
 from dothi.access.routes import person_of
 from dothi.model.problem import not_found
 from dothi.services.citizens import codes, said, store
+from dothi.services.citizens.feed import MEDIA_TYPE, feed
 from dothi.services.citizens.service import Reports
 from dothi.services.citizens.store import Shown, Tally
 from dothi.services.citizens.words import PACKAGE, PACKAGES
@@ -102,6 +103,23 @@ class PublicPages:
             for one in rows
         )
         return csv_response("phan-anh", head, cells)
+
+    def atom(self, request: Request) -> Response:
+        """The list as a feed to subscribe to, the newest ``PAGE``."""
+        language, asked = language_of(request), _asked(request.query_params)
+        _ = translator(language, PACKAGES)
+        rows, _total = self._rows(asked, PAGE, 0)
+        city = self.platform.city.title.in_language(language)
+        title = " · ".join(
+            filter(None, (_("Phản ánh đã công bố"), self._ward(asked["ward"]) if asked["ward"] else "", city))
+        )
+        told = [
+            (one, f"{self._kind(one.kind, language)} · {self._ward(one.ward)} · {said.state(one.state, language)}")
+            for one in rows
+        ]
+        base = str(request.base_url).rstrip("/")
+        body = feed(base, str(request.url), title, self.platform.clock.now(), told)
+        return Response(body, media_type=MEDIA_TYPE, headers={"cache-control": "public, max-age=300"})
 
     def one(self, request: Request) -> Response:
         """One released report. Raises Problem 404 for any other."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from textwrap import shorten
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -12,6 +13,7 @@ from dothi.access.policy import SYSTEM, Person, reach
 from dothi.access.uploads import LARGEST, kind_of
 from dothi.model.ground import metres
 from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.text import Text
 from dothi.platform.home import secret_of
 from dothi.platform.incidents import acts
 from dothi.platform.incidents.model import Draft, Incident, Near, PublicIncident, Question
@@ -32,6 +34,7 @@ MOST_A_DAY = 20_000  # reports; Hanoi had 23,910 in the whole of November 2024
 AT_ONCE, MOST_PHOTOS = 3, 6  # photos of one form, of one report
 NEARBY = 300.0  # metres within which the same trouble is looked for
 MOST_NEARBY = 5
+_TITLE = 60  # letters of what people wrote, in the name of their incident among those who work on it
 REOPEN_WITHIN = timedelta(days=7)
 MOST_REOPENINGS = 2  # by one report
 _DECODED_AT_A_TIME = 2  # photos: each takes up to a second of a core
@@ -107,9 +110,12 @@ class Reports:
             raise bad_request(f"There is no kind {sent.kind[:40]!r} to report.", "Choose one of those on the page.")
         check_photos(sent.photos)
         place = sent.place
+        kind = self.kinds[sent.kind].title
+        about = shorten(sent.text, _TITLE, placeholder=" …")
         draft = Draft(
             sent.kind,
             "report",
+            title=Text(f"{kind.vi}: {about}", f"{kind.en}: {about}") if about else None,
             text=sent.text,
             longitude=None if place.rough else place.longitude,
             latitude=None if place.rough else place.latitude,
