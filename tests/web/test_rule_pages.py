@@ -9,6 +9,7 @@ import httpx
 from dothi.access.policy import LOCAL_OPERATOR
 from dothi.access.sessions import COOKIE
 from dothi.testing.city import RunningCity, wait_until
+from dothi.web.rules.form import rule_in, told_of
 
 AIR = "https://smartdatamodels.org/dataModel.Environment/AirQualityObserved"
 PM25 = "https://smartdatamodels.org/dataModel.Environment/pm25"
@@ -80,6 +81,10 @@ def test_a_rule_is_written_tried_kept_and_found(city: RunningCity) -> None:
         assert "dùng lại bản 1" in client.get("/rules/bui-day").text
         assert send(client, "/rules", "/rules", rule="bui-day", act="off").status_code == 303
         assert "Bụi dày" in client.get("/rules?on=0").text
+        for one in city.platform.rules.rules(LOCAL_OPERATOR):
+            assert client.get(f"/rules/{one.rule.id}").status_code == 200
+            told, rows = told_of(one.rule)
+            assert rule_in(told, rows, one.rule.id) == one.rule  # the form loses nothing
         assert client.get("/rules/none").status_code == 404
         assert client.get("/alerts?group=999999").status_code == 404
 

@@ -48,6 +48,16 @@ def test_the_law_of_lines(storms: list[tuple[set[str], int]]) -> None:
     assert groups.get("rule", 1) is None
 
 
+def test_how_far_apart_alerts_of_one_line_may_be() -> None:
+    told = ["00", "02", "05", ""]
+
+    def lines(spread: int) -> int:
+        numbers = iter(range(1, 10))
+        return len({group.id for group in Groups(beside).place("rule", told, 0, lambda: next(numbers), spread).values()})
+
+    assert [lines(spread) for spread in (0, 1, 2, 3)] == [4, 4, 3, 2]
+
+
 def test_wards_that_touch_are_neighbours() -> None:
     around = Neighbours(CITY)
     assert around("00001") == {"00000", "00002"}

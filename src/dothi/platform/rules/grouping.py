@@ -1,6 +1,6 @@
 """Storms: alerts of one rule in one area within a time are one line, however many they are. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dothi.model.clock import MICROSECONDS
@@ -42,11 +42,17 @@ class Groups:
         """One that is not over."""
         return next((one for one in self._by_rule.get(rule, ()) if one.id == number), None)
 
-    def place(self, rule: str, wards: Sequence[str], now: int, number: Callable[[], int]) -> dict[str, Group]:
-        """For each of the ``wards`` of new alerts the group they belong to, an old one or a new one."""
+    def place(
+        self, rule: str, wards: Sequence[str], now: int, number: Callable[[], int], spread: int = 1
+    ) -> dict[str, Group]:
+        """For each of the ``wards`` of new alerts the group they belong to, an old one or a new one.
+
+        Wards no more than ``spread`` steps apart hang together.
+        """
         found: dict[str, Group] = {}
-        for area in self._areas(wards):
-            around = area.union(*(self._neighbours(ward) for ward in area if ward))
+        near = {ward: self._near(ward, spread) for ward in wards}
+        for area in _areas(near):
+            around = area.union(*(near[ward] for ward in area))
             group = next(
                 (one for one in self._by_rule.get(rule, ()) if now - one.newest <= TOGETHER and one.wards & around), None
             )
@@ -58,18 +64,25 @@ class Groups:
             found.update(dict.fromkeys(area, group))
         return found
 
-    def _areas(self, wards: Sequence[str]) -> list[set[str]]:
-        """Wards that hang together."""
-        left = dict.fromkeys(wards)
-        areas = []
-        while left:
-            area, edge = set[str](), [next(iter(left))]
-            while edge:
-                ward = edge.pop()
-                if ward not in left:
-                    continue
-                del left[ward]
-                area.add(ward)
-                edge += [one for one in self._neighbours(ward) if one in left] if ward else []
-            areas.append(area)
-        return areas
+    def _near(self, ward: str, spread: int) -> frozenset[str]:
+        near = frozenset({ward})
+        for _ in range(spread if ward else 0):
+            near = near.union(*(self._neighbours(one) for one in near))
+        return near
+
+
+def _areas(near: Mapping[str, frozenset[str]]) -> list[set[str]]:
+    """Wards that hang together, of those that each has ``near``."""
+    left = dict.fromkeys(near)
+    areas = []
+    while left:
+        area, edge = set[str](), [next(iter(left))]
+        while edge:
+            ward = edge.pop()
+            if ward not in left:
+                continue
+            del left[ward]
+            area.add(ward)
+            edge += [one for one in near[ward] if one in left]
+        areas.append(area)
+    return areas

@@ -91,7 +91,7 @@ class Keeper:
             by_rule.setdefault(one.rule.rule.id, []).append(one)
         for rule, several in by_rule.items():
             wards = [things[one.subject].ward or NOWHERE for one in several]
-            groups = self._groups.place(rule, wards, now, lambda: next(given))
+            groups = self._groups.place(rule, wards, now, lambda: next(given), several[0].rule.rule.spread)
             for one, ward in zip(several, wards, strict=True):
                 group, of = groups[ward], things[one.subject]
                 if group.id >= next_group and group.id not in begun:

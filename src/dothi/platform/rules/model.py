@@ -121,7 +121,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     It raises an alert once the condition has held for ``for_minutes`` and ends it once it has not for ``clear_minutes``.
     ``severity`` is 1 to 4. During ``quiet`` hours alerts are listed but nobody is called. ``incident`` is the id of the
-    IncidentKind that an alert opens, or "". ``owner`` is an agency's id.
+    IncidentKind that an alert opens, or "". ``owner`` is an agency's id. Alerts no more than ``spread`` wards apart make one
+    line: 0 keeps each ward by itself, 1 takes those that touch.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     for_minutes: float = 0.0
     clear_minutes: float = 0.0
     severity: int = 2
+    spread: int = 1
     quiet: Schedule | None = None
     needs: Needs | None = None
     incident: str = ""
@@ -171,6 +173,8 @@ def check(rule: Rule, types: Mapping[str, EntityType]) -> None:
         raise _wrong("it only names hours", "Add a condition about what is measured.")
     if not 1 <= rule.severity <= 4:
         raise _wrong("its severity is none", "Choose one from 1 to 4.")
+    if not 0 <= rule.spread <= 3:
+        raise _wrong("its alerts are gathered over too many wards", "Choose 0 to 3.")
     _minutes(rule.for_minutes, 0.0)
     _minutes(rule.clear_minutes, 0.0)
     if rule.needs is not None:

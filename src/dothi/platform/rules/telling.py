@@ -22,7 +22,7 @@ _WAITING = (
     "SELECT id, rule, severity, began_at, ended_at, to_tell, incident FROM alert_group WHERE to_tell <> '' ORDER BY id"
 )
 _FIRST = (
-    "SELECT a.subject, a.ward, a.said_vi, a.said_en, (e.west + e.east) / 2, (e.south + e.north) / 2 FROM alert a "
+    "SELECT a.subject, a.ward, a.said_vi, (e.west + e.east) / 2, (e.south + e.north) / 2 FROM alert a "
     "LEFT JOIN entity e ON e.id = a.subject WHERE a.group_id = ? ORDER BY a.id LIMIT 1"
 )
 _STRICTEST = "SELECT max(clearance) FROM alert WHERE group_id = ?"
@@ -90,7 +90,7 @@ class Telling:
 
     def _draft(self, one: _Waiting, rule: Rule) -> Draft:
         with self._platform.database.reader() as db:
-            subject, ward, vi, en, longitude, latitude = db.execute(_FIRST, (one.id,)).fetchone()
+            subject, ward, vi, longitude, latitude = db.execute(_FIRST, (one.id,)).fetchone()
             (strictest,) = db.execute(_STRICTEST, (one.id,)).fetchone()
         of_ward = None if ward is None else self._platform.city.by_code.get(ward)
         where = Text("", "") if of_ward is None else Text(f" – {of_ward.full_name}", f" – {of_ward.full_name}")
@@ -100,7 +100,7 @@ class Telling:
             rule.incident,
             origin="alert",
             title=Text(rule.title.vi + where.vi, rule.title.en + where.en),
-            text=f"{vi}\n{en}",
+            text=vi,  # as people write: in the language of the work; the alert itself says it in both
             longitude=longitude,
             latitude=latitude,
             ward=ward or "",

@@ -10,6 +10,7 @@ from dothi.services.air.bands import BANDS
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, INDEX, iri
 
 SMOG, STATION_SILENT = "air-pollution", "air-station-silent"
+_SPREAD = 3  # stations are far apart and smog is not of one ward
 _HOURS = qcvn05.HOURS["24h"]
 _LIMIT = next(one.value for one in qcvn05.limits("pm25", qcvn05.PM25_TIGHTENED) if one.averaging == "24h")
 _POOR = next(band for band in BANDS if band.key == "poor")
@@ -67,6 +68,7 @@ RULES = (
         ),
         clear_minutes=60.0,
         severity=2,
+        spread=_SPREAD,
         note=f"QCVN 05:2023/BTNMT, trung bình 24 giờ từ {date.isoformat(qcvn05.PM25_TIGHTENED)}.",
     ),
     Rule(
@@ -76,6 +78,7 @@ RULES = (
         any_of=((Compare(attribute=INDEX, op=">", value=float(_POOR.high)),),),
         clear_minutes=60.0,
         severity=3,
+        spread=_SPREAD,
         incident=SMOG,
         note="Quyết định 1459/QĐ-TCMT.",
     ),

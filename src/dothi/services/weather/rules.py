@@ -21,6 +21,7 @@ def _rain(id: str, title: Text, millimetres: float, severity: int, incident: str
         entity_type=WEATHER_FORECAST,
         any_of=((Compare(attribute=iri("precipitation"), op=">", value=millimetres),),),
         severity=severity,
+        spread=3,
         incident=incident,
         note="Theo mô hình thời tiết, không phải số đo.",
     )

@@ -186,6 +186,7 @@ class RulePages:
             may_write=may(person, "rule.write") if known is None else platform.rules.may_write(person, known.rule),
             types={iri: one.title.in_language(language) for iri, one in platform.types.items()},
             attributes=forms.attributes_of(platform.types.get(told.get("type", "")), language),
+            spreads=list(_spreads(language).items()),
             kinds=dict(sorted(kinds.items(), key=lambda pair: pair[1])),
             agencies={one.id: one.title.in_language(language) for one in platform.city.agencies},
             wards={ward.code: ward.full_name for ward in platform.city.wards},
@@ -221,6 +222,7 @@ class RulePages:
             _("Số nơi trong một phường"): (
                 f"{several.count} / {words.span(several.minutes, language)}" if several else _("từng nơi một")
             ),
+            _("Gộp cảnh báo thành một dòng"): _spreads(language)[str(rule.spread)],
             _("Giờ yên lặng"): f"{words.clock(quiet.start)}–{words.clock(quiet.end)}" if quiet else _("không"),
             _("Mở sự việc"): opens.title.in_language(language) if opens else rule.incident or _("không"),
             _("Đơn vị"): agency_words(self.platform, rule.owner or None, language),
@@ -249,6 +251,17 @@ class RulePages:
             "statistics": {name: text.in_language(language) for name, text in words.STATISTICS.items()},
             "weekdays": [day.in_language(language) for day in words.DAYS],
         }
+
+
+def _spreads(language: str) -> dict[str, str]:
+    """How far apart alerts may be that make one line."""
+    _ = translator(language)
+    return {
+        "0": _("trong từng phường"),
+        "1": _("với phường liền kề"),
+        "2": _("với phường cách một phường"),
+        "3": _("với phường cách hai phường"),
+    }
 
 
 def _strip(preview: Preview) -> list[Day]:
