@@ -107,3 +107,21 @@ def test_the_wall_shows_the_three_worst_incidents(worked: RunningCity, desk: Vis
     worst = [worked.platform.incidents.get(insider(), code) for code in shown]
     assert [one.severity for one in worst] == [4, 4, 4]
     assert {one.code for one in grave} & set(shown) or len(grave) < 3
+
+
+def test_a_filter_is_kept_under_a_name_by_each_for_themselves(worked: RunningCity, desk: Visitor) -> None:
+    opened(worked)
+    page = f"/incidents?ward={WARD}&severity=1"
+    kept = desk.send_form(page, "/incidents/views", {"title": "Hoàn Kiếm", "query": f"ward={WARD}&severity=1&evil=%22%3E"})
+    assert (kept.status_code, kept.headers["location"]) == (303, page)
+    text = desk.get("/incidents").text
+    found = re.search(rf'href="/incidents\?ward={WARD}&amp;severity=1"[^>]*>Hoàn Kiếm</a>', text)
+    assert found is not None
+    drop = re.search(r'action="(/incidents/views/\d+/drop)"', text)
+    assert drop is not None
+    with Visitor(worked, worked.session("engineer")) as other:
+        assert "/incidents/views/" not in other.get("/incidents").text
+        assert other.send_form("/incidents/new", drop[1]).status_code == 404, "nobody drops another's"
+    assert desk.send_form(page, "/incidents/views", {"title": " ", "query": "ward=1"}).status_code == 400
+    assert desk.send_form("/incidents", drop[1]).status_code == 303
+    assert "/incidents/views/" not in desk.get("/incidents").text

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from incident_world import put_away
+from incident_world import does, opened, put_away, with_kinds
 from playwright.sync_api import Browser, Page, expect
 
+from dothi.platform.incidents.acts import Rank
 from dothi.platform.sector import MapPoint, Tile
 from dothi.testing.browser import come_in
 from dothi.testing.city import RunningCity, start_city_process, wait_until
+from dothi.web.incidents.look import row_of
 from dothi.web.view import TileView
 from dothi.web.wall import verdict, worst
 
@@ -45,6 +47,14 @@ def test_the_gravest_sector_decides_and_is_named() -> None:
 def test_nothing_known_is_never_all_right(points: list[MapPoint]) -> None:
     told = verdict(_tiles(Tile("–", "chưa trạm nào có VN_AQI mới")), points, "vi")
     assert (told.severity, told.title) == (-1, "Chưa biết")
+
+
+def test_a_grave_incident_is_never_all_right(city: RunningCity) -> None:
+    one = does(with_kinds(city), opened(city, "Cháy kho"), Rank(4, "urgent"))
+    row = row_of(city.platform, one, "vi")
+    told = verdict(_tiles(Tile("47", "tốt")), [], "vi", [row])
+    assert (told.severity, told.title) == (4, "Rất nghiêm trọng: Cháy kho")
+    assert verdict(_tiles(Tile("–", "")), [], "vi", [row]).severity == 4, "also where nothing else is known"
 
 
 def test_the_three_worst_speak_for_the_present() -> None:

@@ -104,6 +104,7 @@ DEEDS: dict[str, Text] = {
     "report.withhold": Text("Không công bố phản ánh", "Keep a report from the public"),
     "incident.read": Text("Xem sự việc", "Look at incidents"),
     "incident.write": Text("Xử lý sự việc", "Work on incidents"),
+    "incident.view": Text("Lưu, bỏ bộ lọc sự việc", "Keep or drop a filter of incidents"),
     "incident.open": Text("Mở sự việc", "Open an incident"),
     "incident.accept": Text("Tiếp nhận sự việc", "Accept an incident"),
     "incident.reject": Text("Không tiếp nhận sự việc", "Do not accept an incident"),

@@ -1,5 +1,6 @@
 """The wall view: is the city all right? Answered in ten seconds, from five metres, by a screen that nobody touches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -76,14 +77,15 @@ class Wall:
         counts = platform.devices.counts(person)
         heard = platform.devices.last_heard(person)
         now = platform.clock.now()
+        work = self._work(person, language)
         return {
             "layers": layers,
             "tiles": tiles,
             "worst": worst(found),
-            "work": self._work(person, language),
+            "work": work,
             "ward_names": view.ward_names(platform),
             "hours": view.hours(platform, person, language, layers),
-            "verdict": verdict(tiles, found, language),
+            "verdict": verdict(tiles, found, language, work),
             "counts": counts,
             "heard": heard,
             "fresh": sum(point.freshness == "fresh" for point in found),
@@ -104,14 +106,17 @@ def worst(points: list[MapPoint]) -> list[MapPoint]:
     return sorted(present, key=lambda point: (-point.rank, fold(point.title)))[:WORST]
 
 
-def verdict(tiles: list[view.TileView], points: list[MapPoint], language: str) -> Verdict:
-    """The gravest of what is known. It never says that all is well where nothing is known or all of it is old."""
+def verdict(tiles: list[view.TileView], points: list[MapPoint], language: str, work: Sequence[Row] = ()) -> Verdict:
+    """The gravest of what is known, ``work`` (the gravest incident first) included. It never says that all is well where
+    nothing is known or all of it is old.
+    """
     _ = translator(language)
+    gravest = work[0].incident.severity if work else 0
     known = [one for one in tiles if one.tile.number is not None and one.tile.number != "–"]
-    if not known:
+    if not known and not gravest:
         waiting = _("Chưa lĩnh vực nào có số liệu mới.") if points else _("Chưa có số đo nào.")
         return Verdict(_UNKNOWN, _("Chưa biết"), waiting)
-    severity = max(one.tile.severity for one in known)
+    severity = max(gravest, *(one.tile.severity for one in known)) if known else gravest
     said = {
         0: _("Bình thường"),
         1: _("Cần theo dõi"),
@@ -120,6 +125,8 @@ def verdict(tiles: list[view.TileView], points: list[MapPoint], language: str) -
         4: _("Rất nghiêm trọng"),
     }[severity]
     named = ", ".join(one.title.lower() for one in known if one.tile.severity == severity and severity > 0)
+    if work and gravest == severity:
+        named = work[0].title
     if len(known) == len(tiles):
         basis = _("Theo cả {count} lĩnh vực").format(count=len(tiles))
     else:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, get_args
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,6 +17,7 @@ from dothi.model.promise import Urgency
 from dothi.model.text import Text, nfc
 from dothi.platform.incidents.acts import Accept, Act, Assign
 from dothi.platform.incidents.model import STATES, URGENCIES, WORKED, Draft, Incident, Order, Question, State
+from dothi.platform.incidents.views import Views
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
@@ -43,7 +45,7 @@ class Queue:
     """Serves ``/incidents``, its file, its form for a new one, and what is done to many at once."""
 
     def __init__(self, platform: Platform) -> None:
-        self.platform = platform
+        self.platform, self._views = platform, Views(platform)
 
     def page(self, request: Request) -> Response:
         """The queue as the address says. Raises Problem 400 for a filter that cannot be understood."""
@@ -70,6 +72,7 @@ class Queue:
             q=question.text,
             link=partial(link, request),
             notice=_notice(query, language),
+            saved=self._views.of(person),
             may_write=may(person, "incident.write"),
             **choices(platform, person, language),
         )
@@ -117,6 +120,19 @@ class Queue:
         told = f"done={done}&missed={'+'.join(missed[:20])}"
         return RedirectResponse(f"/incidents?{back}&{told}" if back else f"/incidents?{told}", 303)
 
+    async def keep(self, request: Request) -> Response:
+        """Keep the filter of an address under a name of one's own. Raises Problem 400, 409."""
+        form = await request.form()
+        asked = [(name, value) for name, value in parse_qsl(str(form.get("query", ""))) if name in FILTER]
+        person, correlation = person_of(request), request.state.correlation
+        await self._views.keep(person, str(form.get("title", "")), urlencode(asked), correlation=correlation)
+        return RedirectResponse(f"/incidents?{urlencode(asked)}", 303)
+
+    async def drop(self, request: Request) -> Response:
+        """Drop a kept filter. Raises Problem 404."""
+        await self._views.drop(person_of(request), request.path_params["number"], correlation=request.state.correlation)
+        return RedirectResponse("/incidents", 303)
+
     def _form(self, request: Request, told: Mapping[str, str], problem: Problem | None) -> Response:
         platform, person, language = self.platform, person_of(request), language_of(request)
         return render(
@@ -138,6 +154,7 @@ class Queue:
                 return
 
 
+FILTER = ("q", "state", "ward", "agency", "kind", "severity", "urgency", "since", "mine", "order")
 NARROWING = ("q", "ward", "agency", "kind", "severity", "urgency", "since", "mine")
 
 

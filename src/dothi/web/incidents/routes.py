@@ -27,6 +27,8 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
         page("/incidents.csv", queue.table, action="incident.read"),
         page("/incidents/new", queue.new, action="incident.write"),
         page("/incidents/queue", Feed(platform).fragment, action="incident.read"),
+        page("/incidents/views", queue.keep, action="incident.read", methods=("POST",)),
+        page("/incidents/views/{number:int}/drop", queue.drop, action="incident.read", methods=("POST",)),
         page("/incidents/load", load.page, action="incident.read"),
         page("/incidents/load.csv", load.table, action="incident.read"),
         page("/incidents/shift", shift.page, action="incident.read"),
