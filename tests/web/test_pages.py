@@ -43,7 +43,7 @@ def test_the_list_is_there_without_a_script_worst_first(client: httpx.Client) ->
     assert len(values) >= 20
     assert values == sorted(values, reverse=True)
     assert text.count('<li class="tile') == 5
-    assert text.count("tile-missing") == 4, "four bottlenecks say what they are missing"
+    assert text.count("tile-missing") == 3, "three bottlenecks say what they are missing"
 
 
 def test_the_list_is_narrowed_by_address_alone(client: httpx.Client) -> None:

@@ -46,7 +46,6 @@ class CommandPages:
             rows=rows,
             total=total,
             state=state,
-            states=[(one, words.in_language(language)) for one, words in WORDS.items()],
             page=page,
             size=PAGE,
             link=partial(link, request),
