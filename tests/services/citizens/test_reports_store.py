@@ -56,13 +56,14 @@ def test_one_form_makes_one_row(db: Connection) -> None:
     found = store.of_code(db, "hash-a")
     assert found == report("a", "SV-1")
     assert store.of_code(db, "hash-b") is None
-    assert (store.received_since(db, AT), store.received_since(db, AT + timedelta(seconds=1))) == (1, 0)
+    assert (store.received_since(db, AT), store.received_since(db, AT + timedelta(seconds=1))) == ((1, 0), (0, 0))
 
 
 def test_photos_and_reopenings_are_counted_up_to_their_bound(db: Connection) -> None:
     with db.transaction():
         store.insert(db, report("a", "SV-1"))
         assert [store.count_photo(db, "a", 2) for _ in range(3)] == [True, True, False]
+        assert store.received_since(db, AT) == (1, 2)
         assert [store.count_reopening(db, "a", 1) for _ in range(2)] == [True, False]
 
 

@@ -112,6 +112,7 @@ def problem(found: Problem, language: str) -> str:
         "too-large": _("Ảnh quá lớn: mỗi ảnh tối đa 8 MB."),
         "no-picture": _("Có tệp không phải ảnh. Bạn gửi ảnh JPEG, PNG hoặc WebP."),
         "too-many-reports": _("Hôm nay thành phố nhận quá nhiều phản ánh. Bạn gọi tổng đài, hoặc gửi lại sau."),
+        "no-room": _("Hiện thành phố chưa nhận thêm ảnh được. Bạn gửi phản ánh không kèm ảnh."),
         "not-answered": _("Chưa có trả lời để đánh giá."),
         "too-late": _("Phản ánh này không mở lại được nữa. Bạn gửi một phản ánh mới."),
         "no-more-photos": _("Phản ánh này không nhận thêm ảnh (tối đa {count}).").format(count=MOST_PHOTOS),

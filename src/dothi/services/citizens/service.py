@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from textwrap import shorten
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _log = structlog.get_logger("dothi.citizens")
-MOST_A_DAY = 20_000  # reports; Hanoi had 23,910 in the whole of November 2024
+MOST_A_DAY = 20_000  # reports, and photos; Hanoi had 23,910 in the whole of November 2024
 AT_ONCE, MOST_PHOTOS = 3, 6  # photos of one form, of one report
 NEARBY = 300.0  # metres within which the same trouble is looked for
 MOST_NEARBY = 5
@@ -156,21 +157,15 @@ class Reports:
             async with lock:
                 if await self._read(lambda db: store.of_id(db, report)) is not None:
                     return Received(code)
+                await self._make_sure_of_room(not isinstance(sent, Joined) and bool(sent.photos))
                 now = self.platform.clock.now()
-                if await self._read(lambda db: store.received_since(db, now - timedelta(days=1))) >= MOST_A_DAY:
-                    raise Problem(
-                        503,
-                        "too-many-reports",
-                        "The city has more reports today than it can take.",
-                        "Call the city's hotline; for an emergency call 113, 114 or 115.",
-                        retry_after=3600,
-                    )
                 incident = await begin(report)
                 same, text = isinstance(sent, Joined), "" if isinstance(sent, Joined) else sent.text
                 row = Report(report, codes.hash_of(code), incident.code, same, now, sent.language, text)
                 act = Act(person.id, "report.send", incident.code, correlation=correlation, detail=f"report {report}")
-                await self.platform.writer.run(person, now, lambda db: store.insert(db, row), [act], action="report.send")
-                if isinstance(sent, Joined):
+                work = partial(store.insert, report=row)
+                first = await self.platform.writer.run(person, now, work, [act], action="report.send")
+                if isinstance(sent, Joined) or not first:
                     return Received(code)
                 unread = sum([not await self._photo(row, body) for body in sent.photos])
                 kept = sent.contact is None or await self._contact(row, sent.contact, correlation)
@@ -178,6 +173,21 @@ class Reports:
         finally:
             if not lock.locked():
                 self._sending.pop(report, None)
+
+    async def _make_sure_of_room(self, photos: bool) -> None:
+        """Raises Problem 503 once the city has taken ``MOST_A_DAY`` reports, or no more ``photos`` for now."""
+        since = self.platform.clock.now() - timedelta(days=1)
+        reports, pictures = await self._read(lambda db: store.received_since(db, since))
+        if reports >= MOST_A_DAY:
+            raise Problem(
+                503,
+                "too-many-reports",
+                "The city has more reports today than it can take.",
+                "Call the city's hotline; for an emergency call 113, 114 or 115.",
+                retry_after=3600,
+            )
+        if photos and (pictures >= MOST_A_DAY or self.platform.watch.disk_full):
+            raise Problem(503, "no-room", "The city takes no photos for now.", "Send it without photos.", retry_after=3600)
 
     async def _photo(self, report: Report, body: bytes) -> bool:
         """Keep a photo with its report; False if it could not be read. The report stands either way."""
@@ -273,6 +283,7 @@ class Reports:
         """Send further photos; how many could not be read. Raises Problem 404, 409 for too many or a finished report."""
         found = await asyncio.to_thread(self.follow, code)
         check_photos(photos)
+        await self._make_sure_of_room(bool(photos))
         if not found.incident.worked or found.report.photos + len(photos) > MOST_PHOTOS:
             raise Problem(409, "no-more-photos", "This report takes no more photos.", f"There is room for {MOST_PHOTOS}.")
         act = Act(

@@ -126,10 +126,11 @@ def of_id(db: Connection, report: str) -> Report | None:
     return _one(db, "r.id = ?", report)
 
 
-def received_since(db: Connection, since: datetime) -> int:
-    """How many reports came since a moment."""
-    (count,) = db.execute("SELECT count(*) FROM report WHERE at >= ?", (to_micros(since),)).fetchone()
-    return int(count)
+def received_since(db: Connection, since: datetime) -> tuple[int, int]:
+    """How many reports came since a moment, and how many photos with them."""
+    query = "SELECT count(*), coalesce(sum(photos), 0) FROM report WHERE at >= ?"
+    count, photos = db.execute(query, (to_micros(since),)).fetchone()
+    return int(count), int(photos)
 
 
 def set_subject(db: Connection, report: str, subject: str) -> None:
