@@ -94,6 +94,8 @@ def test_maintenance_is_begun_and_ended(city: RunningCity) -> None:
         page = "/rules/maintenance"
         wrong = send(client, page, page, ward="nowhere", hours="4", reason="x")
         assert wrong.status_code == 400 and "no such ward" in wrong.text
+        nowhere = send(client, page, page, hours="4", reason="x")
+        assert nowhere.status_code == 400 and "is somewhere" in nowhere.text
         ward = city.platform.city.wards[5]
         assert send(client, page, page, ward=ward.code, hours="4", reason="thay đầu đo").status_code == 303
         shown = client.get(page).text

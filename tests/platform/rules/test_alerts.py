@@ -1,5 +1,6 @@
 """From a reading to an alert and its end, over restarts and failures; storms are one line; who may see what."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,24 @@ def test_what_waits_and_what_fires_survives_a_restart(tmp_path: Path) -> None:
             assert {line.rule: line.newest.began_at for line in lines(one)} == {"dust": NOW, "slow": NOW}
             await one.hear((0, 20.0))
             assert {line.state for line in lines(one)} == {"ended"}
+
+    run(scene)
+
+
+def test_windows_are_whole_again_after_a_restart(tmp_path: Path) -> None:
+    async def scene() -> None:
+        mean = rule(any_of=((Window(attribute=PM, statistic="mean", minutes=60, op=">", value=45.0, least=4),),))
+        async with world(tmp_path, mean) as one:
+            for value in (50.0, 60.0, 55.0):
+                await one.hear((0, value))
+                await one.hear((0, 9_000.0), bad=True, ago=-1)
+                await one.later(10)
+            assert lines(one) == []
+        async with world(tmp_path, mean) as one:
+            one.clock.set(NOW + timedelta(minutes=35))
+            await one.hear((0, 40.0))
+            (line,) = lines(one)
+            assert line.newest.value == (50 + 60 + 55 + 40) / 4
 
     run(scene)
 

@@ -16,6 +16,7 @@ from dothi.ui.page import render
 from dothi.web.view import ward_names
 
 HOURS = (1, 4, 8, 24, 72, 168)
+WHOLE_CITY = "city"  # has to be chosen: nobody silences every rule by leaving a field empty
 
 
 class MaintenancePages:
@@ -37,13 +38,18 @@ class MaintenancePages:
             if form.get("end", "").isdecimal():
                 await self.platform.rules.end_maintenance(person, int(form["end"]), correlation=correlation)
             else:
+                ward, entity = form.get("ward", ""), form.get("entity", "")
+                if not ward and not entity:
+                    raise bad_request(
+                        "Maintenance is somewhere.", "Choose a ward, a thing, or the whole city."
+                    )
                 start = self._moment(form.get("start", ""))
                 hours = form.get("hours", "")
                 length = timedelta(hours=int(hours) if hours.isdecimal() and len(hours) < 5 else 0)
                 await self.platform.rules.maintain(
                     person,
-                    entity=form.get("entity", ""),
-                    ward=form.get("ward", ""),
+                    entity=entity,
+                    ward="" if ward == WHOLE_CITY or entity else ward,
                     start=start,
                     until=(start or self.platform.clock.now()) + length,
                     reason=form.get("reason", ""),
@@ -81,6 +87,7 @@ class MaintenancePages:
             told=told,
             problem=problem,
             hours=HOURS,
+            whole_city=WHOLE_CITY,
             wards={ward.code: ward.full_name for ward in self.platform.city.wards},
             may_write=may(person, "rule.write"),
             **more,
