@@ -1,4 +1,4 @@
-"""What all tests share: both homes of a database, property tests that are not timed, and what CI does not let skip."""
+"""What all tests share: both homes of a database, a browser, property tests without a clock, what CI does not let skip."""
 
 import os
 from collections import Counter
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from pydantic import SecretStr
 
     from dothi.testing.postgres import Cluster
@@ -23,6 +24,7 @@ AVOIDABLE = (
     "there is no `chromium`",
     "there is no PostgreSQL",
     "there is no oidc-provider",
+    "there is no axe-core",
     "a file system of its own needs root and mount",
 )
 
@@ -80,6 +82,21 @@ def _sqlite_unless_told(request: pytest.FixtureRequest) -> "Iterator[None]":
         return
     with at(None):
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium. Only for a module: while Playwright is there its event loop runs, and asyncio.run refuses to."""
+    from playwright.sync_api import sync_playwright  # as above
+
+    from dothi.testing.browser import ARGUMENTS, CHROMIUM
+
+    if CHROMIUM is None:
+        pytest.skip("there is no `chromium` here; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ ON_DEBIAN = Path("/etc/debian_version").exists() and os.geteuid() == 0
 CHROMIUM = "there is no `chromium` here; on Debian: apt-get install chromium"
 POSTGRES = "there is no PostgreSQL 15 with PostGIS here; on Debian: apt-get install postgresql-postgis"
 PROVIDER = "there is no oidc-provider here: scripts/prepare_tests.py installs it with npm"
+AXE = "there is no axe-core here: scripts/prepare_tests.py installs it with npm"
 MOUNT = "a file system of its own needs root and mount"
 CONTAINER = "mount is not permitted here: permission denied"
 DATA = "no real data of Hanoi at hand"
@@ -32,9 +33,9 @@ def _run(folder: Path, reasons: list[str], ci: str) -> subprocess.CompletedProce
 
 
 def test_a_skip_that_ci_could_avoid_fails_there(tmp_path: Path) -> None:
-    told = _run(tmp_path, [CHROMIUM, POSTGRES, PROVIDER, MOUNT, CONTAINER, DATA], "true")
+    told = _run(tmp_path, [CHROMIUM, POSTGRES, PROVIDER, AXE, MOUNT, CONTAINER, DATA], "true")
     assert (told.returncode != 0) == ON_DEBIAN, told.stdout
-    for reason in (CHROMIUM, POSTGRES, PROVIDER, MOUNT):
+    for reason in (CHROMIUM, POSTGRES, PROVIDER, AXE, MOUNT):
         assert (f"Skipped in CI, where it must run: {reason}" if ON_DEBIAN else f"SKIPPED 1: {reason}") in told.stdout
     for reason in (CONTAINER, DATA):
         assert f"SKIPPED 1: {reason}" in told.stdout
@@ -51,6 +52,6 @@ def test_the_suite_of_the_second_home_skips_in_those_words() -> None:
     assert MISSING == POSTGRES
 
 
-@pytest.mark.parametrize(("page", "reason"), [("web/conftest.py", CHROMIUM), ("faults/test_full_disk.py", MOUNT)])
+@pytest.mark.parametrize(("page", "reason"), [("conftest.py", CHROMIUM), ("faults/test_full_disk.py", MOUNT)])
 def test_the_suites_skip_in_the_words_ci_looks_for(page: str, reason: str) -> None:
     assert f'pytest.skip("{reason}")' in (Path(__file__).parent / page).read_text(encoding="utf-8")

@@ -1,13 +1,12 @@
-"""One running city and one real Chromium for all tests of the pages in a worker."""
+"""One running city for all tests of the pages in a worker, and pages of it in a real Chromium."""
 
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dothi.access.sessions import COOKIE
-from dothi.testing.browser import ARGUMENTS, CHROMIUM
 from dothi.testing.city import RunningCity, running_city, wait_until
 
 
@@ -27,17 +26,6 @@ def client(city: RunningCity) -> Iterator[httpx.Client]:
     headers = city.operator | {"accept": "text/html,*/*", "accept-language": "vi"}
     with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=headers) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium. Only for a module: while Playwright is there its event loop runs, and asyncio.run refuses to."""
-    if CHROMIUM is None:
-        pytest.skip("there is no `chromium` here; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 Opener = Callable[..., Page]
