@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dothi.access.policy import reach
+from dothi.access.policy import STRANGER, Person, reach
 from dothi.access.routes import person_of
 from dothi.model.problem import not_found
 from dothi.services.citizens import codes, said, store
@@ -119,7 +119,8 @@ class PublicPages:
         ]
         base = str(request.base_url).rstrip("/")
         body = feed(base, str(request.url), title, self.platform.clock.now(), told)
-        return Response(body, media_type=MEDIA_TYPE, headers={"cache-control": "public, max-age=300"})
+        headers = {"cache-control": "private, max-age=300", "vary": "accept-language, cookie"}
+        return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
     def one(self, request: Request) -> Response:
         """One released report. Raises Problem 404 for any other."""
@@ -148,8 +149,8 @@ class PublicPages:
         )
 
     async def photo(self, request: Request) -> Response:
-        """A released photo. Raises Problem 404 for any other."""
-        return await photo(self.reports, request, {"cache-control": "public, max-age=300"})
+        """A released photo, whoever asks: what is kept on the way is never one that was not. Raises Problem 404."""
+        return await photo(self.reports, STRANGER, request, {"cache-control": "private, max-age=300"})
 
     def ratings(self, request: Request) -> Response:
         """How answers are rated, by kind, agency or ward."""
@@ -283,12 +284,12 @@ def _around(points: Sequence[tuple[float, float]]) -> tuple[float, float, float,
     return (min(xs) + max(xs) - wide) / 2, (min(ys) + max(ys) - high) / 2, wide, high
 
 
-async def photo(reports: Reports, request: Request, headers: Mapping[str, str]) -> Response:
-    """A photo that the asker may see, small unless asked for whole. Raises Problem 404."""
+async def photo(reports: Reports, asker: Person, request: Request, headers: Mapping[str, str]) -> Response:
+    """A photo that ``asker`` may see, whole unless ``size`` asks for the small one. Raises Problem 404."""
     number = _number(request.path_params["number"])
     small = request.query_params.get("size") == "small"
     photos = reports.platform.incidents.photos
-    found = await asyncio.to_thread(photos.read, person_of(request), number, "small" if small else "full")
+    found = await asyncio.to_thread(photos.read, asker, number, "small" if small else "full")
     return Response(found.body, media_type=found.media, headers=dict(headers))
 
 

@@ -59,7 +59,7 @@ class ReviewPages:
 
     async def photo(self, request: Request) -> Response:
         """A photo nobody released yet, for who decides."""
-        return await photo(self.reports, request, {"cache-control": "no-store"})
+        return await photo(self.reports, person_of(request), request, {"cache-control": "no-store"})
 
     def _row(self, request: Request, report: Report, incident: str, language: str) -> dict[str, Any]:
         _ = translator(language, PACKAGES)
