@@ -125,6 +125,8 @@ class Mine extends HTMLElement {
     // Whoever writes is not disturbed; the next look brings it.
     const held = document.activeElement;
     if (held && this.contains(held) && held.matches("textarea, select")) return;
+    const code = held?.closest<HTMLElement>(".mine-card")?.dataset["code"];
+    const place = code ? reached(this, code).indexOf(held as HTMLElement) : -1;
     const open = new Set([...this.querySelectorAll<HTMLElement>(".mine-card:has(> details[open])")].map((one) => one.dataset["code"]));
     for (const old of this.querySelectorAll<HTMLElement>("[data-live]")) {
       const found = fresh.querySelector<HTMLElement>(`[data-live="${CSS.escape(old.dataset["live"]!)}"]`);
@@ -135,6 +137,7 @@ class Mine extends HTMLElement {
       }
       old.replaceChildren(...[...found.childNodes].map((one) => document.adoptNode(one)));
     }
+    if (code && place >= 0 && document.activeElement === document.body) reached(this, code)[place]?.focus({ preventScroll: true });
     this.#places();
     await this.#say();
   }
@@ -200,6 +203,11 @@ function draw(map: HTMLElement, here: GeolocationCoordinates): void {
     return element;
   };
   map.querySelector("svg")!.append(make("path", { class: "mine-way", d: `M${x} ${y}L${BOX[0] / 2} ${BOX[1] / 2}` }), make("circle", { class: "mine-here", cx: x, cy: y, r: 6 }));
+}
+
+/** What keys reach in one card, in its order: who works without a mouse stays where they are when the card is drawn anew. */
+function reached(list: HTMLElement, code: string): HTMLElement[] {
+  return [...list.querySelectorAll<HTMLElement>(`.mine-card[data-code="${CSS.escape(code)}"] :is(summary, a, button, input:not([type=hidden]))`)];
 }
 
 customElements.define("dt-mine", Mine);
