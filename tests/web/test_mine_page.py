@@ -80,7 +80,11 @@ def test_what_is_done_without_a_line_is_sent_when_it_is_back(open_page: Opener, 
     session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
     one = mine(city, session, "Cây đổ khi mất mạng")
     page.goto("/mine")
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.evaluate(
+        "() => !!navigator.serviceWorker.controller || "
+        "new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', () => done(true)))"
+        ".then(() => true)"
+    )
     card = page.locator(f".mine-card[data-code='{one.code}']")
     page.reload()  # the worker sees the page pass and keeps it
     if not card.locator(".mine-body").is_visible():

@@ -20,6 +20,7 @@ from dothi.ui.formats import daytime, relative
 from dothi.ui.language import LANGUAGES, language_of, translator
 from dothi.ui.page import fill, render
 from dothi.web import view, words
+from dothi.web.incidents.feed import markers
 from dothi.web.incidents.look import Row, rows_of
 
 WORST = 3
@@ -83,6 +84,7 @@ class Wall:
             "tiles": tiles,
             "worst": worst(found),
             "work": work,
+            "work_points": markers([row.incident for row in work], language),
             "ward_names": view.ward_names(platform),
             "hours": view.hours(platform, person, language, layers),
             "verdict": verdict(tiles, found, language, work),

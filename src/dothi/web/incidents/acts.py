@@ -28,7 +28,7 @@ _LATE = 120  # seconds between doing and sending from which the timeline says so
 
 class Acts:
     """Serves ``POST /incidents/{code}/act``: fields ``act`` (a tag), ``version`` (that was looked at), what the act needs,
-    and ``back`` (where to go then). Asked for JSON, it answers in JSON.
+    ``once`` (what is sent twice is done once) and ``back`` (where to go then). Asked for JSON, it answers in JSON.
     """
 
     def __init__(self, platform: Platform, show: Show) -> None:
@@ -42,7 +42,12 @@ class Acts:
         try:
             act = act_of(form)
             done = await self.platform.incidents.act(
-                person, code, act, version=_number(form, "version"), correlation=request.state.correlation
+                person,
+                code,
+                act,
+                version=_number(form, "version"),
+                once=text(form, "once")[:64],
+                correlation=request.state.correlation,
             )
             late = sent_late(form, self.platform, language_of(request))
             if late:

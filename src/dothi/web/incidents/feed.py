@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,9 +89,13 @@ def queue_look(platform: Platform, person: Person, language: str, query: Mapping
     found = platform.incidents.find(person, question)
     rows = look.rows_of(platform, found.incidents[:ROWS], language)
     last = sum(one.clock is not None and one.clock.state == "last" for one in rows)
-    points = [_point(one, language) for one in found.incidents if one.longitude is not None]
-    encoded = msgspec.json.encode(points).decode().replace("<", "\\u003c")
-    return QueueLook(rows, found.total, found.overdue, last, encoded, question.order)
+    return QueueLook(rows, found.total, found.overdue, last, markers(found.incidents, language), question.order)
+
+
+def markers(incidents: Sequence[Incident], language: str) -> str:
+    """The markers of ``incidents`` as JSON that may stand in a page."""
+    points = [_point(one, language) for one in incidents if one.longitude is not None]
+    return msgspec.json.encode(points).decode().replace("<", "\\u003c")
 
 
 def _point(one: Incident, language: str) -> dict[str, Any]:

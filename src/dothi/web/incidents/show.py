@@ -1,5 +1,6 @@
 """One incident: what it is, how long is left, what to do next, who did what; complete without a script."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,6 +99,7 @@ class Show:
             lines=telling.lines_of(platform, entries, language),
             people=[(one.id, one.name) for one in platform.accounts.able("incident.write", incident.thing)],
             token="",
+            once=secrets.token_hex(8),
             asked="",
             titles={tag: rule.title.in_language(language) for tag, rule in TABLE.items()},
             duplicates=self._duplicates(person, incident, language),

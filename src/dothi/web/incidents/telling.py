@@ -7,14 +7,14 @@ from typing import Any
 
 from dothi.model.problem import Problem
 from dothi.platform.incidents.flow import TABLE
-from dothi.platform.incidents.model import STATES, URGENCIES, Change, Difference, Entry
+from dothi.platform.incidents.model import STATES, TOLD, URGENCIES, Change, Difference, Entry
 from dothi.platform.platform import Platform
 from dothi.ui import formats
 from dothi.ui.language import translator
 from dothi.web.devices import agency_words
 from dothi.web.incidents import look
 
-_GRAVE = frozenset({"warn", "escalate", "reject", "return", "reopen"})
+_GRAVE = frozenset({"warn", "overdue", "late", "escalate", "reject", "return", "reopen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,8 @@ def lines_of(platform: Platform, entries: Sequence[Entry], language: str) -> lis
 
 
 def _line(platform: Platform, entry: Entry, language: str) -> Line:
-    _ = translator(language)
-    own = {
-        "open": _("Mở sự việc"),
-        "note": _("Thành phố ghi"),
-        "warn": _("Nhắc hạn"),
-        "absorb": _("Nhận gộp"),
-        "photo": _("Thêm ảnh"),
-        "release": _("Công khai ảnh"),
-        "withdraw": _("Rút ảnh"),
-        "do_task": _("Xong việc"),
-        "do_step": _("Xong bước"),
-    }
-    rule = TABLE.get(entry.act)
-    what = own.get(entry.act) or (rule.title.in_language(language) if rule else entry.act)
+    own, rule = TOLD.get(entry.act), TABLE.get(entry.act)
+    what = own.in_language(language) if own else rule.title.in_language(language) if rule else entry.act
     changed = [one for one in (_changed(platform, change, language) for change in entry.changes) if one]
     kind = "grave" if entry.act in _GRAVE else "city" if entry.person == "system" else "human"
     codes = [one for one in entry.refs if one.startswith("SV-")]

@@ -71,6 +71,8 @@ class Mine extends HTMLElement {
 
   async #keep(one: Omit<Kept, "code" | "made" | "refused">, form: HTMLFormElement): Promise<void> {
     const code = form.closest<HTMLElement>("[data-code]")?.dataset["code"] ?? "";
+    const once = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    one.fields.push(["once", once]); // a line that drops before the answer makes it go twice
     await this.#outbox.keep({ ...one, code, made: new Date().toISOString(), refused: "" });
   }
 

@@ -7,7 +7,7 @@ import "./left";
 import { part } from "./list";
 import { follow, type LiveMessage } from "./live";
 import type { CityMap } from "./map";
-import { say, type LayerData, type Words } from "./model";
+import { say, type LayerData, type Point, type Words } from "./model";
 import { zoned } from "./time";
 
 const REST = 3000; // milliseconds between two renewals, however much changes
@@ -51,12 +51,13 @@ class Wall extends HTMLElement {
   async #renew(): Promise<void> {
     const before = Date.now();
     try {
-      const [board] = await Promise.all([get(`/wall/board?lang=${this.dataset["language"]}`).then((answer) => answer.text()), this.#renewMap()]);
+      const board = await (await get(`/wall/board?lang=${this.dataset["language"]}`)).text();
       const fresh = new DOMParser().parseFromString(board, "text/html");
       for (const old of this.querySelectorAll<HTMLElement>("[data-live]")) {
         const found = fresh.querySelector<HTMLElement>(`[data-live="${CSS.escape(old.dataset["live"]!)}"]`);
         if (found && found.outerHTML !== old.outerHTML) old.replaceWith(document.adoptNode(found));
       }
+      await this.#renewMap();
       this.dataset["state"] = "live";
     } catch (error) {
       console.error(error);
@@ -82,7 +83,8 @@ class Wall extends HTMLElement {
     const found = await Promise.all(
       this.#layers.map(async (layer) => (await (await get(`/map/layers/${encodeURIComponent(layer)}.json?lang=${this.dataset["language"]}`)).json()) as LayerData),
     );
-    map.points = found.flatMap((one) => one.points);
+    const work = JSON.parse(this.querySelector("[data-part=work-points]")?.textContent ?? "[]") as Point[];
+    map.points = [...work, ...found.flatMap((one) => one.points)];
     void map.areas(found.flatMap((one) => one.areas));
   }
 
