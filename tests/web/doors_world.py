@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
-from incident_world import OPERATOR, opened, with_kinds
+from incident_world import HOAN_KIEM, OPERATOR, does, opened, with_kinds
 from starlette.routing import BaseRoute, Match
 from visitor_world import Visitor
 
@@ -16,7 +16,9 @@ from dothi.access.grants import Granted
 from dothi.access.policy import SYSTEM
 from dothi.access.roles import ACTIONS, ROLES
 from dothi.access.routes import declared_actions
-from dothi.platform.incidents.acts import Accept
+from dothi.cli.drill.citizen import Citizen, picture
+from dothi.cli.drill.script import Report
+from dothi.platform.incidents.acts import Accept, Arrive, Assign
 from dothi.testing.city import RunningCity, wait_until
 from dothi.testing.people import insider
 
@@ -91,8 +93,12 @@ class Doorplates:
                 yield path
 
 
-def live_in(city: RunningCity) -> None:
-    """One of all that pages list: a device, one that waits, a code, a bad message, a system, personal data."""
+def live_in(city: RunningCity) -> str:
+    """One of all that pages list: a device, one that waits, a code, a bad message, a system, personal data, an incident
+    with a photo that somebody works on, one that is nobody's yet, a report that was released and one that waits.
+
+    Returns where the sender follows the last one.
+    """
     with Visitor(city, city.session()) as keeper:
         told = {"id": DEVICE, "type": "AirQualityObserved", "longitude": 105.85, "latitude": 21.03}
         assert keeper.post("/api/v1/devices", json=told, headers=city.operator).status_code == 201
@@ -109,10 +115,32 @@ def live_in(city: RunningCity) -> None:
         assert keeper.send_form("/personal", "/personal/subjects").status_code == 303
         lists = {"/devices/quarantine": f"q={DEVICE}", "/devices/lobby": "door-stranger"}
         wait_until(lambda: all(words in keeper.get(page).text for page, words in lists.items()), "messages are judged")
-    told = opened(with_kinds(city), kind="test-smog")
-    city.run(city.platform.incidents.act(OPERATOR, told.code, Accept(), version=told.version))
     grant = Granted("developer", 1)
     city.run(city.platform.accounts.create(SYSTEM, "door-system", "Hệ thống thử", [grant], kind="system"))
+    _work_in(city)
+    return _report_to(city)
+
+
+def _work_in(city: RunningCity) -> None:
+    city.session("ward_officer")
+    officer = city.platform.accounts.account_of_login("test-ward_")
+    assert officer is not None
+    told = does(city, opened(with_kinds(city), kind="test-smog"), Accept(), Assign(assignee=officer.id), Arrive())
+    city.run(city.platform.incidents.photos.add(OPERATOR, told.code, picture("door"), "after"))
+    does(city, opened(city), Accept())
+
+
+def _report_to(city: RunningCity) -> str:
+    citizen = Citizen(city.base_url)
+    with Visitor(city, city.session("operator")) as keeper:
+        for words in ("Rác chất đống ở cửa.", "Nước thải tràn ra ngõ."):
+            citizen.report(Report("report-environment", words, *HOAN_KIEM))
+            waiting = re.findall(r'action="(/reports/review/[^"]+)"', keeper.get("/reports/review").text)
+            told = {"decision": "release", "title": "Rác ở cửa", "shown": words}
+            if len(waiting) == 1:
+                assert keeper.send_form("/reports/review", waiting[0], told).status_code == 303
+    citizen.close()
+    return citizen.follow
 
 
 def allowed(role: str) -> frozenset[str]:
@@ -133,10 +161,12 @@ class Step(NamedTuple):
         return self.answer.status_code == 200 and self.answer.headers["content-type"].startswith("text/html")
 
 
-def walk(city: RunningCity, role: str) -> Iterator[Step]:
-    """Open as ``role`` each page that it may open or is led to: one of each template, and one with a question."""
+def walk(city: RunningCity, role: str, *known: str) -> Iterator[Step]:
+    """Open as ``role`` each page that it may open or is led to, or that is ``known``: one of each template, and one with a
+    question.
+    """
     may, plates = allowed(role), Doorplates(city.app.routes)
-    ways = deque((page, "") for page in plates.pages(may))
+    ways = deque((page, "") for page in (*known, *plates.pages(may)))
     if "operations.read" in may:
         device = city.platform.devices.get(insider(), DEVICE)
         assert device is not None
