@@ -133,8 +133,13 @@ class ReportPages:
         return self._begin(request, "", Asked(""), lost=True, status=404)
 
     def follow(self, request: Request) -> Response:
-        """The page of one code."""
-        return self._following(request, said.done(request.query_params.get("done", ""), language_of(request)))
+        """The page of one code; where to type it again, if it is nobody's."""
+        try:
+            return self._following(request, said.done(request.query_params.get("done", ""), language_of(request)))
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+        return self._begin(request, "", Asked(""), lost=True, status=404)
 
     async def rate(self, request: Request) -> Response:
         """How good the answer is."""
