@@ -71,4 +71,8 @@ def test_what_a_citizen_loads_leaves_room_for_the_page() -> None:
 
 def test_a_script_entry_brings_the_styles_of_its_chunks() -> None:
     assert len(assets.styles("src/operations.ts")) >= 2
+    for entry in ("operations", "wall", "wards", "incidents", "mine"):
+        assert assets.styles(f"src/{entry}.ts")[-1].startswith(f"/static/assets/{entry}-"), (
+            "its own overrules what it shares"
+        )
     assert assets.asset("src/nowhere.ts") is None

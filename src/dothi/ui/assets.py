@@ -56,7 +56,11 @@ def styles(entry: str) -> list[str]:
         part = _manifest().get(name, {})
         for imported in part.get("imports", []):
             gather(imported)
-        found.update(dict.fromkeys(f"{PREFIX}/{sheet}" for sheet in part.get("css", [])))
+        # The bundler lists a sheet that several entries share behind the entry's own.
+        own = f"assets/{Path(name).stem}-"
+        found.update(
+            dict.fromkeys(f"{PREFIX}/{one}" for one in sorted(part.get("css", []), key=lambda one: one.startswith(own)))
+        )
 
     gather(entry)
     return list(found)

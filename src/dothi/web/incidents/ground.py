@@ -78,4 +78,6 @@ def _path(
 ) -> str:
     ring = shapely.get_exterior_ring(one) if closed else one
     points = np.round((shapely.get_coordinates(ring) - (bounds[0], bounds[3])) * scale, 1)
+    if len(points) < 2:  # what only touches the frame
+        return ""
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in points) + ("Z" if closed else "")

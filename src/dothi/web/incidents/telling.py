@@ -151,7 +151,7 @@ def value_words(platform: Platform, field: str, value: Any, language: str) -> st
 def severity_words(language: str) -> dict[int, str]:
     """How grave, in the words of the job."""
     _ = translator(language)
-    return {4: _("Rất nghiêm trọng"), 3: _("Nghiêm trọng"), 2: _("Cần chú ý"), 1: _("Thông tin")}
+    return {4: _("Rất nghiêm trọng"), 3: _("Nghiêm trọng"), 2: _("Cần chú ý"), 1: _("thông tin").capitalize()}
 
 
 def refusal(problem: Problem, language: str) -> str:
