@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import httpx
 
@@ -58,6 +59,9 @@ def test_a_rule_is_written_tried_kept_and_found(city: RunningCity) -> None:
         assert group is not None
         line = client.get(f"/alerts?group={group[1]}").text
         assert "/?list=stations&amp;chosen=urn" in line and "từ 0,5 µg/m³" in line
+        station = re.search(r"chosen=(urn[^\"]+)", line)
+        assert station is not None
+        assert f'href="/alerts?group={group[1]}"' in client.get(f"/panel/{unquote(station[1])}").text
         done = send(client, "/alerts", "/alerts", pick=group[1], back="/alerts?rule=bui-day")
         assert done.headers["location"].startswith("/alerts?rule=bui-day&done=")
         assert "Đã nhận biết" in client.get(f"/alerts?group={group[1]}").text

@@ -235,6 +235,8 @@ _PARTICULARS: tuple[tuple[re.Pattern[str], Text], ...] = tuple(
         ("first administrator", Text("quản trị viên đầu tiên", "the first administrator")),
         ("not used for 45 days", Text("không dùng 45 ngày", "not used for 45 days")),
         (r"keep (\d+) days", Text(r"giữ \1 ngày", r"keep \1 days")),
+        (r"(\d+) alerts raised, (\d+) ended", Text(r"\1 cảnh báo mới, \2 đã hết", r"\1 alerts raised, \2 ended")),
+        (r"version (\d+)", Text(r"bản \1", r"version \1")),
         (r"(\d+) looks", Text(r"\1 lần xem", r"\1 looks")),
         (r"(\d+) forecasts", Text(r"\1 dự báo", r"\1 forecasts")),
         (r"(\d+) old runs", Text(r"\1 lượt chạy cũ", r"\1 old runs")),

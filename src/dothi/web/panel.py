@@ -90,6 +90,7 @@ def panel_context(
         "panel": panel,
         "charts": [_chart(platform, person, language, urn, chart, moment) for chart in panel.charts],
         "measured": _measured(platform, language, entity),
+        "alerts": [] if moment is not None else [one for one in platform.rules.alerts_on(person, urn, 5) if one.goes_on],
         "devices": platform.devices.of_entity(person, urn) if moment is None else [],
         "asked": urlencode({name: value for name, value in address_of(moment).items() if value}),
         "relative": lambda moment: relative(moment, now, language),

@@ -62,6 +62,11 @@ class Alert:
     acknowledged_by: str | None
     acknowledged_at: datetime | None
 
+    @property
+    def goes_on(self) -> bool:
+        """True until it has ended."""
+        return self.state != "ended"
+
     @classmethod
     def _make(cls, *parts: Sequence[Any]) -> "Alert":
         return cls(*(one for part in parts for one in part))
@@ -147,6 +152,13 @@ def of_group(db: Connection, reached: Reach, number: int, limit: int) -> list[Al
 def of_subject(db: Connection, reached: Reach, subject: str, limit: int) -> list[Alert]:
     """The alerts of an entity or ward that are reached."""
     return _alerts(db, reached, "a.subject = ?", subject, limit)
+
+
+def open_by_rule(db: Connection, reached: Reach) -> dict[str, int]:
+    """How many alerts of each rule that are reached go on."""
+    condition, values = within(reached)
+    query = f"SELECT a.rule, count(*) FROM alert a WHERE a.state <> 'ended' AND {condition} GROUP BY a.rule"  # noqa: S608 - ours
+    return dict(db.execute(query, values))
 
 
 def acknowledge(db: Connection, reached: Reach, numbers: Sequence[int], person: str, at: int) -> list[int]:

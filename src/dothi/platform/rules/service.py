@@ -125,6 +125,14 @@ class Rules:
         with self._platform.database.reader() as db:
             return alerts.of_subject(db, reached, entity, limit)
 
+    def open_alerts(self, asker: Person) -> dict[str, int]:
+        """How many alerts of each rule are open, as far as ``asker`` may know them."""
+        reached = reach(asker, "rule.read")
+        if reached is None:
+            return {}
+        with self._platform.database.reader() as db:
+            return alerts.open_by_rule(db, reached)
+
     async def acknowledge(self, person: Person, groups: Sequence[int], *, correlation: str = "") -> list[int]:
         """Say that somebody looks after these lines; returns those that were firing.
 

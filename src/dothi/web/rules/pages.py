@@ -15,7 +15,6 @@ from dothi.model.problem import Problem, bad_request
 from dothi.model.text import fold
 from dothi.platform.platform import Platform
 from dothi.platform.rules import words
-from dothi.platform.rules.alerts import AlertQuestion
 from dothi.platform.rules.model import Rule
 from dothi.platform.rules.preview import Preview
 from dothi.platform.rules.store import KeptRule
@@ -49,10 +48,6 @@ class RulePages:
         q, on = request.query_params.get("q", "").strip()[:100], request.query_params.get("on", "")
         every = self.platform.rules.rules(person)
         chosen = [one for one in every if self._matches(one, q) and on in ("", str(int(one.enabled)))]
-        open_lines = self.platform.rules.alerts(person, AlertQuestion(limit=1_000)).groups
-        counts: dict[str, int] = {}
-        for line in open_lines:
-            counts[line.rule] = counts.get(line.rule, 0) + line.open
         return render(
             request,
             self.platform,
@@ -60,7 +55,7 @@ class RulePages:
             rows=sorted(chosen, key=lambda one: (not one.enabled, -one.rule.severity, one.rule.title.vi)),
             total=len(every),
             off=sum(not one.enabled for one in every),
-            counts=counts,
+            counts=self.platform.rules.open_alerts(person),
             q=q,
             on=on,
             link=partial(link, request),
