@@ -34,6 +34,7 @@ evaluate: .venv/dev  ## how good the answers are, one JSON object a line
 docs: .venv/dev $(BIN)/ui  ## write the generated reference pages and take the screenshots
 	$(BIN)/python scripts/write_reference.py
 	$(BIN)/python scripts/take_screenshots.py
+	$(BIN)/python scripts/take_guide_pictures.py
 
 lock: .venv/dev  ## renew the lock files (needs uv on the PATH)
 	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header pyproject.toml --group build -o requirements/run.txt
