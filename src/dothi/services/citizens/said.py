@@ -1,7 +1,7 @@
 """What the citizens' pages say, worked out before a template sees it; every sentence in both languages."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dothi.access.policy import SYSTEM
@@ -26,6 +26,7 @@ from dothi.ui.language import translator
 Work = Callable[[str], Awaitable[str]]
 Query = Mapping[str, str]
 __all__ = ["Following", "Query", "Work"]
+_THANKED_FOR = timedelta(hours=6)  # of the city's time: a bookmark keeps the address it was made at
 _WORKED = ("new", "accepted", "assigned", "handling")
 
 
@@ -202,7 +203,7 @@ def following(reports: Reports, found: Following, query: Query, language: str) -
     sent = _("Gửi lúc {time}").format(time=formats.daytime(report.at, language))
     open_words = _("Bạn có thể mở lại đến {time}.")
     return {
-        "fresh": query.get("done") == "sent",
+        "fresh": query.get("done") == "sent" and now - report.at < _THANKED_FOR,
         "unread": "unread" in query,
         "contact_lost": "lost" in query,
         "title": title(reports, found.incident, language),
