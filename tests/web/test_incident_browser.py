@@ -90,3 +90,17 @@ def test_a_clock_runs_down_by_itself(open_page: Opener, city: RunningCity) -> No
     clock = page.locator("td dt-left [data-part=left]").first
     before = clock.inner_text()
     expect(clock).not_to_have_text(before)
+
+
+def test_no_marker_covers_another(open_page: Opener, city: RunningCity) -> None:
+    put_away(with_kinds(city))
+    for number in range(6):
+        opened(city, longitude=105.852 + number / 400, latitude=21.029)
+    page = open_page("/")
+    page.wait_for_selector(".marker-work")
+    expect(page.locator(".work-item")).to_have_count(6)
+    boxes = page.eval_on_selector_all(".marker", "all => all.map(one => one.getBoundingClientRect().toJSON())")
+    for number, one in enumerate(boxes):
+        for other in boxes[number + 1 :]:
+            beside = one["right"] <= other["left"] + 0.5 or other["right"] <= one["left"] + 0.5
+            assert beside or one["bottom"] <= other["top"] + 0.5 or other["bottom"] <= one["top"] + 0.5, (one, other)

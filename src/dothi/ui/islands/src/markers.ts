@@ -7,6 +7,7 @@ import { HEIGHT, place, type Placed } from "./place";
 const NEAR = 80; // pixels beyond the edge that are still placed, so that panning shows no gaps
 
 const WORK = 34; // pixels that the shape of a severity takes
+const WORK_HEIGHT = 28;
 const COUNT = 30; // pixels that " | +99" takes
 const ROUNDS = 4;
 
@@ -70,7 +71,7 @@ export class Markers {
       if (x < -NEAR || y < -NEAR || x > clientWidth + NEAR || y > clientHeight + NEAR) continue;
       spots.push({ id: point.id, x, y, width: (point.work ? WORK : 38 + 7 * point.label.length) * this.#scale, wide: false });
     }
-    const height = HEIGHT * this.#scale;
+    const height = (order.some((point) => point.work) ? WORK_HEIGHT : HEIGHT) * this.#scale;
     let found = place(spots, height);
     // A group says how many it is, which is wider than one value: place again with the room that takes.
     for (let round = 0; round < ROUNDS; round++) {
