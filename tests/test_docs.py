@@ -179,3 +179,19 @@ def test_every_address_in_the_docs_is_served(city: RunningCity) -> None:
     assert seen >= 10
     assert _template(city, "POST", "/api/v1/nowhere") is None
     assert _template(city, "POST", "/api/v1/entities") is None
+
+
+def test_the_guides_in_vietnamese_name_what_is_on_the_screens() -> None:
+    """What stands in bold is a page or a button, as its template says it, or a lead-in that ends with a full stop."""
+    sources = [*(ROOT / "src" / "dothi").rglob("*.html"), *(ROOT / "src" / "dothi").rglob("*.py")]
+    screens = "".join(one.read_text(encoding="utf-8") for one in sources if "node_modules" not in one.parts)
+    guides = sorted((ROOT / "docs" / "guides").glob("*.vi.md"))
+    named = [
+        (guide.name, word.strip(" …?"))
+        for guide in guides
+        for bold in re.findall(r"\*\*([^*]+)\*\*", guide.read_text(encoding="utf-8"))
+        for word in bold.replace("\n", " ").split(" → ")
+        if not word.endswith(".")
+    ]
+    assert len(named) > 40
+    assert [one for one in named if one[1] not in screens] == []
