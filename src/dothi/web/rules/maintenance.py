@@ -40,9 +40,7 @@ class MaintenancePages:
             else:
                 ward, entity = form.get("ward", ""), form.get("entity", "")
                 if not ward and not entity:
-                    raise bad_request(
-                        "Maintenance is somewhere.", "Choose a ward, a thing, or the whole city."
-                    )
+                    raise bad_request("Maintenance is somewhere.", "Choose a ward, a thing, or the whole city.")
                 start = self._moment(form.get("start", ""))
                 hours = form.get("hours", "")
                 length = timedelta(hours=int(hours) if hours.isdecimal() and len(hours) < 5 else 0)
