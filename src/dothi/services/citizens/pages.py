@@ -1,5 +1,6 @@
 """The doors of citizens: report, follow, rate, look at what was released; and the officials' page to release it."""
 
+import asyncio
 from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ GUESSES = Limit(0.2, 30.0)
 """Codes that are nobody's, from one address: more than people mistype, too few to find one of 2^60."""
 JOINS = Limit(0.2, 30.0)
 """How often one address says "me too": a street behind one mobile network may, a robot not for long."""
+_READ_AT_A_TIME = 8  # forms with photos, each up to 16 MB of memory; those that come in meanwhile wait on the disk
 _PRIVATE = {"cache-control": "no-store"}
 
 
@@ -75,6 +77,7 @@ class ReportPages:
     def __init__(self, reports: Reports) -> None:
         self.reports, self.platform = reports, reports.platform
         self._guesses, self._joins = Limits(), Limits()
+        self._reading = asyncio.Semaphore(_READ_AT_A_TIME)
 
     def form(self, request: Request) -> Response:
         """``/report``: what and where; with both known (``kind`` and a place) the rest of the form."""
@@ -90,21 +93,28 @@ class ReportPages:
         _ = translator(language, PACKAGES)
         fields, asked = fields_of(form), self._asked(form)
         if asked.place is None or fields.kind not in self.reports.kinds:
-            return self._begin(request, fields.kind, asked, _("Bạn chọn loại việc và nơi trước đã."), 400)
-        photos = await photos_of(form)
-        words = CONSENT.in_language(language)
+            told = _("Bạn chọn loại việc và nơi trước đã.")
+            return await asyncio.to_thread(self._begin, request, fields.kind, asked, told, 400)
+        async with self._reading:
+            return await self._take(request, form, fields, asked.place)
+
+    async def _take(self, request: Request, form: FormData, fields: Fields, place: Place) -> Response:
+        """Send what is complete, or show the form again with what is not."""
+        language, photos = language_of(request), await photos_of(form)
+        _ = translator(language, PACKAGES)
         trouble = said.trouble(fields, photos, SHORTEST, language)
         complaint = not fields.still and complains(fields.text)
         if trouble or complaint:
-            if photos:
-                trouble = f"{trouble} {_('Ảnh phải chọn lại.')}".strip()
-            return self._more(request, asked.place, fields, trouble, complaint=complaint, status=400)
-        sent = Sent(fields.form, fields.kind, asked.place, fields.text, language, photos, fields.contact(words))
+            again = _("Ảnh phải chọn lại.") if photos else ""
+            told = f"{trouble} {again}".strip()
+            return await asyncio.to_thread(self._more, request, place, fields, told, complaint=complaint, status=400)
+        contact = fields.contact(CONSENT.in_language(language))
+        sent = Sent(fields.form, fields.kind, place, fields.text, language, photos, contact)
         try:
             received = await self.reports.send(person_of(request), sent, correlation=request.state.correlation)
         except Problem as problem:
-            told = said.problem(problem, language)
-            return self._more(request, asked.place, fields, told, status=problem.status, retry=problem.retry_after)
+            told, status, retry = said.problem(problem, language), problem.status, problem.retry_after
+            return await asyncio.to_thread(self._more, request, place, fields, told, status=status, retry=retry)
         return _to(received)
 
     async def same(self, request: Request) -> Response:
@@ -166,14 +176,16 @@ class ReportPages:
 
     async def photos(self, request: Request) -> Response:
         """Further photos."""
-        photos = await photos_of(await request.form())
+        form = await request.form()
 
         async def work(code: str) -> str:
+            photos = await photos_of(form)
             correlation = request.state.correlation
             unread = await self.reports.add_photos(person_of(request), code, photos, correlation=correlation)
             return "unread" if unread or not photos else "photos"
 
-        return await self._act(request, work)
+        async with self._reading:
+            return await self._act(request, work)
 
     async def forget(self, request: Request) -> Response:
         """Destroy the contact that was left."""
@@ -193,7 +205,8 @@ class ReportPages:
             if problem.status == 404:
                 self._guess(request)
                 raise
-            return self._following(request, "", said.problem(problem, language_of(request)), problem.status)
+            told = said.problem(problem, language_of(request))
+            return await asyncio.to_thread(self._following, request, "", told, problem.status)
         return RedirectResponse(f"/report/{codes.read(code)}?done={done}", 303)
 
     def _following(self, request: Request, told: str, trouble: str = "", status: int = 200) -> Response:
