@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from incident_world import does, opened, with_kinds
@@ -125,3 +126,26 @@ def test_a_filter_is_kept_under_a_name_by_each_for_themselves(worked: RunningCit
     assert desk.send_form(page, "/incidents/views", {"title": " ", "query": "ward=1"}).status_code == 400
     assert desk.send_form("/incidents", drop[1]).status_code == 303
     assert "/incidents/views/" not in desk.get("/incidents").text
+
+
+def test_a_command_is_proposed_from_the_incident_it_is_for(worked: RunningCity, desk: Visitor) -> None:
+    told = {
+        "id": "told-station",
+        "type": "AirQualityObserved",
+        "name": "Trạm nghe lệnh",
+        "longitude": 105.85,
+        "latitude": 21.03,
+    }
+    assert desk.post("/api/v1/devices", json=told, headers=worked.operator).status_code == 201
+    device = worked.platform.devices.get(insider(), "told-station")
+    assert device is not None
+    one = opened(worked, links=(("entity", device.entity_id),))
+    page = desk.get(f"/incidents/{one.code}").text
+    found = re.search(r'href="(/commands/new\?[^"]+)">([^<]+)…</a>', page)
+    assert found is not None
+    assert "Trạm nghe lệnh" in found[2]
+    form = desk.get(unescape(found[1]))
+    assert form.status_code == 200
+    assert one.code in form.text
+    with Visitor(worked, worked.session("leader")) as leader:
+        assert "/commands/new" not in leader.get(f"/incidents/{one.code}").text

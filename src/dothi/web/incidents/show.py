@@ -20,6 +20,7 @@ from dothi.platform.platform import Platform
 from dothi.ui.language import language_of
 from dothi.ui.page import fill, render
 from dothi.web.incidents import look, telling
+from dothi.web.incidents.commands import IncidentCommands, Offer
 from dothi.web.incidents.look import ClockLook
 from dothi.web.incidents.queue import choices
 from dothi.web.panel import panel_context
@@ -29,13 +30,16 @@ _CHARTS = 2
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """A step of the playbook: ``clock`` is its timer, None if it has none or is done."""
+    """A step of the playbook: ``clock`` is its timer, None if it has none or is done; ``command`` leads to the form of the
+    command prepared for it, "" if there is none for whoever looks.
+    """
 
     number: int
     text: str
     done_at: datetime | None
     by: str
     clock: ClockLook | None
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Show:
     """Serves ``/incidents/{code}`` and ``/incidents/{code}/panel``, the same for the drawer of the operations page."""
 
     def __init__(self, platform: Platform) -> None:
-        self.platform = platform
+        self.platform, self._commands = platform, IncidentCommands(platform)
 
     def page(self, request: Request) -> Response:
         """The whole page. Raises Problem 404."""
@@ -104,6 +108,7 @@ class Show:
             titles={tag: rule.title.in_language(language) for tag, rule in TABLE.items()},
             duplicates=self._duplicates(person, incident, language),
             photos=platform.incidents.photos.of(person, code),
+            commands=self._commands.of(person, code, language),
             reports=_refs(platform.incidents.links(person, code), "report"),
             **(self._parts(person, incident, language, entries, possible) | choices(platform, person, language)),
         )
@@ -124,7 +129,9 @@ class Show:
             possible = platform.incidents.possible(person, incident)
         links = platform.incidents.links(person, incident.code)
         main = look.main_act(incident, possible)
+        offers = self._commands.offered(person, incident, _refs(links, "entity"), language)
         return {
+            "offers": offers,
             "one": incident,
             "row": look.row_of(platform, incident, language),
             "steps": look.steps_of(platform, incident, look.states_at(entries), language),
@@ -132,14 +139,14 @@ class Show:
             "main": main,
             "main_words": TABLE[main].title.in_language(language) if main else "",
             "playbook": platform.incidents.playbook(incident),
-            "playbook_steps": self._playbook(incident, language),
+            "playbook_steps": self._playbook(incident, language, offers),
             "tasks": self._tasks(incident, language),
             "charts": self._charts(person, links, language),
             "links": links,
             "helpers": [look.unit_words(platform, unit, language) for unit in incident.help],
         }
 
-    def _playbook(self, incident: Incident, language: str) -> list[StepDone]:
+    def _playbook(self, incident: Incident, language: str, offers: Sequence[Offer]) -> list[StepDone]:
         playbook = self.platform.incidents.playbook(incident)
         done = {one.step: one for one in incident.steps_done}
         found = []
@@ -149,7 +156,9 @@ class Show:
             if ended is None and step.minutes is not None and incident.playbook_at is not None and incident.worked:
                 clock = self._timer(incident.playbook_at, timedelta(minutes=step.minutes), language)
             by = look.name_of(self.platform, ended.by, language) if ended else ""
-            found.append(StepDone(number, step.text.in_language(language), ended.at if ended else None, by, clock))
+            prepared = next((one.to for one in offers if ended is None and one.kind == step.command), "")
+            text, at = step.text.in_language(language), ended.at if ended else None
+            found.append(StepDone(number, text, at, by, clock, prepared))
         return found
 
     def _timer(self, began: datetime, length: timedelta, language: str) -> ClockLook:
