@@ -1,5 +1,6 @@
 """Rules are data with versions; maintenance lets nothing fire; several of one ward; forecasts; who may do what."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,6 +59,29 @@ def test_a_rule_is_switched_off_and_on(tmp_path: Path) -> None:
             assert states(one) == [("dust", "ended"), ("dust", "firing")]
             with pytest.raises(Problem, match="No rule"):
                 await one.rules.turn(OPERATOR, "smoke", enabled=True)
+
+    run(scene)
+
+
+def test_a_rule_that_is_none_takes_no_other_away(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule("bad", entity_type="urn:other"), rule()) as one:
+            assert [kept.rule.id for kept in one.rules.rules(OPERATOR)] == ["dust"]
+
+    run(scene)
+
+
+def test_who_listens_is_told_which_lines_changed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule()) as one:
+            told = one.rules.listen()
+            first = asyncio.ensure_future(anext(told))
+            await asyncio.sleep(0)
+            await one.hear((0, 60.0))
+            async with asyncio.timeout(20):
+                (line,) = one.rules.alerts(OPERATOR, ALL).groups
+                assert await first == {str(line.id)}
+            await told.aclose()  # type: ignore[attr-defined]  # it is an async generator
 
     run(scene)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
 from dothi.model.clock import to_micros
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 Work = Callable[[Connection], set[int]]
 HANDLER = "rules"
+_log = structlog.get_logger("dothi.rules")
 LOOK_EVERY = 1.0
 LONGEST_WORK = timedelta(days=31)
 _ENTITY = (
@@ -70,8 +72,12 @@ class Rules:
             for sector in self._platform.sectors
             for one in sector.rules
         ]
-        for one in brought:
-            check(one, self._platform.types)
+        for one in list(brought):
+            try:
+                check(one, self._platform.types)
+            except Problem as problem:  # a rule of somebody's sector that is none takes no other rule away
+                _log.error("a sector brings a rule that cannot be watched", rule=one.id, problem=str(problem))
+                brought.remove(one)
 
         acts: list[Act] = []
 

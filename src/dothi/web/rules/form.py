@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from dothi.model.problem import Problem, bad_request
-from dothi.model.schema import EntityType
+from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text, fold, nfc
+from dothi.model.unit import UNITS
 from dothi.platform.rules.model import (
     DAY_MINUTES,
     EVERY_DAY,
@@ -130,7 +131,12 @@ def attributes_of(kind: EntityType | None, language: str) -> list[tuple[str, str
     """What of a type can be compared: IRI and title."""
     if kind is None:
         return []
-    return [(one.iri, one.title.in_language(language)) for one in kind.attributes if one.value in ("number", "text")]
+    return [(one.iri, _with_unit(one, language)) for one in kind.attributes if one.value in ("number", "text")]
+
+
+def _with_unit(one: AttributeType, language: str) -> str:
+    unit = UNITS.get(one.unit or "")
+    return f"{one.title.in_language(language)} ({unit.symbol})" if unit else one.title.in_language(language)
 
 
 def _row(term: Term, join: str) -> Row:
