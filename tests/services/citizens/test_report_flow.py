@@ -67,8 +67,10 @@ def test_an_answer_is_rated_again_if_one_likes_and_reopened_with_a_reason(citize
     reopened = citizen.post(f"/report/{code}/reopen", reason="Hôm sau xe lại đỗ kín vỉa hè")
     assert reopened.status_code == 303
     assert citizen.incident(code).state == "accepted"
-    entry = citizen.city.platform.incidents.timeline(SYSTEM, answered.code)[-1]
+    rated, entry, told = citizen.city.platform.incidents.timeline(SYSTEM, answered.code)[-3:]
+    assert rated.words.vi == "Người gửi đánh giá “Chấp nhận được”: tạm được"
     assert (entry.act, entry.words.vi) == ("reopen", "Hôm sau xe lại đỗ kín vỉa hè")
+    assert told.words.en == "Its sender reopened it."
     citizen.answered(code, "Đã phạt và đặt rào.")
     assert citizen.post(f"/report/{code}/rate", score="3").status_code == 303
     citizen.post(f"/report/{code}/reopen", reason="Rào đã bị dời đi rồi ạ")

@@ -15,6 +15,7 @@ from dothi.services.citizens.place import Asked, Place
 from dothi.services.citizens.service import (
     AT_ONCE,
     MOST_PHOTOS,
+    SCORES,
     Following,
     Reports,
     check_photos,
@@ -137,8 +138,7 @@ def done(act: str, language: str) -> str:
 
 def scores(language: str) -> list[tuple[int, str]]:
     """The three ratings, the best first."""
-    _ = translator(language, PACKAGES)
-    return [(3, _("Hài lòng")), (2, _("Chấp nhận được")), (1, _("Chưa hài lòng"))]
+    return [(score, words.in_language(language)) for score, words in SCORES.items()]
 
 
 def steps(work: PublicIncident, language: str) -> list[dict[str, Any]]:

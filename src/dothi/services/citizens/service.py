@@ -38,6 +38,12 @@ MOST_NEARBY = 5
 _TITLE = 60  # letters of what people wrote, in the name of their incident among those who work on it
 REOPEN_WITHIN = timedelta(days=7)
 MOST_REOPENINGS = 2  # by one report
+SCORES = {
+    3: Text("Hài lòng", "Satisfied"),
+    2: Text("Chấp nhận được", "Acceptable"),
+    1: Text("Chưa hài lòng", "Not satisfied"),
+}
+"""Ratings of an answer, the best first."""
 _DECODED_AT_A_TIME = 2  # photos: each takes up to a second of a core
 
 
@@ -252,7 +258,7 @@ class Reports:
         """
         found = await asyncio.to_thread(self.follow, code)
         incident, answered = found.incident, found.incident.answered_at
-        if score not in (1, 2, 3):
+        if score not in SCORES:
             raise bad_request("This is no rating.", "Choose one of the three.")
         if answered is None or incident.state not in ("answered", "closed"):
             raise Problem(409, "not-answered", "There is no answer to rate yet.", "Come back when there is.")
@@ -262,6 +268,10 @@ class Reports:
         )
         act = Act(person.id, "report.rate", incident.code, correlation=correlation, detail=f"score {score}")
         await self.platform.writer.run(person, now, lambda db: store.rate(db, rating), [act], action="report.send")
+        said, after = SCORES[score], f": {comment}" if comment else ""
+        await self.platform.incidents.note(
+            incident.code, f"Người gửi đánh giá “{said.vi}”{after}", f"The sender's rating: “{said.en}”{after}"
+        )
 
     async def reopen(self, person: Person, code: str, reason: str, *, correlation: str = "") -> None:
         """Say that the answer does not hold. Raises Problem 404, 400 without a reason, 409 once it is too late."""
@@ -278,6 +288,7 @@ class Reports:
         await self.platform.writer.run(
             person, now, lambda db: store.count_reopening(db, report.id, MOST_REOPENINGS), [act], action="report.send"
         )
+        await self.platform.incidents.note(incident.code, "Người gửi phản ánh đã mở lại.", "Its sender reopened it.")
 
     async def add_photos(self, person: Person, code: str, photos: Sequence[bytes], *, correlation: str = "") -> int:
         """Send further photos; how many could not be read. Raises Problem 404, 409 for too many or a finished report."""
