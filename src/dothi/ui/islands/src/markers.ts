@@ -134,7 +134,7 @@ export class Markers {
     if (element.title === name && element.dataset["label"] === said) return;
     element.dataset["label"] = said;
     element.title = name;
-    element.setAttribute("aria-label", name);
+    element.setAttribute("aria-label", others ? `${point.label}+${others}, ${name}` : name); // what is seen is said too
     const shape = point.work ? document.querySelector<HTMLTemplateElement>(`template[data-severity="${point.severity}"]`) : null;
     element.replaceChildren(shape?.content.firstElementChild?.cloneNode(true) ?? point.label);
     if (others) {
