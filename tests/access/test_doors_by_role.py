@@ -24,7 +24,7 @@ def _doors(city: RunningCity) -> list[tuple[str, str, str]]:
     found = []
     for path, methods, action in declared_actions(city.app.routes):
         assert action is not None, path
-        filled = re.sub(r"\{(\w+)(?::\w+)?\}", lambda blank: BLANKS.get(blank[1], "nothing"), path)
+        filled = re.sub(r"\{(\w+)(?::(\w+))?\}", lambda blank: BLANKS.get(blank[1], "7" if blank[2] else "nothing"), path)
         found += [(method, filled, action) for method in methods if method != "HEAD"]
     return found
 
@@ -67,6 +67,7 @@ def test_every_page_comes_up_for_who_may_see_almost_nothing(doors: RunningCity, 
             own = action.endswith(".own")
             if method == "GET" and not own and (role in MAY[action] or "anybody" in MAY[action]):
                 status, code = _asked(client, method, path)
-                assert status < 400 or status in NOT_THERE or status == 503, (role, path, status, code)
+                guessed = status == 429 and path.startswith("/report/")  # codes of reports are not to be guessed
+                assert status < 400 or status in NOT_THERE or status == 503 or guessed, (role, path, status, code)
                 seen += 1
         assert seen > 20

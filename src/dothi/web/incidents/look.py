@@ -205,12 +205,12 @@ def states_at(entries: Iterable[Entry]) -> dict[str, datetime]:
     return found
 
 
-def main_act(incident: Incident, possible: Sequence[str]) -> str:
-    """The one act that comes next; "" where nothing is to be done by whoever may do ``possible``."""
+def main_act(incident: Incident, possible: Sequence[str], me: str) -> str:
+    """The one act that comes next for ``me`` (an account); "" where nothing is to be done by whoever may do ``possible``."""
     by_state = {
         "new": "accept",
         "accepted": "assign",
-        "assigned": "arrive" if incident.assignee else "start",
+        "assigned": "arrive" if incident.assignee == me else "start",
         "handling": "answer",
         "answered": "close",
     }

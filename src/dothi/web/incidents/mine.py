@@ -85,7 +85,7 @@ class Mine:
 
     def _card(self, person: Person, one: Incident, language: str, *, drawn: bool) -> Card:
         possible = self.platform.incidents.possible(person, one)
-        main = look.main_act(one, possible)
+        main = look.main_act(one, possible, person.id)
         if one.state == "handling" and one.arrived_at is None and "arrive" in possible:
             main = "arrive"
         photos = self.platform.incidents.photos.of(person, one.code)

@@ -22,7 +22,13 @@ class ShiftPages:
         self.platform = platform
 
     def page(self, request: Request) -> Response:
-        """Who is on, the note to write or to read, and those before. Raises Problem 403, 404 for a ward that is none."""
+        """Who is on, the note to write or to read, and those before; for who has a part of no shift, that there is none.
+
+        Raises Problem 403 for a ward of others, 404 for one that is none.
+        """
+        wards = _wards(person_of(request))
+        if wards is not None and not wards and "ward" not in request.query_params:
+            return render(request, self.platform, "dothi.web.incidents:shift-none.html")
         return self._page(request, None)
 
     async def decide(self, request: Request) -> Response:
@@ -73,7 +79,8 @@ def _wards(person: Person) -> set[str] | None:
     reached = reach(person, "incident.read")
     if reached is None or reached.covers(Thing()):
         return None
-    return {ward for _most, scope in reached.parts for ward in scope.wards or ()}
+    among = {ward for _most, scope in reached.parts for ward in scope.wards or ()}
+    return {ward for ward in among if reached.covers(Thing(ward=ward))}
 
 
 def _fault(problem: Problem | None, language: str) -> str:

@@ -128,7 +128,7 @@ class Show:
         if possible is None:
             possible = platform.incidents.possible(person, incident)
         links = platform.incidents.links(person, incident.code)
-        main = look.main_act(incident, possible)
+        main = look.main_act(incident, possible, person.id)
         offers = self._commands.offered(person, incident, _refs(links, "entity"), language)
         return {
             "offers": offers,
