@@ -104,6 +104,10 @@ def test_what_is_done_without_a_line_is_sent_when_it_is_back(open_page: Opener, 
     wait_until(lambda: city.platform.incidents.get(insider(), one.code).state == "handling", "the act arrived")
     wait_until(lambda: len(city.platform.incidents.photos.of(insider(), one.code)) == 1, "the photo arrived")
     expect(page.locator("[data-part=line]")).to_be_hidden()
+    page.locator(".me-open").click()
+    page.locator("#me button:has-text('Đăng xuất')").click()
+    page.wait_for_url("**/sign-in**")
+    assert page.evaluate("caches.has('dothi-mine').then(async (there) => there && !!(await caches.match('/mine')))") is False
     open_page.faults.clear()  # type: ignore[attr-defined]  # a cut line logs what it could not load
 
 
@@ -123,6 +127,12 @@ def test_an_act_that_is_late_does_not_overwrite_and_says_so(open_page: Opener, c
     page.context.set_offline(False)
     expect(page.locator(".mine-refused")).to_contain_text("Sự việc đã đổi trong lúc mất mạng")
     assert city.platform.incidents.get(insider(), one.code).state == "accepted"
+    next_one = [{"name": COOKIE, "value": city.session("engineer"), "url": city.base_url}]
+    page.context.add_cookies(next_one)  # type: ignore[arg-type]  # as Playwright takes them
+    page.goto("/mine")
+    expect(page.locator(".mine-refused")).to_have_count(0)  # who signs in next sees and sends nothing of it
+    page.context.add_cookies([next_one[0] | {"value": session}])  # type: ignore[list-item]
+    page.goto("/mine")
     page.locator(".mine-refused button").click()
     expect(page.locator(".mine-refused")).to_have_count(0)
     open_page.faults.clear()  # type: ignore[attr-defined]  # a cut line logs what it could not load

@@ -43,6 +43,11 @@ function walk(key: string): boolean {
   return links.length > 0;
 }
 
+// Whoever signs out leaves no list of theirs on the phone (mine-worker.ts keeps it).
+document.querySelector<HTMLFormElement>('form[action="/sign-out"]')?.addEventListener("submit", () => {
+  if ("caches" in window) void caches.delete("dothi-mine");
+});
+
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }

@@ -25,7 +25,7 @@ class Mine extends HTMLElement {
     this.#words = JSON.parse(this.dataset["words"] ?? "{}") as Words;
     this.#language = this.dataset["language"] ?? "vi";
     const token = (): string => this.querySelector<HTMLInputElement>("input[name=csrf_token]")?.value ?? "";
-    this.#outbox = new Outbox(token, () => void this.#say());
+    this.#outbox = new Outbox(this.dataset["me"] ?? "", token, () => void this.#say());
     this.addEventListener("submit", (event) => void this.#submit(event));
     this.addEventListener("change", (event) => {
       const input = event.target as HTMLInputElement;
@@ -69,7 +69,7 @@ class Mine extends HTMLElement {
     await this.#send();
   }
 
-  async #keep(one: Omit<Kept, "code" | "made" | "refused">, form: HTMLFormElement): Promise<void> {
+  async #keep(one: Omit<Kept, "code" | "made" | "refused" | "owner">, form: HTMLFormElement): Promise<void> {
     const code = form.closest<HTMLElement>("[data-code]")?.dataset["code"] ?? "";
     const once = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     one.fields.push(["once", once]); // a line that drops before the answer makes it go twice

@@ -1,6 +1,7 @@
 // What an officer did while the line was down: kept in the browser in order, sent when the line is back, never twice at once.
 export interface Kept {
   id?: number;
+  owner: string; // whose it is: another who signs in at this phone neither sees nor sends it
   to: string;
   label: string; // what it is, in the reader's words
   code: string; // of which incident
@@ -37,22 +38,25 @@ async function within<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore)
 }
 
 export class Outbox {
+  readonly #me: string;
   readonly #token: () => string;
   readonly #changed: () => void;
   #busy = false;
 
-  constructor(token: () => string, changed: () => void) {
+  constructor(me: string, token: () => string, changed: () => void) {
+    this.#me = me;
     this.#token = token;
     this.#changed = changed;
   }
 
-  async keep(one: Kept): Promise<void> {
-    await within("readwrite", (store) => store.add(one));
+  async keep(one: Omit<Kept, "owner">): Promise<void> {
+    await within("readwrite", (store) => store.add({ ...one, owner: this.#me }));
     this.#changed();
   }
 
-  all(): Promise<Kept[]> {
-    return within("readonly", (store) => store.getAll() as IDBRequest<Kept[]>);
+  async all(): Promise<Kept[]> {
+    const every = await within("readonly", (store) => store.getAll() as IDBRequest<Kept[]>);
+    return every.filter(({ owner }) => owner === this.#me);
   }
 
   async drop(id: number): Promise<void> {
