@@ -212,7 +212,8 @@ terms = st.one_of(
     st.builds(Silence, minutes=st.sampled_from([5, 20, 60]), attribute=st.sampled_from(["", PM]), negated=st.booleans()),
 )
 measured = st.lists(terms, min_size=1, max_size=2)
-conditions = st.lists(
+alone = terms.map(lambda term: ((term,),))
+conditions = alone | st.lists(
     st.builds(lambda some, hours: tuple(some + hours), measured, st.lists(schedules, max_size=1)), min_size=1, max_size=2
 ).map(tuple)
 rules = st.builds(
@@ -225,7 +226,7 @@ rules = st.builds(
 readings = st.tuples(
     st.sampled_from(ENTITIES),
     st.sampled_from([PM, PM, NO2]),
-    st.integers(0, 400),
+    st.integers(0, 40).map(lambda tens: 10 * tens),  # few moments, so that some are told of twice
     st.one_of(numbers, numbers.map(lambda value: value / 4)),
     st.sampled_from([True, True, True, False]),
 )

@@ -163,9 +163,6 @@ class Feature:
         was, now = old[rows], places[rows]
         first = np.searchsorted(self._flips, np.minimum(was, now), "right")
         counts = np.searchsorted(self._flips, np.maximum(was, now), "right") - first
-        gone = now == UNKNOWN
-        if gone.any():  # what held of a value that is not known any more holds no longer
-            first[gone], counts[gone] = 0, len(self._flips)
         ends = np.cumsum(counts)
         within = np.arange(int(ends[-1])) - np.repeat(ends - counts, counts)
         return np.repeat(rows, counts), self._rules[np.repeat(first, counts) + within]
