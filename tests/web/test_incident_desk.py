@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 from incident_world import does, opened, with_kinds
@@ -149,3 +150,12 @@ def test_a_command_is_proposed_from_the_incident_it_is_for(worked: RunningCity, 
     assert one.code in form.text
     with Visitor(worked, worked.session("leader")) as leader:
         assert "/commands/new" not in leader.get(f"/incidents/{one.code}").text
+
+
+def test_an_incident_shows_what_is_measured_where_it_came_from(worked: RunningCity, desk: Visitor) -> None:
+    station = desk.get("/map/layers/air.json").json()["points"][0]["id"]
+    one = opened(worked, links=(("entity", station),))
+    for path in (f"/incidents/{one.code}", f"/incidents/{one.code}/panel", f"/?chosen={one.code}"):
+        text = desk.get(path).text
+        assert '<dt-chart class="chart"><script type="application/json">{' in text, path
+        assert f"/panel/{quote(station)}/history.csv" in text, path
