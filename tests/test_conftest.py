@@ -52,6 +52,8 @@ def test_the_suite_of_the_second_home_skips_in_those_words() -> None:
     assert MISSING == POSTGRES
 
 
-@pytest.mark.parametrize(("page", "reason"), [("conftest.py", CHROMIUM), ("faults/test_full_disk.py", MOUNT)])
+@pytest.mark.parametrize(
+    ("page", "reason"), [("conftest.py", CHROMIUM), ("web/test_axe.py", AXE), ("faults/test_full_disk.py", MOUNT)]
+)
 def test_the_suites_skip_in_the_words_ci_looks_for(page: str, reason: str) -> None:
     assert f'pytest.skip("{reason}")' in (Path(__file__).parent / page).read_text(encoding="utf-8")
