@@ -1,4 +1,4 @@
-"""Gives the tests what they can use and may install here: Chromium, PostgreSQL with PostGIS, npm's oidc-provider and axe-core.
+"""Gives the tests what they can use and may install here: Chromium, PostgreSQL with PostGIS, npm's oidc-provider, axe-core.
 
 It says what is skipped.
 """
