@@ -79,7 +79,7 @@ class Mine extends HTMLElement {
   async #send(): Promise<void> {
     await this.#say();
     if (!navigator.onLine) return;
-    if (await this.#outbox.send()) await this.#look();
+    if (await this.#outbox.send()) await this.#look(true);
   }
 
   /** Say how the line is and what waits. */
@@ -120,13 +120,13 @@ class Mine extends HTMLElement {
     if (!this.#timer) this.#timer = window.setTimeout(() => void this.#look().finally(() => (this.#timer = 0)), REST);
   }
 
-  async #look(): Promise<void> {
+  async #look(sent = false): Promise<void> {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    // Whoever writes is not disturbed; the next look brings it.
+    // Whoever writes or takes a photo is not disturbed; the next look brings it.
     const held = document.activeElement;
-    if (held && this.contains(held) && held.matches("textarea, select")) return;
+    if (held && this.contains(held) && held.matches(sent ? "textarea, select" : "textarea, select, input[type=file]")) return;
     const code = held?.closest<HTMLElement>(".mine-card")?.dataset["code"];
     const place = code ? reached(this, code).indexOf(held as HTMLElement) : -1;
     const open = new Set([...this.querySelectorAll<HTMLElement>(".mine-card:has(> details[open])")].map((one) => one.dataset["code"]));
@@ -209,7 +209,7 @@ function draw(map: HTMLElement, here: GeolocationCoordinates): void {
 
 /** What keys reach in one card, in its order: who works without a mouse stays where they are when the card is drawn anew. */
 function reached(list: HTMLElement, code: string): HTMLElement[] {
-  return [...list.querySelectorAll<HTMLElement>(`.mine-card[data-code="${CSS.escape(code)}"] :is(summary, a, button, input:not([type=hidden]))`)];
+  return [...list.querySelectorAll<HTMLElement>(`.mine-card[data-code="${CSS.escape(code)}"] :is(summary, a, button, input:not([type=hidden])):not(noscript *)`)];
 }
 
 customElements.define("dt-mine", Mine);
