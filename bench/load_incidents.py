@@ -128,7 +128,7 @@ async def load(port: int, home: Path, seconds: float, reports: float, pages: flo
     for task in tasks:
         task.cancel()
     cuts = {name: statistics.quantiles(times, n=20) for name, times in took.items()}
-    told = {name: {"p50": cut[9], "p95": cut[18]} for name, cut in cuts.items()}
+    told: dict[str, dict[str, object]] = {name: {"p50": cut[9], "p95": cut[18]} for name, cut in cuts.items()}
     told["sent"] = {"reports": len(took["report"]), "taken": total, "refused": dict(Counter(refused)), "deaf": deaf}
     print(json.dumps(told))
 
