@@ -171,6 +171,7 @@ def test_by_keyboard_alone(people: People, city: RunningCity, tmp_path: Path) ->
     expect(operations.get_by_text("Bắt đầu xử lý").first).to_be_visible()
 
     phone = people.open(PHONE)
+    phone.on("filechooser", lambda _chooser: None)  # from the beginning: the browser is told in time to hand them over
     sign_in_by_keys(phone, "Cán bộ phường, xã")
     phone.goto("/mine")
     press(phone, phone.get_by_role("button", name="Tôi nhận việc này"))
