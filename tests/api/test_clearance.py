@@ -70,7 +70,9 @@ def _filled(path: str, clearance: Clearance) -> str:
     """The path with its blanks filled so that it leads to the thing of this clearance, where it can lead to one."""
     local = URN[clearance].rsplit(":", 1)[1]
     blanks = {"urn": URN[clearance], "id": URN[clearance], "device": local, "layer": "air", "name": "wards"}
-    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda blank: blanks.get(blank[1], URN[clearance]), path)
+    return re.sub(
+        r"\{(\w+)(?::(\w+))?\}", lambda blank: blanks.get(blank[1], "7" if blank[2] == "int" else URN[clearance]), path
+    )
 
 
 # What makes a door show as much as it can; doors ignore what they do not know, or refuse it: then nothing is shown either.
