@@ -4,6 +4,7 @@ import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from incidents_world import (
@@ -104,8 +105,8 @@ def test_each_sees_and_changes_what_lies_in_their_reach(tmp_path: Path) -> None:
         west, east = await world.opened(), await world.opened("noise", **IN_EAST)
         everything, any_state = {west.code, east.code}, Question()
 
-        def seen(person: object) -> set[str]:
-            return {one.code for one in world.incidents.find(person, any_state).incidents}  # type: ignore[arg-type]
+        def seen(person: Person) -> set[str]:
+            return {one.code for one in world.incidents.find(person, any_state).incidents}
 
         assert [seen(one) for one in (OPERATOR, AUDITOR)] == [everything, everything]
         assert [seen(one) for one in (WEST, EAST, ENGINEER)] == [{west.code}, {east.code}, {west.code}]
@@ -234,8 +235,8 @@ def test_incidents_are_found_by_what_is_known_of_them(tmp_path: Path) -> None:
         closed = await world.opened("noise")
         closed = await world.act(closed, acts.Reject("Không thuộc thành phố"))
 
-        def found(**question: object) -> list[str]:
-            return [one.code for one in world.incidents.find(OPERATOR, Question(**question)).incidents]  # type: ignore[arg-type]
+        def found(**question: Any) -> list[str]:
+            return [one.code for one in world.incidents.find(OPERATOR, Question(**question)).incidents]
 
         assert found() == [noise.code, waste.code]  # the one with less time left first
         assert found(states=("rejected",)) == [closed.code]

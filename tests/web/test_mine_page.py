@@ -131,7 +131,7 @@ def test_an_act_that_is_late_does_not_overwrite_and_says_so(open_page: Opener, c
     page.context.add_cookies(next_one)  # type: ignore[arg-type]  # as Playwright takes them
     page.goto("/mine")
     expect(page.locator(".mine-refused")).to_have_count(0)  # who signs in next sees and sends nothing of it
-    page.context.add_cookies([next_one[0] | {"value": session}])  # type: ignore[list-item]
+    page.context.add_cookies([next_one[0] | {"value": session}])  # type: ignore[list-item]  # as above
     page.goto("/mine")
     page.locator(".mine-refused button").click()
     expect(page.locator(".mine-refused")).to_have_count(0)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rules_world import NOTE, NOW, OPERATOR, PM, World, rule, run, someone, urn, world
@@ -160,11 +161,11 @@ def test_a_failed_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
         async with world(tmp_path, rule()) as one:
             write, failures = one.writer.run, [1]
 
-            async def failing(person: object, at: object, work: object, acts: object = (), **more: object) -> object:
-                if failures and any(act.action == "alert.raise" for act in acts):  # type: ignore[attr-defined]
+            async def failing(person: Any, at: Any, work: Any, acts: Any = (), **more: Any) -> Any:
+                if failures and any(act.action == "alert.raise" for act in acts):
                     failures.pop()
                     raise OSError("the disk is full")
-                return await write(person, at, work, acts, **more)  # type: ignore[arg-type]
+                return await write(person, at, work, acts, **more)
 
             monkeypatch.setattr(one.writer, "run", failing)
             await one.hear((0, 50.0))

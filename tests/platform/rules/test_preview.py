@@ -1,5 +1,6 @@
 """What a rule would have done is what it does: the same engine over what was kept, without a trace."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ def tried(one: World, of: Rule) -> list[tuple[str, int, int | None]]:
     """(subject, minutes ago it would have fired, minutes ago it would have ended)."""
     found = one.rules.preview(OPERATOR, of).stretches
 
-    def ago(at: object) -> int:
-        return round((one.clock.now() - at).total_seconds() / 60)  # type: ignore[operator]
+    def ago(at: datetime) -> int:
+        return round((one.clock.now() - at).total_seconds() / 60)
 
     return [(each.subject, ago(each.fired_at), None if each.ended_at is None else ago(each.ended_at)) for each in found]
 

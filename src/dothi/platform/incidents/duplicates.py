@@ -66,8 +66,9 @@ def metres_between(longitude: float, latitude: float, other_longitude: float, ot
 
 def _judged(about: Incident | Draft, moment: datetime, other: Incident) -> Likely:
     metres = None
-    if None not in (about.longitude, about.latitude, other.longitude, other.latitude):
-        metres = metres_between(about.longitude, about.latitude, other.longitude, other.latitude)  # type: ignore[arg-type]
+    here, there = _point(about), _point(other)
+    if here is not None and there is not None:
+        metres = metres_between(*here, *there)
         place = max(0.0, 1 - metres / WITHIN_METRES)
     else:
         place = 0.5 if about.ward and about.ward == other.ward else 0.0
@@ -79,6 +80,10 @@ def _judged(about: Incident | Draft, moment: datetime, other: Incident) -> Likel
         + _KIND * (about.kind == other.kind)
     )
     return Likely(other, round(score, 3), metres, apart)
+
+
+def _point(one: Incident | Draft) -> tuple[float, float] | None:
+    return None if one.longitude is None or one.latitude is None else (one.longitude, one.latitude)
 
 
 def _words(about: Incident | Draft) -> str:
