@@ -104,7 +104,7 @@ def test_a_passkey_is_the_second_step_too_and_a_bare_address_says_where_they_wor
     page = desk.page
     page.goto("/account")
     page.get_by_role("button", name="Thêm khóa truy cập…").click()
-    expect(page.get_by_role("status")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("Đã thêm khóa truy cập")
     desk.sign_out()
     page.get_by_label("Tên đăng nhập").fill(desk.login)
     page.get_by_label("Mật khẩu").fill("con mèo trèo cây cau 7")
