@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from incident_world import does, opened, with_kinds
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from visitor_world import Visitor
 
 from dothi.access.sessions import COOKIE
@@ -109,6 +109,33 @@ def test_what_is_done_without_a_line_is_sent_when_it_is_back(open_page: Opener, 
     page.wait_for_url("**/sign-in**")
     assert page.evaluate("caches.has('dothi-mine').then(async (there) => there && !!(await caches.match('/mine')))") is False
     open_page.faults.clear()  # type: ignore[attr-defined]  # a cut line logs what it could not load
+
+
+@pytest.mark.browser
+def test_a_photo_chosen_while_the_list_is_drawn_anew_is_not_lost(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/incidents", width=390, height=844, has_touch=True, service_workers="block")
+    session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    one = mine(city, session, "Cây đổ đang chụp")
+    page.on("filechooser", lambda _chooser: None)  # from the beginning: the browser is told in time to hand them over
+    page.goto("/mine")
+    card = page.locator(f".mine-card[data-code='{one.code}']")
+    if not card.locator(".mine-body").is_visible():
+        card.locator("summary").first.click()
+    late: list[Route] = []
+    page.route("**/mine", lambda route: route.continue_() if late else late.append(route))
+    with page.expect_request("**/mine"):
+        card.get_by_role("button", name="Báo đã có mặt").click()
+    with page.expect_file_chooser() as camera:
+        card.get_by_label("Ảnh trước").tap()
+    with page.expect_response("**/mine"):
+        late[0].continue_()
+    with page.expect_response("**/mine"):  # the next look: the one that was late has been read
+        later = mine(city, session, "Cây đổ khi đang chụp")
+    camera.value.set_files({"name": "a.png", "mimeType": "image/png", "buffer": PIXEL})
+    expect(card.get_by_text("Ảnh trước ✓")).to_be_visible()
+    expect(card.get_by_text("Trả lời…")).to_be_visible()
+    expect(page.locator(f".mine-card[data-code='{later.code}']")).to_be_attached()
+    assert len(city.platform.incidents.photos.of(insider(), one.code)) == 1
 
 
 @pytest.mark.browser

@@ -20,6 +20,10 @@ class Mine extends HTMLElement {
   #here: GeolocationCoordinates | null = null;
   #sorted = false;
   #timer = 0;
+  #looks = 0;
+  #shown = 0;
+  #choosing = false;
+  #due = false;
 
   connectedCallback(): void {
     this.#words = JSON.parse(this.dataset["words"] ?? "{}") as Words;
@@ -27,9 +31,14 @@ class Mine extends HTMLElement {
     const token = (): string => this.querySelector<HTMLInputElement>("input[name=csrf_token]")?.value ?? "";
     this.#outbox = new Outbox(this.dataset["me"] ?? "", token, () => void this.#say());
     this.addEventListener("submit", (event) => void this.#submit(event));
+    // While the camera is open its field stays: a photo given to a field that was drawn anew would be lost.
+    document.addEventListener("click", (event) => this.#chooses((event.target as HTMLElement).matches("dt-mine input[type=file]")));
+    this.addEventListener("cancel", () => this.#chooses(false));
     this.addEventListener("change", (event) => {
       const input = event.target as HTMLInputElement;
-      if (input.type === "file" && input.files?.length) void this.#photo(input);
+      if (input.type !== "file") return;
+      if (input.files?.length) void this.#photo(input);
+      this.#chooses(false);
     });
     window.addEventListener("online", () => void this.#send());
     window.addEventListener("offline", () => void this.#say());
@@ -79,7 +88,7 @@ class Mine extends HTMLElement {
   async #send(): Promise<void> {
     await this.#say();
     if (!navigator.onLine) return;
-    if (await this.#outbox.send()) await this.#look(true);
+    if (await this.#outbox.send()) await this.#look();
   }
 
   /** Say how the line is and what waits. */
@@ -116,19 +125,30 @@ class Mine extends HTMLElement {
 
   // What the city says
 
+  #chooses(now: boolean): void {
+    this.#choosing = now;
+    if (now || !this.#due) return;
+    this.#due = false;
+    this.#soon();
+  }
+
   #soon(): void {
     if (!this.#timer) this.#timer = window.setTimeout(() => void this.#look().finally(() => (this.#timer = 0)), REST);
   }
 
-  async #look(sent = false): Promise<void> {
+  async #look(): Promise<void> {
+    const turn = ++this.#looks;
     const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    // Whoever writes or takes a photo is not disturbed; the next look brings it.
+    if (turn < this.#shown) return; // a later look came back sooner
+    // Whoever writes or takes a photo is not disturbed; the page is looked at again when they are done.
     const held = document.activeElement;
-    if (held && this.contains(held) && held.matches(sent ? "textarea, select" : "textarea, select, input[type=file]")) return;
+    this.#due = this.#choosing;
+    if (this.#choosing || (held && this.contains(held) && held.matches("textarea, select"))) return;
+    this.#shown = turn;
     const code = held?.closest<HTMLElement>(".mine-card")?.dataset["code"];
-    const place = code ? reached(this, code).indexOf(held as HTMLElement) : -1;
+    const was = code && held ? stands(held) : "";
     const open = new Set([...this.querySelectorAll<HTMLElement>(".mine-card:has(> details[open])")].map((one) => one.dataset["code"]));
     for (const old of this.querySelectorAll<HTMLElement>("[data-live]")) {
       const found = fresh.querySelector<HTMLElement>(`[data-live="${CSS.escape(old.dataset["live"]!)}"]`);
@@ -139,7 +159,10 @@ class Mine extends HTMLElement {
       }
       old.replaceChildren(...[...found.childNodes].map((one) => document.adoptNode(one)));
     }
-    if (code && place >= 0 && document.activeElement === document.body) reached(this, code)[place]?.focus({ preventScroll: true });
+    if (code && was && document.activeElement === document.body) {
+      const card = [...this.querySelectorAll<HTMLElement>(`.mine-card[data-code="${CSS.escape(code)}"] :is(summary, a, button, input:not([type=hidden]))`)];
+      (card.find((one) => stands(one) === was) ?? card[0])?.focus({ preventScroll: true });
+    }
     this.#places();
     await this.#say();
   }
@@ -207,9 +230,11 @@ function draw(map: HTMLElement, here: GeolocationCoordinates): void {
   map.querySelector("svg")!.append(make("path", { class: "mine-way", d: `M${x} ${y}L${BOX[0] / 2} ${BOX[1] / 2}` }), make("circle", { class: "mine-here", cx: x, cy: y, r: 6 }));
 }
 
-/** What keys reach in one card, in its order: who works without a mouse stays where they are when the card is drawn anew. */
-function reached(list: HTMLElement, code: string): HTMLElement[] {
-  return [...list.querySelectorAll<HTMLElement>(`.mine-card[data-code="${CSS.escape(code)}"] :is(summary, a, button, input:not([type=hidden])):not(noscript *)`)];
+/** What an element is for: who works without a mouse finds it again when its card is drawn anew. */
+function stands(one: Element): string {
+  const form = one.closest("form");
+  const phase = form?.querySelector<HTMLInputElement>("input[name=phase]")?.value ?? "";
+  return [one.localName, one.getAttribute("href") ?? form?.getAttribute("action") ?? one.textContent?.trim(), phase].join(" ");
 }
 
 customElements.define("dt-mine", Mine);
