@@ -40,10 +40,10 @@ class Refresh extends HTMLElement {
     const token = this.querySelector("input[name=csrf_token]")?.getAttribute("value");
     if (token) for (const field of fresh.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", token);
     const held = document.activeElement;
-    // What somebody has ticked and not yet sent stays.
-    const inputs = [...this.querySelectorAll<HTMLInputElement>("input")];
-    if (inputs.some((one) => one.checked !== one.defaultChecked)) return;
-    if (fresh.innerHTML === this.#last || (held?.matches("select, input") && this.contains(held))) return;
+    // What somebody has ticked or written and not yet sent stays.
+    const fields = [...this.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")];
+    if (fields.some((one) => one.value !== one.defaultValue || ("checked" in one && one.checked !== one.defaultChecked))) return;
+    if (fresh.innerHTML === this.#last || (held?.matches("select, input, textarea") && this.contains(held))) return;
     this.#last = fresh.innerHTML;
     const focused = held && this.contains(held) ? finder(held) : null;
     const place = focused ? [...this.querySelectorAll(focused)].indexOf(held as Element) : 0;
