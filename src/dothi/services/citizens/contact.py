@@ -25,7 +25,6 @@ CONSENT = Text(
     " may delete it at any time on the page I follow it by.",
 )
 _PHONE = re.compile(r"\+?\d{8,15}")
-_MAIL = re.compile(r"[^\s@<>()\"',;:\\]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,6 @@ def phone_of(said: str) -> str | None:
     """A telephone number without blanks and dots; None if it is none."""
     bare = re.sub(r"[\s().-]", "", said)
     return bare if _PHONE.fullmatch(bare) else None
-
-
-def mail_of(said: str) -> str | None:
-    """An address of e-mail; None if it is none."""
-    return said if _MAIL.fullmatch(said) else None
 
 
 async def keep(personal: Personal, contact: Contact, correlation: str) -> str:

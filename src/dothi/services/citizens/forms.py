@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from starlette.datastructures import FormData, UploadFile
 
 from dothi.access.uploads import LARGEST
-from dothi.services.citizens.contact import Contact, mail_of, phone_of
+from dothi.model.mail import mail_of
+from dothi.services.citizens.contact import Contact, phone_of
 from dothi.services.citizens.service import AT_ONCE
 from dothi.services.citizens.words import line_of, text_of
 

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from dothi.access.policy import STRANGER, Person, reach
 from dothi.access.routes import person_of
-from dothi.model.problem import not_found
+from dothi.model.problem import Problem, not_found
 from dothi.services.citizens import codes, said, store
 from dothi.services.citizens.feed import MEDIA_TYPE, feed
+from dothi.services.citizens.releasing import decides
 from dothi.services.citizens.service import Reports
 from dothi.services.citizens.store import Shown, Tally
 from dothi.services.citizens.words import PACKAGE, PACKAGES
@@ -119,7 +120,7 @@ class PublicPages:
         ]
         base = str(request.base_url).rstrip("/")
         body = feed(base, str(request.url), title, self.platform.clock.now(), told)
-        headers = {"cache-control": "private, max-age=300", "vary": "accept-language, cookie"}
+        headers = {"cache-control": "private, no-cache", "vary": "accept-language, cookie"}
         return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
     def one(self, request: Request) -> Response:
@@ -145,12 +146,23 @@ class PublicPages:
             answered="" if shown.answered_at is None else formats.daytime(shown.answered_at, language),
             photos=said.photos(self.reports, work, language),
             open=shown.state in _STATES["open"],
+            decides=self._decides(person_of(request), shown.code),
             form=codes.new_form(),
         )
 
+    def _decides(self, person: Person, code: str) -> bool:
+        """Whether who looks at a released report may take it back."""
+        try:
+            return decides(person, self.platform.incidents.get(person, code))
+        except Problem:
+            return False
+
     async def photo(self, request: Request) -> Response:
-        """A released photo, whoever asks: what is kept on the way is never one that was not. Raises Problem 404."""
-        return await photo(self.reports, STRANGER, request, {"cache-control": "private, max-age=300"})
+        """A released photo, whoever asks: what is kept on the way is never one that was not, and is asked after each time.
+
+        Raises Problem 404.
+        """
+        return await photo(self.reports, STRANGER, request, {"cache-control": "private, no-cache"})
 
     def ratings(self, request: Request) -> Response:
         """How answers are rated, by kind, agency or ward."""
@@ -234,7 +246,8 @@ class PublicPages:
                     offset=offset,
                 )
 
-        return self.platform.memo.answer(("reports", *sorted(asked.items()), limit, offset), read)
+        question = ("reports", self.reports.releases.turn, *sorted(asked.items()), limit, offset)
+        return self.platform.memo.answer(question, read)
 
     def _line(self, one: Shown, language: str) -> dict[str, str]:
         when = formats.relative(one.opened_at, self.platform.clock.now(), language)
@@ -295,7 +308,10 @@ async def photo(reports: Reports, asker: Person, request: Request, headers: Mapp
     small = request.query_params.get("size") == "small"
     photos = reports.platform.incidents.photos
     found = await asyncio.to_thread(photos.read, asker, number, "small" if small else "full")
-    return Response(found.body, media_type=found.media, headers=dict(headers))
+    named = {"etag": f'"{found.hash}"', **headers}
+    if request.headers.get("if-none-match") == named["etag"]:
+        return Response(status_code=304, headers=named)
+    return Response(found.body, media_type=found.media, headers=named)
 
 
 def _asked(query: Mapping[str, str]) -> dict[str, str]:

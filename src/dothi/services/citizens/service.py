@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from dothi.access.policy import SYSTEM, Person, reach
+from dothi.access.policy import SYSTEM, Person
 from dothi.access.uploads import LARGEST, kind_of
 from dothi.model.ground import metres
 from dothi.model.problem import Problem, bad_request, not_found
@@ -22,6 +22,7 @@ from dothi.services.citizens import codes, store
 from dothi.services.citizens.contact import Contact, keep
 from dothi.services.citizens.kinds import offered
 from dothi.services.citizens.place import Place
+from dothi.services.citizens.releasing import Releases
 from dothi.services.citizens.store import Rating, Report
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -106,6 +107,7 @@ class Reports:
         self._secret = secret_of(platform.settings.home)
         self._sending: dict[str, asyncio.Lock] = {}
         self._decoding = asyncio.Semaphore(_DECODED_AT_A_TIME)
+        self.releases = Releases(platform, self._incident)
 
     async def send(self, person: Person, sent: Sent, *, correlation: str = "") -> Received:
         """Take a report: it begins an incident. Sent again, it is the same report.
@@ -327,28 +329,6 @@ class Reports:
         likely = sorted((one for one in found if one.kind in self.kinds), key=lambda one: one.kind != kind)[:MOST_NEARBY]
         titles = self._read_now(lambda db: store.titles(db, [one.code for one in likely]))
         return [Nearby(one, titles.get(one.code, ""), _metres(place, one)) for one in likely]
-
-    async def decide(self, person: Person, report: str, shown: tuple[str, str] | None, *, correlation: str = "") -> None:
-        """Release a report with these words (title, text) to everybody, or with None keep it from them.
-
-        Raises Problem 404 for one whose incident ``person`` may not write to, 400 without a title.
-        """
-        found = await asyncio.to_thread(lambda: self._read_now(lambda db: store.of_id(db, report)))
-        if found is None:
-            raise not_found("report", report[:40])
-        incident = await asyncio.to_thread(self._incident, found)
-        reached = reach(person, "incident.write")
-        if reached is None or not reached.covers(incident.thing):
-            raise not_found("report", report[:40])
-        if shown is not None and len(shown[0]) < 5:
-            raise bad_request("A title is missing.", "Say in a few words what it is about.")
-        now = self.platform.clock.now()
-        act = Act(
-            person.id, "report.release" if shown is not None else "report.withhold", incident.code, correlation=correlation
-        )
-        await self.platform.writer.run(
-            person, now, lambda db: store.decide(db, report, person.id, now, shown), [act], action="incident.write"
-        )
 
     def _open_report(self, code: str) -> Incident | None:
         try:
