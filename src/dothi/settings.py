@@ -4,6 +4,9 @@ A secret may stand in a file instead, which ``DOTHI_<NAME>_FILE`` names: what ru
 """
 
 import os
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +15,7 @@ from pydantic import AwareDatetime, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from dothi.model.mail import mail_of
 from dothi.model.problem import bad_request
 
 PREFIX = "DOTHI_"
@@ -38,6 +42,21 @@ class _FilesOfSecrets(PydanticBaseSettingsSource):
         """Every secret that stands in a file."""
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """Through which SMTP server mail leaves, and as whom. ``tls`` is starttls, tls or none."""
+
+    host: str
+    port: int
+    tls: str
+    sender: Address
+    user: str
+    password: SecretStr | None
+
+
+_MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class Settings(BaseSettings):
@@ -108,6 +127,25 @@ class Settings(BaseSettings):
         description="Origins (scheme://host:port), comma-separated, in networks of the city's own that subscriptions may "
         "notify; others only where their address is public.",
     )
+    url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#]+)?$",
+        description="Address at which people reach the city, for links in mails; where it listens if left out.",
+    )
+    mail_server: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._-]+(:[0-9]{1,5})?)?$",
+        description="Mail server (host or host:port) that sends what people asked to be told; without it nothing is sent.",
+    )
+    mail_from: str = Field(
+        "", description="Who mails are from: an address, or Name <address>; needed with DOTHI_MAIL_SERVER."
+    )
+    mail_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the mail server is spoken to: starttls, tls from the first byte, or none (in the clear).",
+    )
+    mail_user: str = Field("", description="Who the city is to the mail server, if it asks; needs DOTHI_MAIL_PASSWORD.")
+    mail_password: SecretStr | None = Field(None, description="The password of DOTHI_MAIL_USER.")
     temporal_page: int = Field(
         10_000, ge=10, le=1_000_000, description="Instances in one answer of NGSI-LD's temporal doors; more come in pages."
     )
@@ -137,6 +175,23 @@ class Settings(BaseSettings):
         return self.tls_certificate, self.tls_key
 
     @property
+    def mail(self) -> MailSettings | None:
+        """How mail leaves, if it does. Raises Problem 400 for what cannot work, or would tell a network the password."""
+        host, _, port = self.mail_server.partition(":")
+        if not host:
+            return None
+        name, address = parseaddr(self.mail_from)
+        if mail_of(address) is None or not address.isascii():
+            raise bad_request("Mail needs somebody whom it is from.", "Set DOTHI_MAIL_FROM: Đô Thị <bao@example.vn>")
+        if bool(self.mail_user) != (self.mail_password is not None):
+            raise bad_request("A mail server wants a user and a password, or neither.", "Set DOTHI_MAIL_PASSWORD_FILE too.")
+        if self.mail_user and self.mail_tls == "none" and not _loopback(host):
+            raise bad_request("The password would travel in the clear.", "Set DOTHI_MAIL_TLS to starttls or tls.")
+        sender = Address(display_name=name, addr_spec=address)
+        wanted = int(port or _MAIL_PORTS[self.mail_tls])
+        return MailSettings(host, wanted, self.mail_tls, sender, self.mail_user, self.mail_password)
+
+    @property
     def recorded_in(self) -> Path | None:
         """The folder whose recording this city replays, if it holds one; a drill replays only what it is told to."""
         return self.recording or (None if self.drill else self.data)
@@ -149,9 +204,13 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """True if only this machine can reach the web server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _loopback(self.host)
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
