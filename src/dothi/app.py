@@ -50,6 +50,7 @@ from dothi.data.quarantine import Quarantine
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.writer import Writer
+from dothi.demo.neighbourhood import begin, plays, tell_past
 from dothi.devices.door import DeviceDoor
 from dothi.devices.registry import Registry
 from dothi.model.city import City
@@ -70,7 +71,7 @@ from dothi.platform.sector import Feed, Period, Sector, purposes_of
 from dothi.platform.server import Server
 from dothi.platform.tasks import TaskState
 from dothi.platform.watch import Watch
-from dothi.platform.work import open_work, start_work
+from dothi.platform.work import open_work, start_work, types_of
 from dothi.settings import Settings
 from dothi.store.database import Database, migrate, open_database
 from dothi.store.nats_journal import open_journal
@@ -162,7 +163,7 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         await asyncio.to_thread(migrate, database)
         refuse_unfinished(database)
         clock, replay = _clock(settings, period, database)
-        types = {one.iri: one for sector in sectors for one in sector.entity_types}
+        types = {one.iri: one for one in types_of(sectors)}
         record = open_record(stack, database, city, clock, types, settings.home)
         writer = record.writer
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types.values(), writer)
@@ -234,8 +235,11 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         stack.push_async_callback(platform.tasks.stop)
         platform.tasks.start("device-keys", lambda _: device_keys.run())
         subscriptions.start()
+        if plays(platform):
+            await tell_past(platform)
         start_work(platform)
         _start_tasks(platform, cache)
+        begin(platform)
         await platform.watch.look()
         settle_memory()
         yield platform
@@ -260,7 +264,7 @@ async def open_questions(settings: Settings) -> AsyncIterator[Questions]:
         clock, _replay = _clock(settings, period, database)
         writer = Writer(database, locate=ward_codes(city))
         stack.callback(writer.close)
-        types = [one for sector in sectors for one in sector.entity_types]
+        types = types_of(sectors)
         questions = Questions(settings.home, tenant, settings.database, cache, city, clock, types, writer)
         stack.push_async_callback(questions.close)
         yield questions

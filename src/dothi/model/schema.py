@@ -41,7 +41,8 @@ class AttributeType:
 class EntityType:
     """A kind of thing. ``standard`` names where it is defined, e.g. a Smart Data Model's address.
 
-    ``keep`` is for how many days what is observed of it is kept unless a person says otherwise; None is for ever.
+    ``keep`` is for how many days what is observed of it is kept unless a person says otherwise; None is for ever. One that
+    is not ``reported`` the city writes itself, out of what it knows: no device reports it and no rule watches it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class EntityType:
     attributes: tuple[AttributeType, ...]
     standard: str = ""
     keep: int | None = KEEP
+    reported: bool = True
 
     def attribute(self, name: str) -> AttributeType | None:
         """The attribute with this short name or IRI, or None."""

@@ -332,6 +332,15 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertCategory:
+    """What an alert about a type or an attribute (IRI) is called in the words of the Smart Data Models' ``Alert``."""
+
+    of: str
+    category: str
+    sub_category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sector:
     """A sector of the city, readable in a screenful. Third parties add theirs by the entry point ``dothi.sectors``.
 
@@ -362,6 +371,7 @@ class Sector:
     incident_kinds: tuple[IncidentKind, ...] = ()
     playbooks: tuple[Playbook, ...] = ()
     rules: tuple[Rule, ...] = ()  # those a new city begins with; what its people change stays
+    alert_categories: tuple[AlertCategory, ...] = ()
     commands: tuple[CommandKind, ...] = ()
 
 

@@ -43,7 +43,8 @@ rule_cell = sa.Table(
 )
 
 # ``state`` is firing, acknowledged or ended; ``wards`` (JSON) are those of its alerts; ``incident`` is the code of what it
-# opened, ``cause`` whether something is to be opened or told still.
+# opened, ``to_tell`` says whether something is to be opened or told still. ``to_publish`` counts what changed since it was
+# published as entities.
 alert_group = sa.Table(
     "alert_group",
     METADATA,
@@ -58,11 +59,13 @@ alert_group = sa.Table(
     sa.Column("wards", TEXT, nullable=False),
     sa.Column("incident", TEXT, nullable=False, server_default=""),
     sa.Column("to_tell", TEXT, nullable=False, server_default=""),
+    sa.Column("to_publish", sa.Integer, nullable=False, server_default="0"),
     sa.Column("acknowledged_by", TEXT),
     sa.Column("acknowledged_at", BIG),
     sa.Index("alert_group_state", "state", "newest_at"),
     sa.Index("alert_group_newest", "newest_at"),
     sa.Index("alert_group_to_tell", "to_tell"),
+    sa.Index("alert_group_to_publish", "to_publish"),
 )
 
 # ``value`` was measured when the rule fired, ``said_vi`` and ``said_en`` put it in words.

@@ -111,7 +111,7 @@ class LobbyPages:
 
     def _form(self, request: Request, waiting: LobbyView, given: Mapping[str, str], problem: Problem | None) -> Response:
         language = language_of(request)
-        kinds = list(self.platform.types.values())
+        kinds = [one for one in self.platform.types.values() if one.reported]
         asked = given.get("type") or request.query_params.get("type")
         kind = next((one for one in kinds if one.name == asked), kinds[0] if kinds else None)
         return render(

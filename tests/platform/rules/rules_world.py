@@ -117,7 +117,7 @@ class World:
             types={TYPE: STATION},
             tasks=Supervisor(),
             history=History(self.database, [STATION]),
-            context=Context(self.database, [STATION]),
+            context=Context(self.database, [STATION], self.clock),
         )
         platform.forecasts = Forecasts(platform)
         self.incidents = platform.incidents = Incidents(platform)

@@ -174,6 +174,7 @@ def acknowledge(db: Connection, reached: Reach, numbers: Sequence[int], person: 
         if not db.execute(query, [person, at, number, *values]).rowcount:
             continue
         taken.append(number)
+        db.execute("UPDATE alert_group SET to_publish = to_publish + 1 WHERE id = ?", (number,))
         db.execute(
             "UPDATE alert_group SET state = 'acknowledged', acknowledged_by = ?, acknowledged_at = ? WHERE id = ? "
             "AND state = 'firing' AND NOT EXISTS (SELECT 1 FROM alert WHERE group_id = ? AND state = 'firing')",

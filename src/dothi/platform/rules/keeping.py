@@ -103,7 +103,7 @@ class Keeper:
                 next_alert += 1
             for group in {id(group): group for group in groups.values()}.values():
                 db.execute(
-                    "UPDATE alert_group SET newest_at = ?, wards = ? WHERE id = ?",
+                    "UPDATE alert_group SET newest_at = ?, wards = ?, to_publish = to_publish + 1 WHERE id = ?",
                     (now, msgspec.json.encode(sorted(group.wards)).decode(), group.id),
                 )
 
@@ -175,6 +175,7 @@ def end(db: Connection, rows: Sequence[tuple[int, int]], now: int, changed: set[
     over = []
     for number, rule, incident, to_tell in db.execute(query, (page,)).fetchall():
         changed.add(number)
+        db.execute("UPDATE alert_group SET to_publish = to_publish + 1 WHERE id = ?", (number,))
         (left,) = db.execute("SELECT count(*) FROM alert WHERE group_id = ? AND state <> 'ended'", (number,)).fetchone()
         if not left:
             telling = "ended" if incident else to_tell

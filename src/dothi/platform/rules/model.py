@@ -159,7 +159,7 @@ def decode(body: str) -> Rule:
 def check(rule: Rule, types: Mapping[str, EntityType]) -> None:
     """Raises Problem 400, in words for whoever writes the rule, if it cannot be watched in a city with these ``types``."""
     kind = types.get(rule.entity_type)
-    if kind is None:
+    if kind is None or not kind.reported:
         raise _wrong("it watches no type that this city knows", "Choose one of the city's types of things.")
     if not _ID.fullmatch(rule.id):
         raise _wrong("its id is none", "Use small letters, digits and hyphens, 64 at most.")

@@ -18,6 +18,7 @@ from dothi.platform.rules.alerts import Alert, AlertGroup, AlertQuestion, FoundG
 from dothi.platform.rules.model import Rule, check
 from dothi.platform.rules.neighbours import Neighbours
 from dothi.platform.rules.preview import Preview, preview
+from dothi.platform.rules.publishing import Publishing
 from dothi.platform.rules.store import KeptRule, Maintenance
 from dothi.platform.rules.telling import Telling
 from dothi.platform.rules.watching import Watching
@@ -47,6 +48,7 @@ class Rules:
         self._listeners = Listeners()
         self.watching = Watching(platform, Neighbours(platform.city), self._tell)
         self._telling = Telling(platform)
+        self._publishing = Publishing(platform)
 
     def start(self) -> None:
         """Listen to commits and to the clock; call it before anything is dispatched."""
@@ -60,9 +62,10 @@ class Rules:
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
-        """Look at the city's clock, and open the incidents that are due."""
+        """Look at the city's clock, open the incidents that are due, and publish the lines that changed."""
         await self.watching.tick()
         self._tell(await self._telling.look())
+        await self._publishing.look()
 
     async def begin(self) -> None:
         """Take over the rules that the sectors bring along, as far as the city does not know them."""

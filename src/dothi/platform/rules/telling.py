@@ -115,7 +115,7 @@ class Telling:
             # It may have ended since it was looked at: then that is told next.
             db.execute(
                 "UPDATE alert_group SET incident = ?, to_tell = CASE WHEN state = 'ended' AND to_tell = 'open' AND ? <> '' "
-                "THEN 'ended' ELSE ? END WHERE id = ?",
+                "THEN 'ended' ELSE ? END, to_publish = to_publish + 1 WHERE id = ?",
                 (incident, incident, to_tell, one.id),
             )
 

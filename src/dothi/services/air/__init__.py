@@ -52,5 +52,6 @@ SECTOR = Sector(
     incident_kinds=rules.KINDS,
     playbooks=rules.PLAYBOOKS,
     rules=rules.RULES,
+    alert_categories=rules.CATEGORIES,
     links=(("/air", Text("Không khí quanh bạn", "The air around you")),),
 )

@@ -5,6 +5,7 @@ from datetime import date
 from dothi.model.text import Text
 from dothi.platform.incidents.kinds import IncidentKind, Playbook, PlaybookStep
 from dothi.platform.rules.model import Compare, Needs, Rule, Silence, Window
+from dothi.platform.sector import AlertCategory
 from dothi.services.air import qcvn05
 from dothi.services.air.bands import BANDS
 from dothi.services.air.model import AIR_QUALITY_OBSERVED, INDEX, iri
@@ -32,6 +33,7 @@ KINDS = (
         proof=False,
     ),
 )
+CATEGORIES = (AlertCategory(AIR_QUALITY_OBSERVED, "environment", "airPollution"),)
 PLAYBOOKS = (
     Playbook(
         SMOG,

@@ -38,4 +38,5 @@ SECTOR = Sector(
     sources=(SOURCE,),
     incident_kinds=rules.KINDS,
     rules=rules.RULES,
+    alert_categories=rules.CATEGORIES,
 )

@@ -3,6 +3,7 @@
 from dothi.model.text import Text
 from dothi.platform.incidents.kinds import IncidentKind
 from dothi.platform.rules.model import Compare, Rule
+from dothi.platform.sector import AlertCategory
 from dothi.services.weather.model import WEATHER_FORECAST, iri
 
 HEAVY_RAIN = "heavy-rain"
@@ -12,6 +13,8 @@ _FLOODS, _FLOODS_MORE = 50.0, 70.0
 KINDS = (
     IncidentKind(HEAVY_RAIN, Text("Mưa lớn", "Heavy rain"), agency="so-xay-dung", severity=3, urgency="urgent", proof=False),
 )
+
+CATEGORIES = (AlertCategory(WEATHER_FORECAST, "weather"), AlertCategory(iri("precipitation"), "weather", "rainfall"))
 
 
 def _rain(id: str, title: Text, millimetres: float, severity: int, incident: str) -> Rule:

@@ -83,7 +83,7 @@ class RulePages:
         if query.get("like"):
             told, rows = forms.told_of(self.platform.rules.rule(person_of(request), query["like"]).rule)
             return self._form(request, None, told | {"title_vi": "", "title_en": ""}, rows)
-        kinds = list(self.platform.types)
+        kinds = [iri for iri, one in self.platform.types.items() if one.reported]
         asked = query.get("type", "")
         first = asked if asked in kinds else next(iter(kinds), "")
         return self._form(request, None, {"type": first, "severity": "2"}, [forms.blank("compare")])
@@ -179,7 +179,7 @@ class RulePages:
             problem=problem,
             kept=request.query_params.get("kept", ""),
             may_write=may(person, "rule.write") if known is None else platform.rules.may_write(person, known.rule),
-            types={iri: one.title.in_language(language) for iri, one in platform.types.items()},
+            types={iri: one.title.in_language(language) for iri, one in platform.types.items() if one.reported},
             attributes=forms.attributes_of(platform.types.get(told.get("type", "")), language),
             spreads=list(_spreads(language).items()),
             kinds=dict(sorted(kinds.items(), key=lambda pair: pair[1])),
