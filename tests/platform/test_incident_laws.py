@@ -51,6 +51,7 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(acts.Answer, st.sampled_from(["xong", ""])),
     st.builds(acts.Close),
     st.builds(acts.Reopen, _REASON),
+    st.builds(acts.Reclassify, st.sampled_from(["smog", "waste", "noise", "nothing"])),
     st.builds(acts.Rank, st.integers(0, 5), st.sampled_from(["urgent", "normal", "complex"])),
     st.builds(acts.Move, st.floats(105.6, 106.0), st.floats(20.8, 21.2)),
     st.builds(acts.Retitle, st.sampled_from(["Tên", ""])),

@@ -145,6 +145,17 @@ def test_an_act_the_state_does_not_allow_says_so(worked: RunningCity, desk: Visi
     assert desk.send_form(page, f"{page}/act", {"act": "fly", "version": "1"}).status_code == 400
 
 
+def test_the_kind_is_corrected_and_the_timeline_says_from_what_to_what(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked)
+    page = f"/incidents/{one.code}"
+    assert "Sửa loại" in desk.get(page).text
+    told = {"act": "reclassify", "version": str(one.version), "kind": "test-smog"}
+    assert desk.send_form(page, f"{page}/act", told).status_code == 303
+    shown = desk.get(page).text
+    assert "Loại: <s>Cây đổ</s> Khói bụi" in shown
+    assert "Xác nhận tại chỗ" in shown, "the playbook is that of the new kind"
+
+
 def test_a_script_is_answered_in_json_and_late_sending_is_said(worked: RunningCity, desk: Visitor) -> None:
     one = opened(worked)
     page = f"/incidents/{one.code}"

@@ -106,6 +106,14 @@ class Move(Act, frozen=True, tag="move"):
     address: str = ""
 
 
+class Reclassify(Act, frozen=True, tag="reclassify"):
+    """Say that it is of another kind (id). What nobody decided otherwise follows: title, how grave, how urgent, and,
+    until it is assigned, its unit; playbook and clocks are those of the new kind.
+    """
+
+    kind: str
+
+
 class Retitle(Act, frozen=True, tag="retitle"):
     """Name it better; ``text`` None leaves the description as it is."""
 
@@ -163,7 +171,7 @@ class Tie(Act, frozen=True, tag="tie"):
 
 AnyAct = (
     Accept | Reject | Assign | Delegate | Return | Start | Arrive | AskHelp | Escalate | Pause | Resume | Answer | Close
-    | Reopen | Rank | Move | Retitle | Merge | Split | Comment | AddTask | DoTask | DoStep | Tie
+    | Reopen | Reclassify | Rank | Move | Retitle | Merge | Split | Comment | AddTask | DoTask | DoStep | Tie
 )  # fmt: skip
 """All of them: what a door decodes, by the field "type"."""
 

@@ -60,7 +60,7 @@ def apply(incident: Incident, act: Act, scene: Scene) -> Done:
     done = _changed(incident, act, scene)
     if state != incident.state:
         done = replace(done, incident=_enter(done.incident, state, scene.at))
-    timed = timing.followed(incident, done.incident, scene.at, scene.city, scene.playbook(incident.kind))
+    timed = timing.followed(incident, done.incident, scene.at, scene.city, scene.playbook(done.incident.kind))
     return replace(done, incident=timed)
 
 
@@ -84,6 +84,19 @@ def said(text: str, what: str, most: int = LONGEST_TEXT, *, needed: bool = True)
 
 
 def checked_agency(city: City, agency: str) -> str:
+def checked_kind(kinds: Mapping[str, IncidentKind], kind: str) -> IncidentKind:
+    """The kind of this id. Raises Problem 400."""
+    found = kinds.get(kind)
+    if found is None:
+        raise bad_request(f"No kind of incident {kind!r} here.", f"Choose one of: {', '.join(sorted(kinds))}.")
+    return found
+
+
+def agency_of(city: City, kind: IncidentKind) -> str:
+    """Who owns incidents of ``kind`` until somebody decides otherwise; "" if this city has no such agency."""
+    return kind.agency if city.agency(kind.agency) else ""
+
+
     """``agency`` if there is one of this id. Raises Problem 400."""
     if agency and city.agency(agency) is None:
         raise bad_request(f"No agency {agency!r} here.", "Choose one of the city's agencies.")
@@ -151,6 +164,8 @@ def _changed(incident: Incident, act: Act, scene: Scene) -> Done:
             told = said(text, "answer")
             return Done(replace(incident, answer=told, proof=proof), Text(told, told), tuple(map(str, proof)))
         case acts.Rank(severity=severity, urgency=urgency):
+        case acts.Reclassify(kind=kind):
+            return _reclassified(incident, kind, scene)
             if urgency not in URGENCIES:
                 raise bad_request(f"There is no urgency {urgency!r}.", f"Give one of {', '.join(URGENCIES)}.")
             return Done(replace(incident, severity=checked_severity(severity), urgency=urgency))
@@ -174,6 +189,29 @@ def _changed(incident: Incident, act: Act, scene: Scene) -> Done:
 
 
 def _assigned(incident: Incident, act: acts.Assign, scene: Scene) -> Done:
+def _reclassified(incident: Incident, kind: str, scene: Scene) -> Done:
+    """What the old kind gave becomes what the new one gives; what somebody decided stays, and so does who has the work."""
+    old, new = scene.kinds.get(incident.kind), checked_kind(scene.kinds, kind)
+    if new.id == incident.kind:
+        raise bad_request("It is of this kind already.", "Choose another kind.")
+    changed = replace(incident, kind=new.id)
+    if old is not None:
+        changed = replace(
+            changed,
+            title=new.title if incident.title == old.title else incident.title,
+            severity=new.severity if incident.severity == old.severity else incident.severity,
+            urgency=new.urgency if incident.urgency == old.urgency else incident.urgency,
+        )
+    if incident.state in ("new", "accepted") and incident.agency == ("" if old is None else agency_of(scene.city, old)):
+        changed = replace(changed, agency=agency_of(scene.city, new))
+    if scene.playbook(incident.kind) != scene.playbook(new.id):
+        # Its steps are counted from now: nobody is late with what was not to be done before.
+        told = tuple(one for one in incident.told if not one.startswith("step:"))
+        begun = None if incident.playbook_at is None else scene.at
+        changed = replace(changed, steps_done=(), told=told, playbook_at=begun)
+    return Done(changed, refs=(incident.kind, new.id))
+
+
     if not (act.agency or act.ward or act.assignee):
         raise bad_request("It is assigned to nobody.", "Name an agency, a ward or a person.")
     return Done(

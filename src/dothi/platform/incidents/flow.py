@@ -97,6 +97,13 @@ TABLE: dict[str, Rule] = {
         ),
         Rule(acts.Escalate, Text("Chuyển cấp trên", "Escalate"), WORKED, needs=_REASON),
         Rule(
+            acts.Reclassify,
+            Text("Sửa loại", "Correct the kind"),
+            WORKED,
+            needs=Text("loại khác", "another kind"),
+            offered=False,
+        ),
+        Rule(
             acts.Rank,
             Text("Xếp mức độ", "Rank"),
             WORKED,

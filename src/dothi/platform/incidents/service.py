@@ -241,11 +241,7 @@ class Incidents:
     def _begun(self, draft: Draft, cause: str, at: datetime) -> Incident:
         """What ``draft`` becomes, without a code."""
         city = self._platform.city
-        kind = self.kinds.get(draft.kind)
-        if kind is None:
-            raise bad_request(
-                f"No kind of incident {draft.kind!r} here.", f"Choose one of: {', '.join(sorted(self.kinds))}."
-            )
+        kind = changing.checked_kind(self.kinds, draft.kind)
         longitude, latitude = draft.longitude, draft.latitude
         ward = changing.checked_ward(city, draft.ward)
         if (longitude is None) != (latitude is None):
@@ -268,7 +264,7 @@ class Incidents:
             latitude=latitude,
             address=changing.said(draft.address, "address", limit, needed=False),
             ward=ward,
-            agency=changing.checked_agency(city, draft.agency) or (kind.agency if city.agency(kind.agency) else ""),
+            agency=changing.checked_agency(city, draft.agency) or changing.agency_of(city, kind),
             assignee="",
             origin=draft.origin,
             cause=cause,

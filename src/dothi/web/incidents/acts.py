@@ -182,6 +182,7 @@ _READ: dict[str, Callable[[FormData], acts.Act]] = {
     "close": lambda form: acts.Close(),
     "reopen": lambda form: acts.Reopen(text(form, "reason")),
     "rank": _rank,
+    "reclassify": lambda form: acts.Reclassify(text(form, "kind")),
     "move": _move,
     "retitle": lambda form: acts.Retitle(text(form, "title"), text(form, "text")),
     "merge": lambda form: acts.Merge(text(form, "into").upper()),

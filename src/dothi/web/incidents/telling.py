@@ -128,6 +128,8 @@ def value_words(platform: Platform, field: str, value: Any, language: str) -> st
         return URGENCIES[value].in_language(language) if value in URGENCIES else str(value)
     if field == "severity":
         return severity_words(language).get(int(value), str(value))
+    if field == "kind":
+        return platform.incidents.kind(str(value)).title.in_language(language)
     if field == "ward":
         return look.ward_words(platform, str(value)) or str(value)
     if field == "agency":
