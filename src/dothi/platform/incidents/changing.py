@@ -83,7 +83,6 @@ def said(text: str, what: str, most: int = LONGEST_TEXT, *, needed: bool = True)
     return told
 
 
-def checked_agency(city: City, agency: str) -> str:
 def checked_kind(kinds: Mapping[str, IncidentKind], kind: str) -> IncidentKind:
     """The kind of this id. Raises Problem 400."""
     found = kinds.get(kind)
@@ -98,6 +97,7 @@ def agency_of(city: City, kind: IncidentKind) -> str:
 
 
     """``agency`` if there is one of this id. Raises Problem 400."""
+def checked_agency(city: City, agency: str) -> str:
     if agency and city.agency(agency) is None:
         raise bad_request(f"No agency {agency!r} here.", "Choose one of the city's agencies.")
     return agency
@@ -163,10 +163,10 @@ def _changed(incident: Incident, act: Act, scene: Scene) -> Done:
         case acts.Answer(text=text, proof=proof):
             told = said(text, "answer")
             return Done(replace(incident, answer=told, proof=proof), Text(told, told), tuple(map(str, proof)))
-        case acts.Rank(severity=severity, urgency=urgency):
         case acts.Reclassify(kind=kind):
             return _reclassified(incident, kind, scene)
             if urgency not in URGENCIES:
+        case acts.Rank(severity=severity, urgency=urgency):
                 raise bad_request(f"There is no urgency {urgency!r}.", f"Give one of {', '.join(URGENCIES)}.")
             return Done(replace(incident, severity=checked_severity(severity), urgency=urgency))
         case acts.Move():
@@ -188,7 +188,6 @@ def _changed(incident: Incident, act: Act, scene: Scene) -> Done:
             return Done(incident)
 
 
-def _assigned(incident: Incident, act: acts.Assign, scene: Scene) -> Done:
 def _reclassified(incident: Incident, kind: str, scene: Scene) -> Done:
     """What the old kind gave becomes what the new one gives; what somebody decided stays, and so does who has the work."""
     old, new = scene.kinds.get(incident.kind), checked_kind(scene.kinds, kind)
@@ -213,6 +212,7 @@ def _reclassified(incident: Incident, kind: str, scene: Scene) -> Done:
 
 
     if not (act.agency or act.ward or act.assignee):
+def _assigned(incident: Incident, act: acts.Assign, scene: Scene) -> Done:
         raise bad_request("It is assigned to nobody.", "Name an agency, a ward or a person.")
     return Done(
         replace(
