@@ -50,6 +50,7 @@ from dothi.data.quarantine import Quarantine
 from dothi.data.sql.questions import Questions
 from dothi.data.sql.saved import SavedQueries
 from dothi.data.writer import Writer
+from dothi.demo.neighbourhood import begin, plays, tell_past
 from dothi.devices.door import DeviceDoor
 from dothi.devices.registry import Registry
 from dothi.model.city import City
@@ -234,8 +235,11 @@ async def open_platform(settings: Settings, metrics: Metrics, identity: Identity
         stack.push_async_callback(platform.tasks.stop)
         platform.tasks.start("device-keys", lambda _: device_keys.run())
         subscriptions.start()
+        if plays(platform):
+            await tell_past(platform)
         start_work(platform)
         _start_tasks(platform, cache)
+        begin(platform)
         await platform.watch.look()
         settle_memory()
         yield platform

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     recording: Path | None = Field(
         None, description="Folder to replay instead of the data folder: recorded data, or what dothi export wrote."
     )
+    demo_work: bool = Field(
+        True,
+        description="Invented work to try things with, each piece marked so, in a city of simulated readings that only this "
+        "machine reaches; it goes with the first real account.",
+    )
     drill: str = Field(
         "",
         pattern=r"^[a-z0-9-]{0,60}$",

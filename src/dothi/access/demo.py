@@ -28,14 +28,18 @@ class DemoPeople:
 
     async def sign_in(self, role: str, *, address: str, agent: str, correlation: str) -> str:
         """The value of a session's cookie as the demo person of ``role``. Raises Problem 401 where there is none."""
+        account_id = await self.account(role, correlation=correlation)
+        return await self._accounts.open_session(
+            account_id, strong=False, address=address, agent=agent, correlation=correlation
+        )
+
+    async def account(self, role: str, *, correlation: str = "") -> str:
+        """The account's id of the demo person of ``role``. Raises Problem 401 where there is none."""
         if role not in self.roles:
             raise wrong()
         async with self._making:
             account = self._accounts.account_of_login(f"demo-{role}")
-            account_id = account.id if account is not None else await self._make(role, correlation)
-        return await self._accounts.open_session(
-            account_id, strong=False, address=address, agent=agent, correlation=correlation
-        )
+            return account.id if account is not None else await self._make(role, correlation)
 
     async def _make(self, role: str, correlation: str) -> str:
         ward = (self._ward,) if role == "ward_officer" and self._ward is not None else None

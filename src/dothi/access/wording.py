@@ -71,6 +71,7 @@ DEEDS: dict[str, Text] = {
     "retention.write": Text("Đổi thời hạn giữ", "Change retention"),
     "retention.change": Text("Đổi thời hạn giữ", "Change retention"),
     "retention.destroy": Text("Xóa dữ liệu quá hạn", "Destroy what is past its time"),
+    "demo.remove": Text("Xóa công việc mô phỏng", "Destroy the demo's invented work"),
     # Commands
     "command.read": Text("Xem lệnh", "Look at commands"),
     "command.propose": Text("Đề xuất lệnh", "Propose a command"),

@@ -10,6 +10,7 @@ from dothi.model.schema import EntityType
 from dothi.platform.commands.service import Commands
 from dothi.platform.forecasts import Forecasts
 from dothi.platform.incidents.service import Incidents
+from dothi.platform.invented import Invented
 from dothi.platform.memo import Memo
 from dothi.platform.metrics import Metrics
 from dothi.platform.rules.service import Rules
@@ -116,6 +117,7 @@ class Platform:
     memo: Memo = field(default_factory=Memo)
     tasks: Supervisor = field(default_factory=Supervisor)
     forecasts: Forecasts = field(init=False)
+    invented: Invented = field(init=False)
     incidents: Incidents = field(init=False)
     commands: Commands = field(init=False)
     rules: Rules = field(init=False)

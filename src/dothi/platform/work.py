@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dothi.model.schema import EntityType
 from dothi.platform.commands.service import Commands
 from dothi.platform.incidents.service import Incidents
+from dothi.platform.invented import Invented
 from dothi.platform.platform import Platform
 from dothi.platform.rules.publishing import Alert
 from dothi.platform.rules.service import Rules
@@ -18,6 +19,7 @@ def types_of(sectors: Iterable[Sector]) -> list[EntityType]:
 
 def open_work(platform: Platform) -> None:
     """Give ``platform`` what people work with."""
+    platform.invented = Invented(platform)
     platform.incidents = Incidents(platform)
     platform.commands = Commands(platform, [one for sector in platform.sectors for one in sector.commands])
     platform.rules = Rules(platform)

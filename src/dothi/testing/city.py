@@ -68,7 +68,7 @@ def running_city(folder: Path, **settings: Any) -> Iterator[RunningCity]:
 
     Raises Problem if it cannot start. Stops it on the way out.
     """
-    wanted: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0} | settings
+    wanted: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0, "demo_work": False} | settings
     chosen = Settings(**wanted)
     begun: Future[RunningCity] = Future()
     listening = listen(chosen)
@@ -173,7 +173,7 @@ def start_city_process(folder: Path, **settings: Any) -> Iterator[CityProcess]:
     empty = folder / "no-data"
     empty.mkdir(exist_ok=True)
     chosen: dict[str, Any] = {"home": folder / "home", "port": 0, "mqtt_port": 0, "host": "127.0.0.1", "data": empty}
-    chosen |= settings
+    chosen |= {"demo_work": False} | settings
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")}
     environment |= {f"DOTHI_{name.upper()}": str(value) for name, value in chosen.items()}
     home = Path(chosen["home"])

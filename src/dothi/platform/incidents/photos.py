@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -197,6 +197,11 @@ class Photos:
                 correlation,
             )
             await asyncio.to_thread(self._forget, photo.hash, photo.small)
+
+    async def forget(self, names: Iterable[str]) -> None:
+        """Delete the files of photos whose rows were destroyed, but those that another photo still has."""
+        async with self._turn:
+            await asyncio.to_thread(self._forget, *names)
 
     async def _change(
         self,

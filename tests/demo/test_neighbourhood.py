@@ -1,0 +1,114 @@
+"""The demo neighbourhood: told once through real services, only where nobody real works, and gone in one go."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dothi.access.policy import SYSTEM
+from dothi.demo.neighbourhood import plays
+from dothi.demo.past import SOURCE
+from dothi.demo.story import PLOTS
+from dothi.platform.incidents.model import Question
+from dothi.store.audit import verify
+from dothi.testing.city import RunningCity, running_city, wait_until
+
+EVERY = Question(states=(), limit=200)
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    """A city with its demo neighbourhood."""
+    with running_city(tmp_path_factory.mktemp("demo"), demo_work=True) as running:
+        yield running
+
+
+def test_every_state_and_clock_is_there(city: RunningCity) -> None:
+    """One is late, one warned, one paused, one answered and rated, one merged; and each is known to be made up."""
+    incidents = [one for one in city.platform.incidents.find(SYSTEM, EVERY).incidents if one.origin != "alert"]
+    assert len(incidents) == len(PLOTS)
+    assert {one.state for one in incidents} == {
+        "new", "accepted", "assigned", "handling", "answered", "closed", "rejected", "merged"
+    }  # fmt: skip
+    told = Counter(what for one in incidents for what in one.told)
+    assert told["accept:due"] and told["resolve:warn"]
+    assert any(one.told == ("accept:warn",) for one in incidents), "warned, and not late yet"
+    assert any(one.paused_since for one in incidents)
+    assert all(city.platform.invented.holds("incident", one.code) for one in incidents)
+    tree = next(one for one in incidents if one.state == "merged")
+    assert any(one.code == tree.parent and one.reports == 3 for one in incidents)
+
+
+def test_a_duplicate_is_proposed(city: RunningCity) -> None:
+    """Two reports of one open manhole are proposed to be one."""
+    found = city.platform.incidents.find(SYSTEM, Question(kind="report-safety", states=("new",))).incidents
+    assert len(found) == 2
+    likely = city.platform.incidents.duplicates(SYSTEM, found[0])
+    assert likely and likely[0].incident.code == found[1].code
+
+
+def test_the_note_of_the_shift_waits_to_be_taken(city: RunningCity) -> None:
+    """Whoever comes in as the operator takes over with a note."""
+    shift = city.platform.incidents.shifts.current(SYSTEM)
+    assert shift is not None and shift.number == 2
+    assert "Quá hạn" in shift.note and not shift.taken_by
+
+
+def test_the_audit_log_is_whole_and_says_what_it_is(city: RunningCity) -> None:
+    """Every act of the story stands in the log, with where it came from."""
+    with city.platform.database.reader() as db:
+        assert verify(db).intact
+        rows = db.execute(
+            "SELECT person_id, source FROM audit WHERE action LIKE 'incident.%' AND correlation = ?", (SOURCE,)
+        )
+        sources = Counter(source for _, source in rows)
+    assert sources.total() > 50
+    assert set(sources) == {SOURCE}
+
+
+def test_not_where_nobody_asks(tmp_path: Path) -> None:
+    """A city of a test, or one that was told not to, is empty; so is one that has work already."""
+    with running_city(tmp_path) as running:
+        assert not running.platform.incidents.find(SYSTEM, EVERY).incidents
+        assert not plays(running.platform)
+
+
+def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path) -> None:
+    """A restart tells nothing twice; the first real account takes all of it away, and it does not come back."""
+    with running_city(tmp_path, demo_work=True) as running:
+        first = running.platform.invented.begun_at
+        files = list((running.platform.database.folder / "files").rglob("*"))
+        assert first is not None and files
+    with running_city(tmp_path, demo_work=True) as running:
+        platform = running.platform
+        assert platform.invented.begun_at == first
+        assert len([one for one in platform.incidents.find(SYSTEM, EVERY).incidents if one.origin != "alert"]) == len(PLOTS)
+        running.run(platform.accounts.create(SYSTEM, "an", "Nguyễn Thị An"))
+        wait_until(lambda: platform.invented.over, "the demo's work is gone")
+        assert not [one for one in platform.incidents.find(SYSTEM, EVERY).incidents if one.origin != "alert"]
+        with platform.database.reader() as db:
+            for table in ("report", "report_rating", "incident_photo", "incident_entry", "incident_link", "shift"):
+                assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table  # noqa: S608 - names above
+        wait_until(lambda: not [one for one in files if one.is_file()], "no photo is left", timeout=5)
+    with running_city(tmp_path, demo_work=True) as running:
+        assert not plays(running.platform)
+
+
+def test_a_telling_that_was_cut_short_begins_anew(tmp_path: Path) -> None:
+    """A killed first start leaves half a story: the next one tells it whole, once."""
+    with running_city(tmp_path, demo_work=True) as running:
+        platform = running.platform
+
+        async def cut() -> None:
+            gone = "DELETE FROM invented WHERE kind = 'story' AND ref = 'whole'"
+            await platform.writer.run(SYSTEM, platform.clock.now(), lambda db: db.execute(gone))
+
+        running.run(cut())
+        first = platform.invented.begun_at
+    with running_city(tmp_path, demo_work=True) as running:
+        begun = running.platform.invented.begun_at
+        assert begun is not None and first is not None and begun - first > timedelta(0)
+        found = running.platform.incidents.find(SYSTEM, EVERY).incidents
+        assert len([one for one in found if one.origin != "alert"]) == len(PLOTS)
