@@ -84,6 +84,7 @@ WEST = someone("chi", "ward_officer", wards=frozenset({"00001"}))
 EAST = someone("dung", "ward_officer", wards=frozenset({"00002"}))
 ENGINEER = someone("giang", "engineer", agencies=frozenset({"env"}))
 AUDITOR = someone("hoa", "auditor")
+ACCOUNTS = {one.id: SimpleNamespace(active=one is not AUDITOR) for one in (OPERATOR, OTHER, WEST, EAST, ENGINEER, AUDITOR)}
 IN_WEST = {"longitude": 105.75, "latitude": 21.0}
 IN_EAST = {"longitude": 105.85, "latitude": 21.0}
 
@@ -105,7 +106,12 @@ class World:
         self.writer = Writer(self.database, locate=lambda *_: None)
         self.clock = FixedClock(MONDAY)
         self.platform: Any = SimpleNamespace(
-            database=self.database, writer=self.writer, clock=self.clock, city=CITY, sectors=(SECTOR,)
+            database=self.database,
+            writer=self.writer,
+            clock=self.clock,
+            city=CITY,
+            sectors=(SECTOR,),
+            accounts=SimpleNamespace(account=ACCOUNTS.get),
         )
         self.incidents = Incidents(self.platform)
 

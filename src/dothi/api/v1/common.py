@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query
@@ -104,10 +104,15 @@ def _value(text: str) -> float | str | bool:
 
 
 def aware(moment: datetime | None, name: str) -> datetime | None:
-    """``moment`` if it says where it counts from. Raises Problem 400 for a naive time."""
-    if moment is not None and moment.tzinfo is None:
+    """``moment`` in UTC, if it says where it counts from. Raises Problem 400 for a naive time, and for one of no year."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
         raise bad_request(f"{name} has no offset.", "Write 2026-05-14T11:00:00+07:00 or …Z.")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise bad_request(f"{name} is no moment of our calendar.", "Give a year from 1 to 9999.") from None
 
 
 def _numbers(text: str, count: int, name: str, example: str) -> list[float]:

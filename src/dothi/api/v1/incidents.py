@@ -23,6 +23,7 @@ from dothi.platform.platform import Platform
 
 Reader = Annotated[Person, Depends(requires("incident.read"))]
 Worker = Annotated[Person, Depends(requires("incident.write"))]
+OWN_CAUSES = ("alert-group:", "report:")  # by which the city knows what it opened itself
 CODE = r"^SV-\d{4}-\d{4,9}$"
 Code = Annotated[str, Path(max_length=20, pattern=CODE, description="An incident's code: SV-2611-0417.")]
 _Name = Annotated[str, Query(max_length=100)]
@@ -127,6 +128,8 @@ def router(platform: Platform) -> APIRouter:
 
     @api.post("/incidents", status_code=201, summary="Open an incident")
     async def open_incident(request: Request, person: Worker, asked: NewIncident) -> Response:
+        if asked.cause.startswith(OWN_CAUSES):
+            raise bad_request("Such a cause is the city's own.", "Begin it with the name of your system.")
         draft = Draft(
             kind=asked.kind,
             title=Text(asked.title, asked.titleEn or asked.title) if asked.title else None,

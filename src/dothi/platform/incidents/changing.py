@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from dothi.platform.incidents.model import SEVERITIES, URGENCIES, Change, DoneSt
 
 LONGEST_TITLE, LONGEST_TEXT, LONGEST_REASON = 200, 5_000, 1_000  # letters
 MOST_TASKS, MOST_HELP = 100, 20
+_FARTHEST = timedelta(days=3660)
 _NOTHING_SAID = Text("", "")
 # What follows from something else that changed, or says nothing to people.
 _UNTOLD = frozenset(
@@ -253,9 +254,8 @@ def _worked(incident: Incident, act: acts.AddTask | acts.DoTask | acts.DoStep, s
             if len(incident.tasks) >= MOST_TASKS:
                 raise bad_request(f"There are {MOST_TASKS} tasks already.", "Split the incident.")
             text = said(act.text, "task", LONGEST_REASON)
-            if act.due_at is not None and act.due_at.tzinfo is None:
-                raise bad_request("It is due at a time without an offset.", "Write 2026-05-14T11:00:00+07:00 or …Z.")
-            task = Task(len(incident.tasks) + 1, text, said(act.assignee, "person", LONGEST_TITLE, needed=False), act.due_at)
+            assignee = said(act.assignee, "person", LONGEST_TITLE, needed=False)
+            task = Task(len(incident.tasks) + 1, text, assignee, _moment(act.due_at, scene))
             return Done(replace(incident, tasks=(*incident.tasks, task)), Text(text, text), (str(task.number),))
         case acts.DoTask(task=number):
             found = next((one for one in incident.tasks if one.number == number), None)
@@ -283,9 +283,21 @@ def _done_already() -> Problem:
 
 
 def _later(until: datetime | None, scene: Scene) -> datetime | None:
-    if until is not None and (until.tzinfo is None or until <= scene.at):
+    moment = _moment(until, scene)
+    if moment is not None and moment <= scene.at:
         raise bad_request("It cannot go on in the past.", "Give a moment that lies ahead, with its offset, or none.")
-    return until
+    return moment
+
+
+def _moment(told: datetime | None, scene: Scene) -> datetime | None:
+    """A moment that somebody gave, in UTC. Raises Problem 400 without an offset, or out of reach of any calendar here."""
+    if told is None:
+        return None
+    if told.tzinfo is None:
+        raise bad_request("This is a time without an offset.", "Write 2026-05-14T11:00:00+07:00 or …Z.")
+    if abs(told - scene.at) > _FARTHEST:
+        raise bad_request("This moment is more than ten years away.", "Give one that people here will see.")
+    return told.astimezone(UTC)
 
 
 def _reason(text: str) -> str:

@@ -36,7 +36,7 @@ from dothi.platform.incidents.model import (
 from dothi.platform.incidents.photos import Photos, photos_of
 from dothi.platform.incidents.public import public_of
 from dothi.platform.incidents.shifts import Shifts
-from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, helps, owns, seen
+from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, helps, owns, seen, sees
 from dothi.platform.sector import Sector
 from dothi.store.audit import Act as Recorded
 from dothi.store.connection import Connection
@@ -76,7 +76,8 @@ class Incidents:
         """Open an incident. A ``cause`` ("alert-group:7", "report:PA-…") opens one only once: asked again, it gives that
         one, or what it was merged into.
 
-        Raises Problem 400 for a kind, place or unit that is none, 403 for who may not write where it lies.
+        Raises Problem 400 for a kind, place or unit that is none, 403 for who may not write where it lies, 409 for a cause
+        whose incident they may not know of.
         """
         at = self._platform.clock.now()
         begun = self._begun(draft, cause, at)
@@ -87,6 +88,8 @@ class Incidents:
         def work(db: Connection) -> Incident:
             known = store.caused(db, cause) if cause else None
             if known is not None:
+                if not sees(person, known):
+                    raise Problem(409, "cause-taken", "This cause opened an incident already.", "Ask the operations centre.")
                 return known
             month = f"{at.astimezone(self._zone):%y%m}"
             number = store.next_number(db, month)
@@ -117,6 +120,8 @@ class Incidents:
         """
         at = self._platform.clock.now()
         tag, called = tag_of(act), changing.said(once, "name of the sending", changing.LONGEST_TITLE, needed=False)
+        if isinstance(act, acts.Assign | acts.Delegate | acts.AddTask) and act.assignee:
+            await asyncio.to_thread(self._make_sure_of, act.assignee)
         recorded: list[Recorded] = []
         touched = {code}
 
@@ -275,6 +280,12 @@ class Incidents:
             clearance=draft.clearance,
         )
 
+    def _make_sure_of(self, account: str) -> None:
+        """Work is given to somebody who is here. Raises Problem 400."""
+        found = self._platform.accounts.account(account)
+        if found is None or not found.active:
+            raise bad_request(f"There is nobody {account[:60]!r} here to give work to.", "Choose one of the city's people.")
+
     def _scene(self, person: Person, at: datetime) -> Scene:
         return Scene(self._platform.city, self.kinds, self.playbooks, person.id, at)
 
@@ -291,6 +302,8 @@ class Incidents:
         """What ``act`` does to other rows than the incident's own."""
         match act:
             case acts.Tie(kind=kind):
+                if kind == "report" and person is not SYSTEM:
+                    raise bad_request("Reports come with who sent them.", "Merge their incident into this one instead.")
                 store.tie(db, before.code, kind, done.refs[1], at)
             case acts.AskHelp(unit=unit):
                 store.ask(db, before.code, unit)
@@ -301,12 +314,17 @@ class Incidents:
                         f"{before.code} cannot be merged into {into}.", "Choose another that is being worked on."
                     )
                 store.move_belongings(db, before.code, into)
+                playbook = self.playbook(target)
+                target = timing.absorbed(target, before, at, self._platform.city, playbook)
+                store.update(db, target)
                 store.write_entry(db, target, at, person.id, "absorb", before.title, (), (before.code,))
                 recorded.append(Recorded(person.id, "incident.absorb", into, "done", "", before.code))
             case acts.Answer(proof=proof):
-                shown = {photo.number for photo in photos_of(db, before.code)}
+                shown = {photo.number for photo in photos_of(db, before.code) if photo.phase in ("after", "proof")}
                 if not shown.issuperset(proof):
-                    raise bad_request("Some of these photos do not belong to it.", "Choose among its photos.")
+                    raise bad_request(
+                        "Some of these photos do not belong to it, or show it as it was.", "Choose among those taken after."
+                    )
                 if self.kind(before.kind).proof and not proof:
                     raise Problem(
                         400, "proof-needed", "An answer about this needs a photo that proves it.", "Add one, then choose it."

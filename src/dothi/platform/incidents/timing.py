@@ -32,7 +32,14 @@ def followed(before: Incident, after: Incident, at: datetime, city: City, playbo
     """``after`` with clocks that follow what happened to it ``at``."""
     time = city.working_time
     if (after.origin, after.urgency) != (before.origin, before.urgency):
-        after = replace(after, clocks=tuple(_measured(one, after, at, city) for one in after.clocks))
+        measured = tuple(_measured(one, after, at, city) for one in after.clocks)
+        longer = tuple(
+            new.step
+            for old, new in zip(after.clocks, measured, strict=True)
+            if new != old and clocks.left(new, at, time) > timedelta()
+        )
+        told = tuple(one for one in after.told if not one.startswith(longer))
+        after = replace(after, clocks=measured, told=told)
     if before.paused_since is not None and after.paused_since is None:
         after = replace(after, clocks=tuple(clocks.resumed(one, at, time) for one in after.clocks))
     if before.state == "new" != after.state:
@@ -48,6 +55,23 @@ def followed(before: Incident, after: Incident, at: datetime, city: City, playbo
     if before.paused_since is None and after.paused_since is not None:
         after = replace(after, clocks=tuple(clocks.paused(one, at) for one in after.clocks))
     return looked_after(after, city, playbook)
+
+
+def absorbed(incident: Incident, other: Incident, at: datetime, city: City, playbook: Playbook | None) -> Incident:
+    """``incident`` with ``other`` merged into it: of each step the clock with less time left goes on, so that nobody who
+    reported waits longer for it.
+    """
+    time = city.working_time
+    kept = {one.step: one for one in incident.clocks}
+    for theirs in other.clocks:
+        own = kept.get(theirs.step)
+        accepted = theirs.step == "accept" and incident.state != "new"
+        if theirs.stopped is not None or accepted or (own is not None and own.stopped is not None):
+            continue
+        if own is None or clocks.left(theirs, at, time) < clocks.left(own, at, time):
+            on = clocks.resumed(theirs, at, time)
+            kept[theirs.step] = on if incident.paused_since is None else clocks.paused(on, at)
+    return looked_after(replace(incident, clocks=tuple(kept.values())), city, playbook)
 
 
 def looked_after(incident: Incident, city: City, playbook: Playbook | None) -> Incident:

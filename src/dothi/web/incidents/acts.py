@@ -136,7 +136,7 @@ def _local(form: FormData, name: str) -> datetime | None:
         return None
     try:
         return datetime.fromisoformat(told[:19]).replace(tzinfo=formats.city_zone()).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise bad_request("That is no moment.", "Choose a day and a time.") from None
 
 
@@ -163,7 +163,8 @@ def _move(form: FormData) -> acts.Move:
 
 
 def _proof(form: FormData) -> tuple[int, ...]:
-    return tuple(int(str(one)) for one in form.getlist("proof") if str(one).isdecimal())
+    told = (str(one) for one in form.getlist("proof"))
+    return tuple(int(one) for one in told if one.isdecimal() and len(one) < 10)
 
 
 _READ: dict[str, Callable[[FormData], acts.Act]] = {
