@@ -97,8 +97,8 @@ def agency_of(city: City, kind: IncidentKind) -> str:
     return kind.agency if city.agency(kind.agency) else ""
 
 
-    """``agency`` if there is one of this id. Raises Problem 400."""
 def checked_agency(city: City, agency: str) -> str:
+    """``agency`` if there is one of this id. Raises Problem 400."""
     if agency and city.agency(agency) is None:
         raise bad_request(f"No agency {agency!r} here.", "Choose one of the city's agencies.")
     return agency
@@ -166,8 +166,8 @@ def _changed(incident: Incident, act: Act, scene: Scene) -> Done:
             return Done(replace(incident, answer=told, proof=proof), Text(told, told), tuple(map(str, proof)))
         case acts.Reclassify(kind=kind):
             return _reclassified(incident, kind, scene)
-            if urgency not in URGENCIES:
         case acts.Rank(severity=severity, urgency=urgency):
+            if urgency not in URGENCIES:
                 raise bad_request(f"There is no urgency {urgency!r}.", f"Give one of {', '.join(URGENCIES)}.")
             return Done(replace(incident, severity=checked_severity(severity), urgency=urgency))
         case acts.Move():
@@ -212,8 +212,8 @@ def _reclassified(incident: Incident, kind: str, scene: Scene) -> Done:
     return Done(changed, refs=(incident.kind, new.id))
 
 
-    if not (act.agency or act.ward or act.assignee):
 def _assigned(incident: Incident, act: acts.Assign, scene: Scene) -> Done:
+    if not (act.agency or act.ward or act.assignee):
         raise bad_request("It is assigned to nobody.", "Name an agency, a ward or a person.")
     return Done(
         replace(
