@@ -7,7 +7,7 @@ from incident_world import does, opened, put_away, with_kinds
 from playwright.sync_api import Page, expect
 
 from dothi.platform.incidents import acts
-from dothi.testing.city import RunningCity
+from dothi.testing.city import RunningCity, wait_until
 from dothi.testing.people import insider
 
 pytestmark = pytest.mark.browser
@@ -104,3 +104,29 @@ def test_no_marker_covers_another(open_page: Opener, city: RunningCity) -> None:
         for other in boxes[number + 1 :]:
             beside = one["right"] <= other["left"] + 0.5 or other["right"] <= one["left"] + 0.5
             assert beside or one["bottom"] <= other["top"] + 0.5 or other["bottom"] <= one["top"] + 0.5, (one, other)
+
+
+def test_the_place_is_corrected_on_the_map(open_page: Opener, city: RunningCity) -> None:
+    one = opened(with_kinds(city), "Cây đổ nhầm chỗ")
+    wait_until(lambda: city.platform.basemap is not None, "the map's ground is ready")
+    page = open_page(f"/incidents/{one.code}")
+    form = page.locator("#move")
+    form.locator("summary").click()
+    form.get_by_role("button", name="Chọn trên bản đồ").click()
+    canvas = form.locator("[data-ground] canvas")
+    expect(form.locator(".maplibregl-marker")).to_be_visible()  # where it stands now
+    point = form.locator("input[name=point]")
+    expect(point).to_have_value("21.02900, 105.85200")
+    canvas.focus()
+    page.keyboard.press("ArrowUp")  # the map moves north; Enter takes its middle
+
+    def taken() -> bool:
+        canvas.press("Enter")
+        return float(point.input_value().split(",")[0]) > 21.0291
+
+    wait_until(taken, "the middle of the map is taken")
+    expect(form.get_by_role("status")).to_contain_text("Đã chọn điểm")
+    chosen = float(point.input_value().split(",")[0])
+    form.get_by_role("button", name="Sửa vị trí").click()
+    expect(page.locator(".work-lines li").first).to_contain_text("Sửa vị trí")
+    assert city.platform.incidents.get(insider(), one.code).latitude == chosen

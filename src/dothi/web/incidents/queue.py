@@ -24,6 +24,7 @@ from dothi.ui.page import render
 from dothi.ui.tables import csv_response
 from dothi.web.devices import agency_words, link, page_number
 from dothi.web.incidents import look, telling
+from dothi.web.incidents.spot import spot_of
 
 PAGE = 50
 MOST_IN_A_FILE = 5_000
@@ -142,6 +143,7 @@ class Queue:
             status_code=problem.status if problem else 200,
             told=told,
             problem=problem,
+            spot=spot_of(platform, language),
             **choices(platform, person, language),
         )
 

@@ -23,6 +23,7 @@ from dothi.web.incidents import look, telling
 from dothi.web.incidents.commands import IncidentCommands, Offer
 from dothi.web.incidents.look import ClockLook
 from dothi.web.incidents.queue import choices
+from dothi.web.incidents.spot import spot_of
 from dothi.web.panel import panel_context
 
 _CHARTS = 2
@@ -109,6 +110,7 @@ class Show:
             duplicates=self._duplicates(person, incident, language),
             photos=platform.incidents.photos.of(person, code),
             commands=self._commands.of(person, code, language),
+            spot=spot_of(platform, language, incident.longitude, incident.latitude),
             reports=_refs(platform.incidents.links(person, code), "report"),
             **(self._parts(person, incident, language, entries, possible) | choices(platform, person, language)),
         )

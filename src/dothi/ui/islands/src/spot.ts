@@ -1,4 +1,4 @@
-// What a citizen's form gains where scripts run: a point on a map or by position, and photos made small before they are sent.
+// What a form with a place gains where scripts run: a point on a map or by position; and photos made small before they are sent.
 export {};
 
 type Words = Record<"chosen" | "tap" | "outside" | "refused" | "waiting" | "failed" | "zoom_in" | "zoom_out", string>;
@@ -11,7 +11,8 @@ function place(box: HTMLElement): void {
   const said = box.querySelector<HTMLElement>("[data-said]")!;
   const ground = box.querySelector<HTMLElement>("[data-ground]")!;
   const opener = box.querySelector<HTMLButtonElement>("[data-map]")!;
-  const fields = ["longitude", "latitude"].map((name) => box.querySelector<HTMLInputElement>(`input[name=${name}]`)!);
+  const fields = ["longitude", "latitude"].flatMap((name) => box.querySelector<HTMLInputElement>(`input[name=${name}]`) ?? []);
+  const written = box.closest("form")!.querySelector<HTMLInputElement>("input[name=point]"); // "lat, lon", where people may type it
   let shown: Promise<(at: [number, number]) => void> | null = null;
 
   const choose = (at: [number, number]): boolean => {
@@ -21,6 +22,7 @@ function place(box: HTMLElement): void {
       field.disabled = !inside;
       field.value = inside ? at[axis]!.toFixed(6) : "";
     });
+    if (written && inside) written.value = `${at[1].toFixed(5)}, ${at[0].toFixed(5)}`;
     said.textContent = inside ? words.chosen : words.outside;
     return inside;
   };
@@ -33,7 +35,7 @@ function place(box: HTMLElement): void {
 
   opener.addEventListener("click", () => {
     said.textContent = words.tap;
-    open().catch((error: unknown) => {
+    open().then((go) => stands && go(stands)).catch((error: unknown) => {
       console.error(error);
       ground.hidden = true;
       said.textContent = words.failed;
@@ -52,6 +54,7 @@ function place(box: HTMLElement): void {
       POSITION,
     );
   });
+  const stands = pair(box.dataset.stands); // what is corrected is shown where it is
   const known = pair(box.dataset.point);
   if (known) choose(known);
   box.hidden = false;
