@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from dothi.model.problem import Problem
 from dothi.store import database as home
-from dothi.store.connection import DatabaseError, Unavailable
+from dothi.store.connection import Conflict, DatabaseError, Unavailable
 from dothi.store.database import Database, differences, migrate, open_database, revision
 from dothi.store.sqlite import SqliteDatabase
 from dothi.store.tables import meta
 from dothi.testing.homes import open_city
 
-HEAD = "0018"
+HEAD = "0019"
 
 
 @pytest.fixture
@@ -158,3 +158,28 @@ def test_readers_are_shared_between_threads_and_given_back(tmp_path: Path) -> No
 def test_a_tenant_name_cannot_leave_its_folder(tmp_path: Path, tenant: str) -> None:
     with pytest.raises(Problem):
         open_database(tmp_path, tenant)
+
+
+@pytest.mark.parametrize("many", [0, 1, 99, 100, 101, 350])
+def test_many_rows_are_what_each_would_be_and_are_counted(database: Database, many: int) -> None:
+    migrate(database)
+    known = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    once = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+    rows = [(f"row-{number:03}", f"value {number}") for number in range(many)]
+    with closing(database.connect_writer()) as db:
+        with db.transaction():
+            before = set(db.execute("SELECT key, value FROM meta"))
+            assert db.executemany(known, rows[: many // 2]).rowcount == many // 2
+            assert db.executemany(known, iter(rows)).rowcount == many
+            assert db.executemany(once, [*rows, ("row-new", "there")]).rowcount == 1
+        found = set(db.execute("SELECT key, value FROM meta")) - before
+    assert found == {*rows, ("row-new", "there")}
+
+
+def test_one_row_that_is_known_refuses_all_of_its_transaction(database: Database) -> None:
+    migrate(database)
+    rows = [(f"row-{number}", "") for number in range(250)]
+    with closing(database.connect_writer()) as db:
+        with pytest.raises(Conflict), db.transaction():
+            db.executemany("INSERT INTO meta VALUES (?,?)", [*rows, rows[7]])
+        assert db.execute("SELECT count(*) FROM meta WHERE key LIKE 'row-%'").fetchone() == (0,)

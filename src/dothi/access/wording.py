@@ -137,6 +137,8 @@ DEEDS: dict[str, Text] = {
     "incident.release_photo": Text("Công bố ảnh", "Release a photo"),
     "incident.withdraw_photo": Text("Thôi công bố ảnh", "Withdraw a photo"),
     "incident.remove_photo": Text("Xóa ảnh", "Destroy a photo"),
+    "incident.black_out": Text("Che một phần ảnh", "Black out a part of a photo"),
+    "incident.uncover": Text("Bỏ phần che ảnh", "No longer black out a photo"),
     "shift.take": Text("Nhận ca trực", "Take over a shift"),
     "shift.hand": Text("Bàn giao ca trực", "Hand over a shift"),
     "incident.tie": Text("Gắn sự việc với một mục", "Link an incident to something"),

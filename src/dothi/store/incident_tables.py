@@ -106,7 +106,8 @@ incident_help = sa.Table(
 
 # Photos: ``hash`` (SHA-256, hex) names the picture among the files, ``small`` its small one. ``report`` is the report it
 # came with, if it did. Only one that somebody released may be shown to everybody; of one that was
-# removed only this row is left.
+# removed only this row is left. Where parts of it (``boxes``, JSON) are blacked out, ``shown`` and ``shown_small`` name what
+# everybody sees instead.
 incident_photo = sa.Table(
     "incident_photo",
     METADATA,
@@ -127,6 +128,9 @@ incident_photo = sa.Table(
     sa.Column("released_by", TEXT, nullable=False, server_default=""),
     sa.Column("removed_at", BIG),
     sa.Column("removed_by", TEXT, nullable=False, server_default=""),
+    sa.Column("boxes", TEXT, nullable=False, server_default="[]"),
+    sa.Column("shown", TEXT, nullable=False, server_default=""),
+    sa.Column("shown_small", TEXT, nullable=False, server_default=""),
     sa.Index("incident_photo_incident", "incident", "number"),
     sqlite_autoincrement=True,
 )

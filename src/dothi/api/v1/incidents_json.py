@@ -149,6 +149,7 @@ def photo_json(one: Photo) -> dict[str, Any]:
         "addedAt": instant(one.added_at),
         "person": one.person,
         "releasedAt": instant(one.released_at),
+        "blackedOut": [{"left": box.left, "top": box.top, "width": box.width, "height": box.height} for box in one.boxes],
     }
 
 

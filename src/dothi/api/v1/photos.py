@@ -1,14 +1,17 @@
 """Photos of incidents for programs: sent as they are, shown drawn anew, released to everybody by a person."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from dothi.access.policy import Person
 from dothi.access.routes import requires
+from dothi.access.uploads import WHOLE, Box
 from dothi.api.encoding import json_response
 from dothi.api.v1.common import aware, new_router, paged
 from dothi.api.v1.incidents import Code, Reader, Worker
@@ -19,6 +22,27 @@ from dothi.platform.platform import Platform
 Number = Annotated[int, Path(ge=1, lt=2**53, description="A photo's number.")]
 # Everybody may ask for a photo: a released one is for everybody, any other is there only for who sees its incident.
 Anybody = Annotated[Person, Depends(requires("report.read"))]
+Thousandths = Annotated[int, Field(ge=0, le=WHOLE)]
+
+
+class Part(BaseModel):
+    """A part of a picture, in thousandths of its width and height."""
+
+    model_config = ConfigDict(extra="forbid")
+    left: Thousandths
+    top: Thousandths
+    width: Thousandths
+    height: Thousandths
+
+
+class Parts(BaseModel):
+    """What is to be black (``boxes``), in the place of what was when the asker looked (``known``)."""
+
+    model_config = ConfigDict(extra="forbid")
+    boxes: list[Part]
+    known: list[Part]
+
+
 _PICTURE = {"schema": {"type": "string", "contentMediaType": "image/*"}}
 _PICTURES = dict.fromkeys(("image/jpeg", "image/png", "image/webp"), _PICTURE)
 
@@ -62,9 +86,20 @@ def router(platform: Platform) -> APIRouter:
         response_class=Response,
         responses={200: {"content": _PICTURES, "description": "The picture."}},
     )
-    async def get_photo(person: Anybody, number: Number, size: Size = "full") -> Response:
-        found = await run_in_threadpool(photos.read, person, number, size)
+    async def get_photo(
+        person: Anybody,
+        number: Number,
+        size: Size = "full",
+        public: Annotated[bool, Query(description="As everybody sees it: with its parts blacked out.")] = False,
+    ) -> Response:
+        found = await run_in_threadpool(partial(photos.read, person, number, size, public=public))
         return Response(found.body, media_type=found.media, headers={"Cache-Control": "private, no-cache"})
+
+    @api.put("/photos/{number}/blackout", summary="Black out parts of what everybody sees of a photo")
+    async def black_out_photo(request: Request, person: Worker, number: Number, parts: Parts) -> Response:
+        wanted, known = ([Box(**one.model_dump()) for one in some] for some in (parts.boxes, parts.known))
+        done = await photos.black_out(person, number, wanted, known, correlation=request.state.correlation)
+        return json_response(photo_json(done))
 
     @api.post("/photos/{number}/release", summary="Let everybody see a photo that somebody has looked at")
     async def release_photo(request: Request, person: Worker, number: Number) -> Response:

@@ -65,6 +65,8 @@ TOLD: dict[str, Text] = {
     "release_photo": Text("Công bố ảnh", "Photo released"),
     "withdraw_photo": Text("Thôi công bố ảnh", "Photo withdrawn"),
     "remove_photo": Text("Xóa ảnh", "Photo destroyed"),
+    "black_out": Text("Che một phần ảnh", "Part of a photo blacked out"),
+    "uncover": Text("Bỏ phần che ảnh", "Photo no longer blacked out"),
 }
 """What a timeline says that is none of the acts of ``flow.TABLE``."""
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
+
 from dothi.access.policy import Person
+from dothi.access.uploads import WHOLE, Box, Kind, blacked_out, safe_picture
 from dothi.access.uploads import Picture as Drawn
-from dothi.access.uploads import safe_picture
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import Text
@@ -32,12 +34,13 @@ PHASES: dict[Phase, Text] = {
     "proof": Text("Bằng chứng", "Proof"),
 }
 MOST = 40  # of one incident
+MOST_BOXES = 40  # of one photo
 SMALL_SIDE = 480  # pixels, the longest of a small one
 _QUALITY = 80
 _SMALL_MEDIA = "image/jpeg"
 _COLUMNS = (
     "number, incident, report, phase, hash, small, media, width, height, taken_at, added_at, person, "
-    "released_at, released_by"
+    "released_at, released_by, boxes, shown, shown_small"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM incident_photo"  # noqa: S608 - names of our own
 
@@ -45,7 +48,8 @@ _SELECT = f"SELECT {_COLUMNS} FROM incident_photo"  # noqa: S608 - names of our 
 @dataclass(frozen=True, slots=True)
 class Photo:
     """One photo. ``report`` is the report it came with, "" if it was taken by who works on the incident; ``width`` and
-    ``height`` in pixels. ``released_at`` None: nobody outside may see it.
+    ``height`` in pixels. ``released_at`` None: nobody outside may see it. Where ``boxes`` of it are blacked out, everybody
+    sees ``shown`` and ``shown_small`` instead of it.
     """
 
     number: int
@@ -54,7 +58,7 @@ class Photo:
     phase: Phase
     hash: str
     small: str
-    media: str
+    media: Kind
     width: int
     height: int
     taken_at: datetime | None
@@ -62,11 +66,20 @@ class Photo:
     person: str
     released_at: datetime | None
     released_by: str
+    boxes: tuple[Box, ...]
+    shown: str
+    shown_small: str
 
     @property
     def released(self) -> bool:
         """True if everybody may see it."""
         return self.released_at is not None
+
+    def name(self, size: Size, *, public: bool) -> str:
+        """The file of its picture as it is, or as everybody sees it."""
+        if public and self.boxes:
+            return self.shown if size == "full" else self.shown_small
+        return self.hash if size == "full" else self.small
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +169,51 @@ class Photos:
             seen(db, asker, code)
             return photos_of(db, code)
 
-    def read(self, asker: Person, number: int, size: Size = "full") -> Picture:
-        """A photo's picture: for who may see its incident, and once it is released for everybody. Raises Problem 404.
+    def read(self, asker: Person, number: int, size: Size = "full", *, public: bool = False) -> Picture:
+        """A photo's picture: as it is for who may see its incident, once it is released as everybody sees it for everybody.
 
-        It reads a file: call it off the event loop.
+        ``public`` shows it as everybody sees it, or will. Raises Problem 404. It reads a file: call it off the event loop.
         """
         with self._platform.database.reader() as db:
             photo = _fetched(db, number)
             incident = store.fetch(db, photo.incident)
         allowed = incident is not None and sees(asker, incident)
-        body = self._files.get(photo.hash if size == "full" else photo.small) if allowed or photo.released else None
+        name = photo.name(size, public=public or not allowed)
+        body = self._files.get(name) if allowed or photo.released else None
         if body is None:
             raise not_found("photo", str(number))
-        full = size == "full"
-        return Picture(body, photo.media if full else _SMALL_MEDIA, photo.hash if full else photo.small)
+        return Picture(body, photo.media if size == "full" else _SMALL_MEDIA, name)
+
+    async def black_out(
+        self, person: Person, number: int, boxes: Sequence[Box], known: Sequence[Box], *, correlation: str = ""
+    ) -> Photo:
+        """Show everybody a picture in which ``boxes`` are black, in the place of those that were ``known``; the photo stays
+        as it is for who may see its incident. Without any box it is shown as it is, once somebody released it anew.
+
+        Raises Problem 400 for what is no part of it, 403, 404, 409 if somebody else changed its boxes meanwhile.
+        """
+        wanted = tuple(dict.fromkeys(boxes))
+        check_boxes(wanted)
+        async with self._turn:
+            before, body = await asyncio.to_thread(self._original, person, number)
+            if before.boxes == wanted:
+                return before
+            if before.boxes != tuple(known):
+                raise Problem(
+                    409, "changed-meanwhile", "Somebody else blacked out other parts of it.", "Look at it again, then save."
+                )
+            shown, shown_small = await asyncio.to_thread(self._cover, before, body, wanted) if wanted else ("", "")
+            hidden = "" if wanted else ", released_at = NULL, released_by = ''"
+            photo = await self._change(
+                person,
+                number,
+                "black_out" if wanted else "uncover",
+                f"boxes = ?, shown = ?, shown_small = ?{hidden}",
+                lambda _: (msgspec.json.encode(wanted).decode(), shown, shown_small),
+                correlation,
+            )
+            await asyncio.to_thread(self._forget, before.shown, before.shown_small)
+        return photo
 
     async def release(self, person: Person, number: int, *, correlation: str = "") -> Photo:
         """Let everybody see a photo: somebody looked whether a face, a number plate or a home is in it. Raises Problem 403,
@@ -196,7 +240,7 @@ class Photos:
                 lambda now: (now, person.id),
                 correlation,
             )
-            await asyncio.to_thread(self._forget, photo.hash, photo.small)
+            await asyncio.to_thread(self._forget, photo.hash, photo.small, photo.shown, photo.shown_small)
 
     async def forget(self, names: Iterable[str]) -> None:
         """Delete the files of photos whose rows were destroyed, but those that another photo still has."""
@@ -243,13 +287,42 @@ class Photos:
             "height": drawn.height,
         }
 
+    def _original(self, person: Person, number: int) -> tuple[Photo, bytes]:
+        with self._platform.database.reader() as db:
+            photo = _fetched(db, number)
+            changeable(db, person, photo.incident)
+        body = self._files.get(photo.hash)
+        if body is None:
+            raise not_found("photo", str(number))
+        return photo, body
+
+    def _cover(self, photo: Photo, body: bytes, boxes: Sequence[Box]) -> tuple[str, str]:
+        """Keep what everybody sees in the place of a photo: the names of the whole picture and the small one."""
+        drawn = blacked_out(body, photo.media, boxes)
+        return self._files.put(drawn.body), self._files.put(_small(drawn.body))
+
     def _forget(self, *names: str) -> None:
         """Delete files, but those that a photo still has."""
         with self._platform.database.reader() as db:
-            for name in names:
-                query = "SELECT 1 FROM incident_photo WHERE (hash = ? OR small = ?) AND removed_at IS NULL LIMIT 1"
-                if db.execute(query, (name, name)).fetchone() is None:
+            for name in filter(None, names):
+                query = (
+                    "SELECT 1 FROM incident_photo WHERE (hash = ? OR small = ? OR shown = ? OR shown_small = ?) "
+                    "AND removed_at IS NULL LIMIT 1"
+                )
+                if db.execute(query, (name,) * 4).fetchone() is None:
                     self._files.delete(name)
+
+
+def check_boxes(boxes: Sequence[Box]) -> None:
+    """Make sure that these are parts of a picture. Raises Problem 400."""
+    if len(boxes) > MOST_BOXES:
+        raise bad_request(f"These are {len(boxes)} parts.", f"Black out at most {MOST_BOXES}; larger ones if need be.")
+    for box in boxes:
+        if (
+            min(box.left, box.top, box.width - 1, box.height - 1) < 0
+            or max(box.left + box.width, box.top + box.height) > WHOLE
+        ):
+            raise bad_request("A part lies outside the picture.", "Give left, top, width and height within it.")
 
 
 def photos_of(db: Connection, code: str) -> list[Photo]:
@@ -269,6 +342,7 @@ def _photo(row: Any) -> Photo:
     cells = list(row)
     for place in (9, 10, 12):
         cells[place] = None if cells[place] is None else from_micros(cells[place])
+    cells[14] = msgspec.json.decode(cells[14], type=tuple[Box, ...])
     return Photo(*cells)
 
 

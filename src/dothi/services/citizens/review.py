@@ -79,7 +79,7 @@ class ReviewPages:
                 return RedirectResponse("/reports/review?done=withhold", 303)
 
     async def photo(self, request: Request) -> Response:
-        """A photo nobody released yet, for who decides."""
+        """A photo nobody released yet, for who decides: as everybody would see it."""
         return await photo(self.reports, person_of(request), request, {"cache-control": "no-store"})
 
     def _row(self, request: Request, report: Report, incident: str, language: str) -> dict[str, Any]:
@@ -101,7 +101,12 @@ class ReviewPages:
             "decided": "" if report.decided_at is None else formats.daytime(report.decided_at, language),
             "subject": report.subject,
             "photos": [
-                {"number": one.number, "words": _("Ảnh {number}").format(number=place), "released": one.released}
+                {
+                    "number": one.number,
+                    "words": _("Ảnh {number}").format(number=place),
+                    "released": one.released,
+                    "hidden": len(one.boxes),
+                }
                 for place, one in enumerate(photos, 1)
             ],
         }

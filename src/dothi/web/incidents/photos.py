@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem, bad_request
-from dothi.platform.incidents.photos import Phase
+from dothi.platform.incidents.photos import Phase, Size
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of
 from dothi.web.incidents.acts import back_of, sent_late, text, wants_json
@@ -48,10 +48,11 @@ class PhotoPages:
         return RedirectResponse(back_of(form, f"/incidents/{code}#photos"), 303)
 
     def read(self, request: Request) -> Response:
-        """The picture itself. Raises Problem 404."""
-        small = request.query_params.get("size") == "small"
-        number = request.path_params["number"]
-        picture = self.platform.incidents.photos.read(person_of(request), number, "small" if small else "full")
+        """The picture itself, or as everybody sees it (``public=1``). Raises Problem 404."""
+        query, number = request.query_params, request.path_params["number"]
+        size: Size = "small" if query.get("size") == "small" else "full"
+        public = query.get("public") == "1"
+        picture = self.platform.incidents.photos.read(person_of(request), number, size, public=public)
         # A photo that is withdrawn must be gone from the next look on: the browser asks each time.
         headers = {"cache-control": "private, no-cache", "etag": f'"{picture.hash}"'}
         if request.headers.get("if-none-match") == headers["etag"]:

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.incidents.acts import Acts
+from dothi.web.incidents.blackout import BlackoutPages
 from dothi.web.incidents.feed import Feed
 from dothi.web.incidents.load import LoadPages
 from dothi.web.incidents.mine import Mine
@@ -18,7 +19,7 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
     """Every route of the pages of work, each with the action it performs."""
     queue, show = Queue(platform), Show(platform)
     acts, photos = Acts(platform, show), PhotoPages(platform, show)
-    mine, load, shift = Mine(platform), LoadPages(platform), ShiftPages(platform)
+    mine, load, shift, blackout = Mine(platform), LoadPages(platform), ShiftPages(platform), BlackoutPages(platform)
     return [
         page("/mine", mine.page, action="incident.write"),
         page("/mine/worker.js", mine.worker, action="page.read"),
@@ -39,5 +40,7 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
         page("/incidents/{code}/photos", photos.add, action="incident.write", methods=("POST",)),
         page("/incidents/{code}/photos/{number:int}", photos.read, action="incident.read"),
         page("/incidents/{code}/photos/{number:int}", photos.decide, action="incident.write", methods=("POST",)),
+        page("/incidents/{code}/photos/{number:int}/blackout", blackout.page, action="incident.write"),
+        page("/incidents/{code}/photos/{number:int}/blackout", blackout.save, action="incident.write", methods=("POST",)),
         page("/incidents/{code}/act", acts.do, action="incident.write", methods=("POST",)),
     ]
