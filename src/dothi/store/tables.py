@@ -14,6 +14,7 @@ import dothi.store.personal_tables
 import dothi.store.report_tables
 import dothi.store.rule_tables
 import dothi.store.subscription_tables
+import dothi.store.telling_tables
 import dothi.store.view_tables  # noqa: F401 - METADATA is whole wherever tables are known
 from dothi.store.metadata import BIG, TEXT
 from dothi.store.metadata import METADATA as METADATA
