@@ -1,15 +1,17 @@
-"""What somebody got wrong at first is corrected, and what hangs on it follows by rules: the kind of an incident."""
+"""What somebody got wrong at first is corrected, by rules: the kind of an incident, and who has it wherever it lies."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from incidents_world import ENGINEER, MONDAY, OPERATOR, OTHER, World, picture, play
+from incidents_world import AUDITOR, EAST, ENGINEER, MONDAY, OPERATOR, OTHER, WEST, World, picture, play, someone
 
+from dothi.access.policy import Clearance, Person
 from dothi.model.problem import Problem
 from dothi.model.text import Text
 from dothi.platform.incidents import acts
 from dothi.platform.incidents.model import Question
+from dothi.platform.incidents.sight import owns, sees
 
 pytestmark = pytest.mark.usefixtures("homes")
 
@@ -92,6 +94,54 @@ def test_a_kind_that_is_none_or_the_same_is_refused_and_two_collide(tmp_path: Pa
         with pytest.raises(Problem) as second:
             await world.act(one, acts.Reclassify("smog"), OTHER)
         assert (second.value.status, second.value.code) == (409, "changed-meanwhile")
+
+    play(tmp_path, scene)
+
+
+def test_who_is_given_it_has_it_although_it_lies_in_another_ward(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.acts(await world.opened("noise", agency="env"), acts.Assign(assignee=EAST.id))
+        photo = await world.incidents.photos.add(OPERATOR, one.code, picture(), "before")
+        assert [found.code for found in world.incidents.find(EAST, Question(mine=True)).incidents] == [one.code]
+        assert world.incidents.get(EAST, one.code).code == one.code
+        assert world.incidents.photos.read(EAST, photo.number).body
+        one = await world.act(one, acts.Arrive(), EAST)
+        assert "answer" in world.incidents.possible(EAST, one)
+        one = await world.act(one, acts.Delegate(WEST.id), EAST)
+        for person, count in ((EAST, 0), (WEST, 1)):
+            assert world.incidents.find(person, Question()).total == count
+        with pytest.raises(Problem) as gone:
+            world.incidents.get(EAST, one.code)
+        assert gone.value.status == 404
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("clearance", list(Clearance)[:3])
+@pytest.mark.parametrize(
+    "person",
+    [
+        EAST,
+        AUDITOR,
+        someone(EAST.id, "ward_officer", Clearance.INTERNAL, wards=frozenset({"00002"})),
+        someone(EAST.id, "engineer", agencies=frozenset({"water"})),
+        someone(EAST.id, "ward_officer", types=frozenset({"urn:x"})),
+        Person(EAST.id),
+    ],
+    ids=["officer", "auditor", "internal", "agency", "types", "nobody"],
+)
+def test_a_list_shows_what_a_look_at_one_shows(person: Person, clearance: Clearance, given: bool, tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.opened("noise", agency="env", clearance=clearance)
+        if given:
+            one = await world.act(one, acts.Assign(assignee=EAST.id))
+        listed = world.incidents.find(person, Question()).total == 1
+        assert listed == sees(person, one)
+        assert owns(person, one) <= listed
+        if person.id == EAST.id and person.grants and clearance > Clearance.PUBLIC:
+            role_reaches = person.grants[0].clearance >= clearance and person.grants[0].scope.types is None
+            assert listed == (given and role_reaches)
 
     play(tmp_path, scene)
 

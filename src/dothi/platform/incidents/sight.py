@@ -1,6 +1,6 @@
 """Who may see an incident, and who may change it: asked inside the transaction or the read that it is for."""
 
-from dothi.access.policy import Person, may
+from dothi.access.policy import Person, may, reach
 from dothi.model.problem import Problem, not_found
 from dothi.platform.incidents import store
 from dothi.platform.incidents.model import Incident
@@ -10,18 +10,26 @@ READ, WRITE = "incident.read", "incident.write"
 
 
 def sees(person: Person, incident: Incident) -> bool:
-    """True if ``person`` may know of it: it is theirs, or they were asked to help."""
-    return any(may(person, READ, thing) for thing in (incident.thing, *incident.helping))
+    """True if ``person`` may know of it: it is theirs, was given to them, or they were asked to help."""
+    return _given(person, READ, incident) or any(may(person, READ, thing) for thing in (incident.thing, *incident.helping))
 
 
 def owns(person: Person, incident: Incident) -> bool:
-    """True if ``person`` may do everything to it that its state allows."""
-    return may(person, WRITE, incident.thing)
+    """True if ``person`` may do everything to it that its state allows: it lies within their reach, or was given to them."""
+    return _given(person, WRITE, incident) or may(person, WRITE, incident.thing)
 
 
 def helps(person: Person, incident: Incident) -> bool:
     """True if ``person`` may do to it what does not decide it: comment, work on tasks, add photos."""
-    return any(may(person, WRITE, thing) for thing in (incident.thing, *incident.helping))
+    return owns(person, incident) or any(may(person, WRITE, thing) for thing in incident.helping)
+
+
+def _given(person: Person, action: str, incident: Incident) -> bool:
+    """True if it was assigned to ``person``, wherever it lies, and is not more secret than what they may do ``action`` to:
+    the same answer as ``store.seen_by`` gives a query.
+    """
+    reached = reach(person, action) if incident.assignee == person.id else None
+    return reached is not None and any(most >= incident.clearance for most in store.wherever(reached))
 
 
 def seen(db: Connection, asker: Person, code: str) -> Incident:

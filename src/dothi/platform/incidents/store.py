@@ -257,11 +257,21 @@ def things(db: Connection, codes: Iterable[str]) -> dict[str, Thing]:
     return found
 
 
-def seen_by(reached: Reach) -> tuple[str, list[object]]:
-    """The condition over a row ``i`` that it is reached, as it is or by who was asked to help; and its parameters."""
+def wherever(reached: Reach) -> list[Clearance]:
+    """How secret an incident may be that somebody is given outside their wards and agencies."""
+    return [most for most, scope in reached.parts if scope.types is None]
+
+
+def seen_by(reached: Reach, asker: str) -> tuple[str, list[object]]:
+    """The condition over a row ``i`` that it is reached, as it is, by who was asked to help, or by ``asker`` (an account),
+    whom it was given to; and its parameters.
+    """
     own, values = reached.where(**WHERE_OF)
     if all(scope.everything for _, scope in reached.parts):
         return own, values  # another unit makes no difference
+    given = wherever(reached)
+    if asker and given:
+        own, values = f"({own} OR i.assignee = ? AND i.clearance <= ?)", [*values, asker, int(max(given))]
     as_ward, of_ward = reached.where(**WHERE_OF | {"ward": "h.unit"})
     as_agency, of_agency = reached.where(**WHERE_OF | {"agency": "h.unit"})
     helping = f"SELECT 1 FROM incident_help h WHERE h.incident = i.code AND ({as_ward} OR {as_agency})"  # noqa: S608 - ours
@@ -278,7 +288,7 @@ def answered_since(db: Connection, ward: str, since: datetime, reached: Reach) -
 
 def _conditions(question: Question, reached: Reach, asker: str, now: datetime) -> tuple[list[str], list[Any]]:
     """What of a question bounds incidents in any state."""
-    where, values = seen_by(reached)
+    where, values = seen_by(reached, asker)
     conditions, given = [where], list[Any](values)
     for column in ("ward", "agency", "assignee", "kind", "origin", "urgency"):
         wanted = getattr(question, column)
