@@ -138,6 +138,8 @@ def test_likely_duplicates_are_near_in_place_and_time_and_alike_in_words(tmp_pat
         assert found.score > 0.8
         same = await world.opened(text=text)
         assert [likely.incident.code for likely in world.incidents.duplicates(OPERATOR, same)] == [one.code]
+        other = Draft("noise", text="quán hát tới khuya", longitude=105.7505, latitude=21.0)
+        assert world.incidents.duplicates(OPERATOR, other) == []
         far = Draft("waste", text=text, **IN_EAST)
         assert world.incidents.duplicates(OPERATOR, far) == []
         world.later(days=4)

@@ -19,6 +19,7 @@ WITHIN = timedelta(hours=72)
 LIKELY = 0.5
 MOST = 5
 _PLACE, _WORDS, _TIME, _KIND = 0.4, 0.25, 0.2, 0.15
+_SOME_WORDS = 0.15  # of what both say: less is a street's name or a particle
 _CANDIDATES = 200
 _METRES_OF_DEGREE = 111_320.0
 _WORD = re.compile(r"\w+")
@@ -73,9 +74,12 @@ def _judged(about: Incident | Draft, moment: datetime, other: Incident) -> Likel
     else:
         place = 0.5 if about.ward and about.ward == other.ward else 0.0
     apart = abs(other.opened_at - moment)
+    words = alike(_words(about), _words(other))
+    if about.kind != other.kind and words < _SOME_WORDS:  # a pothole under bad air is not the bad air
+        return Likely(other, 0.0, metres, apart)
     score = (
         _PLACE * place
-        + _WORDS * alike(_words(about), _words(other))
+        + _WORDS * words
         + _TIME * (1 - apart / WITHIN)
         + _KIND * (about.kind == other.kind)
     )
