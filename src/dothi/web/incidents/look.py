@@ -107,9 +107,8 @@ def _title(clock: ClockState, language: str) -> str:
         "handle": _("Xử lý trong {span} từ khi tiếp nhận"),
         "resolve": _("Trả lời trong {span} từ khi mở"),
     }[clock.step]
-    said = what.format(span=formats.span(timedelta(hours=clock.hours), language, 2))
-    if clock.working:
-        said += _(" làm việc")
+    length = formats.span(timedelta(hours=clock.hours), language, 2)
+    said = what.format(span=length + _(" làm việc") if clock.working else length)
     return said if clock.due is None else f"{said} · {_('hạn {time}').format(time=formats.daytime(clock.due, language))}"
 
 
@@ -181,8 +180,9 @@ def name_of(platform: Platform, account_id: str, language: str) -> str:
     if not account_id:
         return ""
     _ = translator(language)
-    if account_id == "system":
-        return _("Đô Thị")
+    own = {"system": _("Đô Thị"), "local-operator": _("Người vận hành tại máy")}
+    if account_id in own:
+        return own[account_id]
     account = platform.accounts.account(account_id)
     return account.name if account else account_id
 
