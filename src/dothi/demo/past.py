@@ -142,6 +142,7 @@ class Past:
             await self._invented.note("report", report)
             await self._invented.note("cause", f"report:{report}")
             await self._invented.note("follow", f"/report/{code}")
+            await self._invented.note("page", f"{plot.id}:follow /report/{code}")
             await self._reports.send(SYSTEM, sent, correlation=SOURCE)
             self._codes[plot.id] = self._reports.follow(code).incident.code
         else:
@@ -162,6 +163,7 @@ class Past:
             for body in photos:
                 await self._incidents.photos.add(self._people["operator"], opened.code, body, "before", correlation=SOURCE)
         await self._invented.note("incident", self._codes[plot.id])
+        await self._invented.note("page", f"{plot.id} /incidents/{self._codes[plot.id]}")
 
     def _report(self, mark: str) -> tuple[str, str]:
         """Id and code of the report that the form of ``mark`` makes."""

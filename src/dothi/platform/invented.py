@@ -15,9 +15,12 @@ from dothi.store.connection import Connection
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
-Kind = Literal["story", "incident", "cause", "report", "follow", "alert-group", "command", "shift", "device", "entity"]
+Kind = Literal[
+    "story", "page", "incident", "cause", "report", "follow", "alert-group", "command", "shift", "device", "entity"
+]
 """What may be made up. ``cause`` is that of an incident, noted before it is opened; ``follow`` the address of a report's
-page; ``story`` how far the telling is: "begun", "whole", "over"."""
+page; ``page`` something to look at ("pothole /incidents/SV-…"); ``story`` how far the telling is: "begun", "whole", "over".
+"""
 
 _OF_INCIDENT = (
     ("incident_entry", "incident"),

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """One admission: a stable ``kind``, the few words shown and the sentence behind them."""
+    """One admission: a stable ``kind``, the few words shown, the sentence behind them, and where there is more of it."""
 
     kind: str
     words: str
     sentence: str
+    link: str = ""
 
 
 def badges(platform: "Platform", language: str) -> list[Badge]:
@@ -50,7 +51,8 @@ def badges(platform: "Platform", language: str) -> list[Badge]:
             )
         )
     if platform.simulated:
-        found.append(Badge("simulated", _("dữ liệu mô phỏng"), _("Số đo do máy sinh ra để thử, không phải số đo thật.")))
+        sentence, there = _("Số đo do máy sinh ra để thử, không phải số đo thật."), platform.invented.begun_at is not None
+        found.append(Badge("simulated", _("dữ liệu mô phỏng"), sentence, "/demo" if there else ""))
     if platform.city.approximate:
         found.append(
             Badge(

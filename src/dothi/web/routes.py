@@ -9,6 +9,7 @@ from dothi.web.arrival import arrival_routes
 from dothi.web.audit import AuditPages
 from dothi.web.commands import CommandPages
 from dothi.web.data import DataPages
+from dothi.web.demo import DemoPages
 from dothi.web.device_keys import device_key_routes
 from dothi.web.devices import Devices
 from dothi.web.forecasts import ForecastPages
@@ -38,7 +39,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     devices, lobby, quarantine = Devices(platform), LobbyPages(platform), QuarantinePages(platform)
     files, audit, subscriptions = LayerFiles(platform), AuditPages(platform), SubscriptionPages(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
-    commands = CommandPages(platform)
+    commands, demo = CommandPages(platform), DemoPages(platform)
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
         *account_routes(platform),
@@ -106,6 +107,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/data/sql/saved", sql.save, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/delete", sql.delete, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/restore", sql.restore, action="sql.save", methods=("POST",)),
+        page("/demo", demo.page, action="page.read"),
+        page("/demo/remove", demo.remove, action="retention.write", methods=("POST",)),
         *personal_routes(platform),
         *device_key_routes(platform),
         *incident_routes(platform),

@@ -62,6 +62,7 @@ class Row:
     assignee: str
     state_words: str
     clock: ClockLook | None
+    invented: bool = False
 
     @property
     def code(self) -> str:
@@ -150,6 +151,7 @@ def row_of(platform: Platform, incident: Incident, language: str) -> Row:
         name_of(platform, incident.assignee, language),
         STATES[incident.state].in_language(language),
         next_clock(platform, incident, language) if incident.state in WORKED else None,
+        platform.invented.holds("incident", incident.code),
     )
 
 
