@@ -18,6 +18,7 @@ from dothi.model.problem import Problem
 from dothi.model.text import Text
 from dothi.platform.commands.kinds import CommandKind, Parameter, Verification
 from dothi.platform.commands.model import FLOW, OPEN, WORDS, Command
+from dothi.platform.incidents.model import Draft
 from dothi.testing.city import RunningCity, running_city, wait_until
 
 OPERATOR = Person("ana", (Grant("operator", WHOLE_CITY, Clearance.RESTRICTED),))
@@ -25,7 +26,8 @@ LEADER = Person("binh", (Grant("leader", WHOLE_CITY, Clearance.RESTRICTED),))
 ELSEWHERE = Person("chi", (Grant("engineer", Scope(agencies=frozenset({"other"})), Clearance.RESTRICTED),))
 TYPE = "https://smartdatamodels.org/dataModel.Environment/AirQualityObserved"
 PM25 = "https://smartdatamodels.org/dataModel.Environment/pm25"
-PLACE = {"type": "AirQualityObserved", "name": "Trạm lệnh", "longitude": 105.35, "latitude": 21.3}
+POINT = {"longitude": 105.35, "latitude": 21.3}
+PLACE = {"type": "AirQualityObserved", "name": "Trạm lệnh", **POINT}
 QUICK = CommandKind(
     "test.set",
     Text("Đặt mức", "Set the level"),
@@ -104,7 +106,7 @@ def urn(name: str) -> str:
 
 
 def propose(city: RunningCity, kind: str, name: str, level: str = "42", person: Person = OPERATOR) -> Command:
-    work = city.platform.commands.propose(person, kind, urn(name), {"level": level}, because="kiểm tra", incident="SV-1")
+    work = city.platform.commands.propose(person, kind, urn(name), {"level": level}, because="kiểm tra")
     return city.run(work)
 
 
@@ -115,7 +117,11 @@ def state_of(city: RunningCity, id_: str) -> str:
 def test_a_command_is_approved_by_another_sent_answered_and_proven_by_a_reading(city: RunningCity) -> None:
     commands = city.platform.commands
     with station(city, "cmd-good") as device, station(city, "cmd-other", "") as other:
-        made = propose(city, "test.two", "cmd-good")
+        trouble = city.run(city.platform.incidents.open(OPERATOR, Draft("report-other", **POINT))).code
+        asked = commands.propose(
+            OPERATOR, "test.two", urn("cmd-good"), {"level": "42"}, because="kiểm tra", incident=trouble
+        )
+        made = city.run(asked)
         assert (made.state, made.parameters, made.device) == ("proposed", {"level": 42.0}, "cmd-good")
         with pytest.raises(Problem, match="may not approve"):
             city.run(commands.approve(OPERATOR, made.id))
@@ -133,8 +139,8 @@ def test_a_command_is_approved_by_another_sent_answered_and_proven_by_a_reading(
         device.measure(42.0)
         wait_until(lambda: state_of(city, made.id) == "verified", "the reading proves it")
     done = commands.get(OPERATOR, made.id)
-    assert (done.value, done.decided_by, done.incident) == (42.0, "binh", "SV-1")
-    assert commands.find(OPERATOR, incident="SV-1", state="verified")[0] == [done]
+    assert (done.value, done.decided_by, done.incident) == (42.0, "binh", trouble)
+    assert commands.find(OPERATOR, incident=trouble, state="verified")[0] == [done]
     with city.platform.database.reader() as db:
         rows = db.execute("SELECT person_id, action FROM audit WHERE thing = ? ORDER BY seq", (made.id,)).fetchall()
     assert [tuple(row) for row in rows] == [
@@ -169,6 +175,18 @@ def test_what_is_not_carried_out_fails_and_says_why(city: RunningCity, kind: str
     city.run(city.platform.commands.withdraw(OPERATOR, again.id))
 
 
+def test_a_reading_that_is_quicker_than_the_devices_answer_proves_it_too(city: RunningCity) -> None:
+    with station(city, "cmd-quick", "") as device:
+        made = propose(city, "test.set", "cmd-quick")
+        city.run(city.platform.commands.approve(OPERATOR, made.id))
+        wait_until(lambda: bool(device.heard), "it is told")
+        device.measure(42.0)
+        wait_until(lambda: _latest(city, "cmd-quick") == 42.0, "the reading is there")
+        assert state_of(city, made.id) == "sent"
+        device.answer(made.id, "accepted")
+        wait_until(lambda: state_of(city, made.id) == "verified", "the reading counts")
+
+
 def test_a_proposal_that_nobody_decides_about_lapses_and_one_may_be_refused(city: RunningCity) -> None:
     commands = city.platform.commands
     with station(city, "cmd-slow") as device:
@@ -189,8 +207,15 @@ def test_wrong_proposals_are_refused_with_what_to_do(city: RunningCity) -> None:
         for level in ("101", "-1", "x", "", "nan"):
             with pytest.raises(Problem, match="bounds"):
                 propose(city, "test.set", "cmd-wrong", level)
-        with pytest.raises(Problem, match="needs a reason"):
-            city.run(commands.propose(OPERATOR, "test.set", urn("cmd-wrong"), {"level": "1"}, because=" "))
+        for because, said in ((" ", "needs a reason"), ("x" * 501, "501 letters")):
+            with pytest.raises(Problem, match=said):
+                city.run(commands.propose(OPERATOR, "test.set", urn("cmd-wrong"), {"level": "1"}, because=because))
+        with pytest.raises(Problem) as unknown:
+            work = commands.propose(
+                OPERATOR, "test.set", urn("cmd-wrong"), {"level": "1"}, because="kiểm tra", incident="SV-0001-0001"
+            )
+            city.run(work)
+        assert unknown.value.status == 404
         with pytest.raises(Problem) as absent:
             propose(city, "test.set", "cmd-nobody")
         assert absent.value.status == 404

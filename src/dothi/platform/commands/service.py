@@ -15,6 +15,7 @@ from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
 from dothi.data.news import Changes
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.reading import Grade
+from dothi.model.text import nfc
 from dothi.platform.commands import store
 from dothi.platform.commands.kinds import CommandKind, Parameters
 from dothi.platform.commands.model import OPEN, Command, Move, State
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 LOOK_EVERY = 1.0  # seconds between two looks at what has run out
 SEND_AGAIN = timedelta(seconds=5)  # of city time, until the device answers: a lost message is no lost command
 MOST_ANSWERS = 1_000  # that wait to be read
+LONGEST_REASON = 500  # letters
 MOST_OPEN = 500  # commands that may wait at one time
 _log = structlog.get_logger("dothi.commands")
 
@@ -110,12 +112,13 @@ class Commands:
         """Propose a command; nothing is sent before somebody approves.
 
         Raises Problem 400 for an unknown kind or parameters out of bounds or without a reason, 403, 404 for an entity that
-        is not there or has no device, 409 if the same waits for it already.
+        is not there or has no device and for an incident that is not there, 409 if the same waits for it already.
         """
         kind, platform = self._kind(kind_id), self._platform
         parameters = {one.name: one.read(said.get(one.name, "")) for one in kind.parameters}
-        if not because.strip():
-            raise bad_request("A command needs a reason.", "Say why it is needed: who approves it wants to know.")
+        because = _reason(because, "A command needs a reason.", "Say why it is needed: who approves it wants to know.")
+        if incident:
+            await asyncio.to_thread(platform.incidents.get, person, incident)
         found = await asyncio.to_thread(platform.context.get, person, entity)
         if found is None or kind.entity_type not in (found.type, *found.more_types):
             raise not_found("entity", entity)
@@ -135,7 +138,7 @@ class Commands:
             "proposed",
             person.id,
             at,
-            because.strip(),
+            because,
             incident,
             found.ward,
             found.owner,
@@ -177,9 +180,8 @@ class Commands:
 
     async def refuse(self, person: Person, id: str, why: str, *, correlation: str = "") -> Command:
         """Refuse a proposal. Raises Problem 400 without a reason, 403, 404, 409."""
-        if not why.strip():
-            raise bad_request("A refusal needs a reason.", "Say what is wrong with it.")
-        return await self._decide(person, self.get(person, id), "refuse", correlation, why.strip())
+        why = _reason(why, "A refusal needs a reason.", "Say what is wrong with it.")
+        return await self._decide(person, self.get(person, id), "refuse", correlation, why)
 
     async def withdraw(self, person: Person, id: str, *, correlation: str = "") -> Command:
         """Take one's own proposal back. Raises Problem 403 for somebody else's, 404, 409."""
@@ -252,7 +254,9 @@ class Commands:
                 continue
             now = self._platform.clock.now()
             if answer.state == "accepted" and command.state == "sent":
-                await self._step(command, "acknowledge", acknowledged_at=now)
+                taken = await self._step(command, "acknowledge", acknowledged_at=now)
+                if taken is not None:
+                    await self._verify(taken)  # a quick device's reading may have come before its answer
             elif answer.state == "refused":
                 await self._step(command, "decline", ended_at=now, reason=f"the device refused: {answer.reason[:200]}")
 
@@ -263,7 +267,9 @@ class Commands:
                 await self._verify(command)
 
     async def _verify(self, command: Command) -> None:
-        kind = self.kinds[command.kind]
+        kind = self.kinds.get(command.kind)
+        if kind is None:  # its sector is not installed any more
+            return
         found = await asyncio.to_thread(self._platform.context.get, SYSTEM, command.entity)
         instances = found.attributes.get(kind.verification.attribute, []) if found is not None else []
         for one in instances:
@@ -340,6 +346,16 @@ class _OvertakenError(Exception):
 def _allow(person: Person, action: str, thing: Thing) -> None:
     if not may(person, action, thing):
         raise Problem(403, "not-allowed", f"{person.id} may not do {action} here.", "Ask who may, or for a wider scope.")
+
+
+def _reason(said: str, missing: str, advice: str) -> str:
+    """A reason as it is kept. Raises Problem 400 for none, and for one that nobody reads to its end."""
+    told = nfc(said.strip())
+    if not told:
+        raise bad_request(missing, advice)
+    if len(told) > LONGEST_REASON:
+        raise bad_request(f"The reason has {len(told)} letters.", f"At most {LONGEST_REASON}.")
+    return told
 
 
 def _holds(kind: CommandKind, parameters: Parameters, value: Any) -> bool:

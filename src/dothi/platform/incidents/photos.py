@@ -34,6 +34,8 @@ PHASES: dict[Phase, Text] = {
     "proof": Text("Bằng chứng", "Proof"),
 }
 MOST = 40  # of one incident
+LARGEST_NUMBER = 2**63 - 1  # that a database can be asked for
+MOST_SENT = 28  # from which on no more of citizens are taken: who works on it has to be able to prove its end
 MOST_BOXES = 40  # of one photo
 SMALL_SIDE = 480  # pixels, the longest of a small one
 _QUALITY = 80
@@ -131,7 +133,7 @@ class Photos:
             ).fetchone()
             if known:
                 return _photo(known)
-            if incident.photos >= MOST:
+            if incident.photos >= (MOST_SENT if report else MOST):
                 raise Problem(409, "too-many-photos", f"{code} has {MOST} photos already.", "Remove one that says nothing.")
             row = kept | {
                 "incident": code,
@@ -332,7 +334,7 @@ def photos_of(db: Connection, code: str) -> list[Photo]:
 
 
 def _fetched(db: Connection, number: int) -> Photo:
-    row = db.execute(f"{_SELECT} WHERE number = ? AND removed_at IS NULL", (number,)).fetchone()
+    row = db.execute(f"{_SELECT} WHERE number = ? AND removed_at IS NULL", (min(number, LARGEST_NUMBER),)).fetchone()
     if row is None:
         raise not_found("photo", str(number))
     return _photo(row)

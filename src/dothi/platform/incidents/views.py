@@ -7,6 +7,7 @@ from dothi.access.policy import Person
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem, not_found
 from dothi.platform.incidents.changing import said
+from dothi.platform.incidents.photos import LARGEST_NUMBER
 from dothi.platform.incidents.sight import READ
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -56,7 +57,7 @@ class Views:
 
         def work(db: Connection) -> None:
             row = db.execute(
-                "DELETE FROM incident_view WHERE number = ? AND owner = ? RETURNING number", (number, owner.id)
+                "DELETE FROM incident_view WHERE number = ? AND owner = ? RETURNING number", (min(number, LARGEST_NUMBER), owner.id)
             ).fetchone()
             if row is None:
                 raise not_found("kept filter", str(number))

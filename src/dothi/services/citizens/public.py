@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from dothi.access.policy import STRANGER, Person, reach
 from dothi.access.routes import person_of
@@ -130,6 +130,9 @@ class PublicPages:
         _ = translator(language, PACKAGES)
         rows, _total = self._rows({"state": "all", "code": code[:40]}, 1, 0)
         if not rows:
+            now = self.platform.incidents.public(code[:40]).code
+            if now != code and self._rows({"state": "all", "code": now}, 1, 0)[1]:  # it was merged into another
+                return RedirectResponse(f"/reports/{now}", 303)
             raise not_found("report", code[:40])
         shown, work = rows[0], self.platform.incidents.public(code)
         return render(

@@ -163,8 +163,9 @@ class Reports:
         lock = self._sending.setdefault(report, asyncio.Lock())
         try:
             async with lock:
-                if await self._read(lambda db: store.of_id(db, report)) is not None:
-                    return Received(code)
+                known = await self._read(lambda db: store.of_id(db, report))
+                if known is not None:
+                    return await self._completed(known, sent, code, correlation)
                 await self._make_sure_of_room(not isinstance(sent, Joined) and bool(sent.photos))
                 now = self.platform.clock.now()
                 incident = await begin(report)
@@ -172,15 +173,22 @@ class Reports:
                 row = Report(report, codes.hash_of(code), incident.code, same, now, sent.language, text)
                 act = Act(person.id, "report.send", incident.code, correlation=correlation, detail=f"report {report}")
                 work = partial(store.insert, report=row)
-                first = await self.platform.writer.run(person, now, work, [act], action="report.send")
-                if isinstance(sent, Joined) or not first:
-                    return Received(code)
-                unread = sum([not await self._photo(row, body) for body in sent.photos])
-                kept = sent.contact is None or await self._contact(row, sent.contact, correlation)
-                return Received(code, unread, kept)
+                await self.platform.writer.run(person, now, work, [act], action="report.send")
+                return await self._completed(row, sent, code, correlation)
         finally:
             if not lock.locked():
                 self._sending.pop(report, None)
+
+    async def _completed(self, report: Report, sent: Sent | Joined, code: str, correlation: str) -> Received:
+        """Keep what came with a report and is not kept yet: all of it, but for a form that is sent again because the city
+        stopped half-way.
+        """
+        if isinstance(sent, Joined):
+            return Received(code)
+        photos = sent.photos if report.photos < len(sent.photos) else ()
+        unread = sum([not await self._photo(report, body) for body in photos])
+        kept = sent.contact is None or bool(report.subject) or await self._contact(report, sent.contact, correlation)
+        return Received(code, unread, kept)
 
     async def _make_sure_of_room(self, photos: bool) -> None:
         """Raises Problem 503 once the city has taken ``MOST_A_DAY`` reports, or no more ``photos`` for now."""
@@ -206,7 +214,7 @@ class Reports:
             _log.info("a photo of a report could not be kept", report=report.id, problem=problem.code)
             return False
         now = self.platform.clock.now()
-        await self.platform.writer.run(SYSTEM, now, lambda db: store.count_photo(db, report.id, MOST_PHOTOS))
+        await self.platform.writer.run(SYSTEM, now, lambda db: store.count_photos(db, report.id))
         return True
 
     async def _contact(self, report: Report, contact: Contact, correlation: str) -> bool:
@@ -264,6 +272,8 @@ class Reports:
             raise bad_request("This is no rating.", "Choose one of the three.")
         if answered is None or incident.state not in ("answered", "closed"):
             raise Problem(409, "not-answered", "There is no answer to rate yet.", "Come back when there is.")
+        if found.rating is not None and (found.rating.score, found.rating.comment) == (score, comment):
+            return  # a form that is sent again says nothing new
         now = self.platform.clock.now()
         rating = Rating(
             found.report.id, answered, incident.code, incident.kind, incident.ward, incident.agency, score, comment, now
@@ -294,9 +304,14 @@ class Reports:
 
     async def add_photos(self, person: Person, code: str, photos: Sequence[bytes], *, correlation: str = "") -> int:
         """Send further photos; how many could not be read. Raises Problem 404, 409 for too many or a finished report."""
-        found = await asyncio.to_thread(self.follow, code)
+        report = (await asyncio.to_thread(self.follow, code)).report.id
         check_photos(photos)
         await self._make_sure_of_room(bool(photos))
+        async with self._sending.setdefault(report, asyncio.Lock()):  # of two forms at once the second counts the first's
+            return await self._add_photos(person, code, photos, correlation)
+
+    async def _add_photos(self, person: Person, code: str, photos: Sequence[bytes], correlation: str) -> int:
+        found = await asyncio.to_thread(self.follow, code)
         if not found.incident.worked or found.report.photos + len(photos) > MOST_PHOTOS:
             raise Problem(409, "no-more-photos", "This report takes no more photos.", f"There is room for {MOST_PHOTOS}.")
         act = Act(

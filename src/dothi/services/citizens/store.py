@@ -138,9 +138,10 @@ def set_subject(db: Connection, report: str, subject: str) -> None:
     db.execute("UPDATE report SET subject = ? WHERE id = ?", (subject, report))
 
 
-def count_photo(db: Connection, report: str, most: int) -> bool:
-    """Count one more photo of a report; False if it has ``most``."""
-    return db.execute("UPDATE report SET photos = photos + 1 WHERE id = ? AND photos < ?", (report, most)).rowcount == 1
+def count_photos(db: Connection, report: str) -> None:
+    """Count the photos that came with a report; those that were taken out count, too."""
+    query = "UPDATE report SET photos = (SELECT count(*) FROM incident_photo WHERE report = ?) WHERE id = ?"
+    db.execute(query, (report, report))
 
 
 def count_reopening(db: Connection, report: str, most: int) -> bool:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dothi.access.policy import may
 from dothi.access.routes import person_of
+from dothi.model.problem import Problem
 from dothi.platform.platform import Platform
 from dothi.platform.rules.alerts import STATES, Alert, AlertQuestion, AlertState
 from dothi.ui.language import language_of
@@ -109,9 +110,11 @@ class AlertPages:
         )
 
     def _incident(self, request: Request, code: str, language: str) -> str:
-        if not code or not may(person_of(request), "incident.read"):
+        """What its incident is called; "" for who may not know of that."""
+        try:
+            return self.platform.incidents.get(person_of(request), code).title.in_language(language) if code else ""
+        except Problem:
             return ""
-        return self.platform.incidents.get(person_of(request), code).title.in_language(language)
 
     def _question(self, request: Request) -> AlertQuestion:
         query = request.query_params

@@ -79,7 +79,8 @@ def told_in(form: Mapping[str, Any], wards: Sequence[str]) -> tuple[Row, list[Ro
         else:
             rows.setdefault(int(found[1]), {})[found[2]] = nfc(str(value)).strip()
     told["wards"] = ",".join(wards)
-    return told, [rows[place] for place in sorted(rows)][:MOST_TERMS]
+    known = _KINDS.values()
+    return told, [rows[place] for place in sorted(rows) if rows[place].get("is") in known][:MOST_TERMS]
 
 
 def blank(kind: str) -> Row:

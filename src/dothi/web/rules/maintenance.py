@@ -15,6 +15,7 @@ from dothi.platform.platform import Platform
 from dothi.ui.page import render
 from dothi.web.view import ward_names
 
+_FARTHEST = timedelta(days=366)
 HOURS = (1, 4, 8, 24, 72, 168)
 WHOLE_CITY = "city"  # has to be chosen: nobody silences every rule by leaving a field empty
 
@@ -35,13 +36,16 @@ class MaintenancePages:
         form = {name: nfc(str(value)).strip() for name, value in (await request.form()).items()}
         person, correlation = person_of(request), request.state.correlation
         try:
-            if form.get("end", "").isdecimal():
+            if form.get("end", "").isdecimal() and len(form["end"]) < 16:
                 await self.platform.rules.end_maintenance(person, int(form["end"]), correlation=correlation)
             else:
                 ward, entity = form.get("ward", ""), form.get("entity", "")
                 if not ward and not entity:
                     raise bad_request("Maintenance is somewhere.", "Choose a ward, a thing, or the whole city.")
                 start = self._moment(form.get("start", ""))
+                now = self.platform.clock.now()
+                if start is not None and start - now > _FARTHEST:
+                    raise bad_request("That is too far away.", "Begin within a year.")
                 hours = form.get("hours", "")
                 length = timedelta(hours=int(hours) if hours.isdecimal() and len(hours) < 5 else 0)
                 await self.platform.rules.maintain(
@@ -49,7 +53,7 @@ class MaintenancePages:
                     entity=entity,
                     ward="" if ward == WHOLE_CITY or entity else ward,
                     start=start,
-                    until=(start or self.platform.clock.now()) + length,
+                    until=(start or now) + length,
                     reason=form.get("reason", ""),
                     correlation=correlation,
                 )
