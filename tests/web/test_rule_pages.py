@@ -126,3 +126,19 @@ def test_who_may_look_and_who_may_write(city: RunningCity) -> None:
 
 def send_refused(client: httpx.Client) -> int:
     return client.post("/rules", data={"rule": "air-index-bad", "act": "off"}).status_code
+
+
+def test_a_rule_with_steps_is_written_and_shown(city: RunningCity) -> None:
+    with browsing(city, "operator") as client:
+        told = written("Bụi tăng dần", "1900", severity="2", graver3="1.950", graver4="1980")
+        wrong = send(client, "/rules/new", "/rules/new", **told, act="keep")
+        assert wrong.status_code == 400 and "grow graver" in wrong.text and 'value="1.950"' in wrong.text
+        kept = send(client, "/rules/new", "/rules/new", **told | {"graver3": "1950,5"}, act="keep")
+        assert kept.headers["location"] == "/rules/bui-tang-dan?kept=1"
+        page = client.get("/rules/bui-tang-dan").text
+        assert 'name="graver3" value="1950.5"' in page and 'name="graver4" value="1980"' in page
+        told_again = written("Bụi tăng dần", "1900", severity="2", graver4="1980")
+        send(client, "/rules/bui-tang-dan", "/rules/bui-tang-dan", **told_again, version="1", act="keep")
+        older = client.get("/rules/bui-tang-dan?version=1").text
+        assert "mức 3: " in older and "1.950,5" in older
+        assert send(client, "/rules", "/rules", rule="bui-tang-dan", act="off").status_code == 303

@@ -49,7 +49,8 @@ class Found(NamedTuple):
 
 
 class Engine:
-    """Watches ``rules``, one thread at a time. ``zone`` is the city's; ``number_of`` gives an entity's number by URN.
+    """Watches ``rules``, one thread at a time. ``zone`` is the city's; ``number_of`` gives an entity's number by URN. Steps
+    of a rule (``Rule.steps``) come right after it: what is due of any of them happens before one of them is judged anew.
 
     ``touched`` collects the cells that changed, as (rule, subject), until whoever keeps them empties it.
     """
@@ -68,6 +69,7 @@ class Engine:
         self._rules = [compiled(place, rule, self._features, number_of) for place, rule in enumerate(rules)]
         for feature in self._features.values():
             feature.seal(len(self._rules))
+        self._families = _families(rules)
         self._simple = np.array([one.simple for one in self._rules], np.bool_)
         self._columns: dict[tuple[str, str], int] = {}
         self._last: list[IntArray] = []
@@ -297,6 +299,8 @@ class Engine:
         one = self._rules[place]
         if not one.concerns(entity, self.ward.get(entity)):
             return
+        for other in self._families.get(place, ()):
+            self._come_due(other, entity, at)
         cell = self._advance(key, one, entity, self._cells.get(key), at)
         holds = self._holds(one, entity, at, False)
         going = holds or (one.clears_apart and self._holds(one, entity, at, True))
@@ -305,6 +309,12 @@ class Engine:
             since = self._silent_since(one, entity, at)
         judged = judge(cell, since if cell is None else max(at, cell.since), holds, going)
         self._put(key, self._advance(key, one, entity, judged, at))
+
+    def _come_due(self, place: int, entity: int, at: int) -> None:
+        key = place << _SHIFT | entity
+        cell = self._cells.get(key)
+        if cell is not None:
+            self._put(key, self._advance(key, self._rules[place], entity, cell, at))
 
     def _advance(self, key: int, one: Compiled, entity: int, cell: Cell | None, now: int) -> Cell | None:
         ward = self.ward.get(entity)
@@ -402,6 +412,14 @@ def _figure(feature: Feature, entities: IntArray, now: IntArray) -> FloatArray:
     if key.kind == "change":
         return ring.change(entities, now)
     return ring.figure(key.statistic, key.least, key.spans, entities, now)
+
+
+def _families(rules: Sequence[Rule]) -> dict[int, list[int]]:
+    """The places of a rule and its steps, by the place of each; of rules that have steps."""
+    found: dict[str, list[int]] = {}
+    for place, rule in enumerate(rules):
+        found.setdefault(rule.id, []).append(place)
+    return {place: places for places in found.values() if len(places) > 1 for place in places}
 
 
 def _by_moment(pair: tuple[int, int]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from dothi.model.ward import Ward
 from dothi.platform.rules import words
 from dothi.platform.rules.engine import Found
 from dothi.platform.rules.grouping import NOWHERE, Group, Groups
+from dothi.platform.rules.model import Term
 from dothi.platform.rules.store import KeptRule, next_number
 from dothi.store.connection import Connection
 
@@ -28,12 +29,23 @@ _GROUP = (
 )
 
 
+_GRAVER = "UPDATE alert SET severity = ?, value = ?, threshold = ?, said_vi = ?, said_en = ? WHERE id = ? AND severity < ?"
+_GRAVER_GROUP = (
+    "UPDATE alert_group SET severity = ?, "
+    "to_tell = CASE WHEN incident <> '' AND to_tell = '' THEN 'graver' ELSE to_tell END WHERE id = ? AND severity < ?"
+)
+
+
 class Said(NamedTuple):
-    """What the engine found, with names: ``subject`` is an entity's URN or a ward's code."""
+    """What the engine found, with names: ``subject`` is an entity's URN or a ward's code.
+
+    ``graver`` is the severity that an open alert rises to if a step of its rule fired; 0 for the rule itself.
+    """
 
     rule: KeptRule
     subject: str
     found: Found
+    graver: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -72,6 +84,10 @@ class Keeper:
         """Store ``said`` in its order; ``now`` (µs) is when it was found."""
         kept = Kept(dict(open_alerts))
         for part in _in_turn(said):
+            for one in part:
+                if one.graver and one.found.fired and one.key in kept.open:
+                    self._raise(db, one, kept)
+            part = [one for one in part if not one.graver]  # what is less grave again stays what it was until it ends
             fired = [one for one in part if one.found.fired and one.key not in kept.open]
             if fired:
                 self._fire(db, fired, now, kept)
@@ -107,6 +123,18 @@ class Keeper:
                     (now, msgspec.json.encode(sorted(group.wards)).decode(), group.id),
                 )
 
+    def _raise(self, db: Connection, one: Said, kept: Kept) -> None:
+        """An alert that goes on is graver than it was: so are its line and what the line opened."""
+        number, term = kept.open[one.key], one.found.term
+        (name, group) = db.execute("SELECT name, group_id FROM alert WHERE id = ?", (number,)).fetchone()
+        text = self._words(one, name)
+        row = (one.graver, one.found.value, _threshold(term), text.vi, text.en, number, one.graver)
+        if not db.execute(_GRAVER, row).rowcount:
+            return
+        db.execute(_GRAVER_GROUP, (one.graver, group, one.graver))
+        db.execute("UPDATE alert_group SET to_publish = to_publish + 1 WHERE id = ?", (group,))
+        kept.changed.add(group)
+
     def _begin(self, db: Connection, group: Group, one: Said, now: int) -> None:
         rule = one.rule.rule
         to_tell = "open" if rule.incident else ""
@@ -114,21 +142,17 @@ class Keeper:
 
     def _insert(self, db: Connection, number: int, group: Group, one: Said, of: _Of, now: int) -> None:
         rule, found = one.rule.rule, one.found
-        text = self._words(one, of)
-        term = found.term
-        threshold = None
-        if term is not None and hasattr(term, "value") and not isinstance(term.value, str):
-            threshold = float(term.value)
+        text = self._words(one, of.name)
         row = (
             *(number, group.id, rule.id, one.rule.version, one.subject, rule.entity_type, of.name, rule.severity),
-            *(found.since, now, found.value, threshold, text.vi, text.en, of.ward, of.owner, of.clearance),
+            *(found.since, now, found.value, _threshold(found.term), text.vi, text.en, of.ward, of.owner, of.clearance),
         )
         db.execute(_ALERT, row)
 
-    def _words(self, one: Said, of: _Of) -> Text:
+    def _words(self, one: Said, name: str) -> Text:
         if isinstance(one.found.subject, str):
-            return words.of_ward(round(one.found.value or 0), of.name, one.rule.rule.title)
-        return words.said(one.found.term, one.found.value, self._types, one.rule.rule.entity_type, of.name)
+            return words.of_ward(round(one.found.value or 0), name, one.rule.rule.title)
+        return words.said(one.found.term, one.found.value, self._types, one.rule.rule.entity_type, name)
 
     def _things(self, db: Connection, fired: Iterable[Said]) -> dict[str, _Of]:
         found: dict[str, _Of] = {}
@@ -158,6 +182,11 @@ class Keeper:
         return max([int(Clearance.INTERNAL), *(self._clearance.get((rule.entity_type, iri), 0) for iri in watched)])
 
 
+def _threshold(term: Term | None) -> float | None:
+    value = getattr(term, "value", None)
+    return value if isinstance(value, float) else None
+
+
 def _name(doc: str) -> str:
     kept = msgspec.json.decode(doc).get(NAME) or [{}]
     value = kept[0].get("v")
@@ -178,7 +207,7 @@ def end(db: Connection, rows: Sequence[tuple[int, int]], now: int, changed: set[
         db.execute("UPDATE alert_group SET to_publish = to_publish + 1 WHERE id = ?", (number,))
         (left,) = db.execute("SELECT count(*) FROM alert WHERE group_id = ? AND state <> 'ended'", (number,)).fetchone()
         if not left:
-            telling = "ended" if incident else to_tell
+            telling = f"{to_tell} ended".strip() if incident else to_tell
             query = "UPDATE alert_group SET state = 'ended', ended_at = ?, to_tell = ? WHERE id = ?"
             db.execute(query, (now, telling, number))
             over.append((rule, number))

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import msgspec
 
@@ -116,13 +116,21 @@ class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minutes: float = 0.0
 
 
+class Graver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Beyond ``value`` an alert is of this ``severity``: a further threshold of what its rule compares first."""
+
+    severity: int
+    value: float
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule. Its condition holds when all terms of one of ``any_of`` do: every "and", "or" and "not" can be put like that.
 
     It raises an alert once the condition has held for ``for_minutes`` and ends it once it has not for ``clear_minutes``.
     ``severity`` is 1 to 4. During ``quiet`` hours alerts are listed but nobody is called. ``incident`` is the id of the
     IncidentKind that an alert opens, or "". ``owner`` is an agency's id. Alerts no more than ``spread`` wards apart make one
-    line: 0 keeps each ward by itself, 1 takes those that touch.
+    line: 0 keeps each ward by itself, 1 takes those that touch. While an alert goes on it grows ``graver`` by these steps,
+    each beyond the one before, under the same conditions and after the same time as it was raised; it never grows milder.
     """
 
     id: str
@@ -139,11 +147,35 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     incident: str = ""
     owner: str = ""
     note: str = ""
+    graver: tuple[Graver, ...] = ()
 
     def terms(self) -> Iterator[Term]:
         """All terms, from the first."""
         for terms in self.any_of:
             yield from terms
+
+    @property
+    def leading(self) -> "Measured | None":
+        """The first comparison beyond which the rule can grow graver; None if it compares nothing that way."""
+        return next((term for term in self.terms() if _grows(term)), None)
+
+    @property
+    def steps(self) -> "list[Rule]":
+        """What it watches: itself, then for each step the same with the step's threshold."""
+        found, leading = [self], self.leading
+        if leading is not None:
+            among = next(terms for terms in self.any_of if leading in terms)
+            for step in self.graver:
+                beyond = msgspec.structs.replace(leading, value=step.value, clear=None)
+                any_of = (tuple(beyond if term is leading else term for term in among),)
+                found.append(msgspec.structs.replace(self, any_of=any_of, severity=step.severity, graver=()))
+        return found
+
+
+def _grows(term: Term) -> TypeGuard[Measured]:
+    if isinstance(term, Silence | Schedule) or term.negated or isinstance(term.value, str):
+        return False
+    return term.op not in ("=", "!=")
 
 
 def encode(rule: Rule) -> str:
@@ -185,6 +217,27 @@ def check(rule: Rule, types: Mapping[str, EntityType]) -> None:
         _schedule(rule.quiet)
     for term in rule.terms():
         _check(term, kind)
+    _check_graver(rule)
+
+
+def _check_graver(rule: Rule) -> None:
+    if not rule.graver:
+        return
+    leading = rule.leading
+    if leading is None:
+        raise _wrong("nothing in it can grow graver", "Compare a number by above or below, not turned round.")
+    up = leading.op[0] == ">"
+    severity, value = rule.severity, leading.value
+    for step in rule.graver:
+        beyond = (
+            not isinstance(value, str) and math.isfinite(step.value) and (step.value > value if up else step.value < value)
+        )
+        if not (severity < step.severity <= 4 and beyond):
+            raise _wrong(
+                "its steps do not grow graver",
+                "Give each a higher severity than the one before, 4 at most, and a threshold that lies beyond it.",
+            )
+        severity, value = step.severity, step.value
 
 
 def _check(term: Term, kind: EntityType) -> None:

@@ -38,7 +38,7 @@ _DAY = 24 * 3_600 * MICROSECONDS
 class Stretch:
     """The rule would have fired for ``subject`` (an entity's URN, or a ward's code) at ``fired_at``; aware UTC.
 
-    ``ended_at`` None goes on. ``value`` was measured when it fired.
+    ``ended_at`` None goes on. ``value`` was measured when it fired; ``severity`` is what it grew to.
     """
 
     subject: str
@@ -47,6 +47,7 @@ class Stretch:
     fired_at: datetime
     ended_at: datetime | None
     value: float | None
+    severity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class _Trial:
             kept: list[Subject] = []
             if reached is not None:
                 kept = subjects(db, reached, Classified(platform.types.values()), type=rule.entity_type)
-        self._engine = Engine([rule], ZoneInfo(platform.city.time_zone), index.number_of, works.free)
+        self._steps = rule.steps
+        self._engine = Engine(self._steps, ZoneInfo(platform.city.time_zone), index.number_of, works.free)
         self._engine.ward.update((one.num, one.ward) for one in kept)
         self._readings = 0
 
@@ -169,19 +171,23 @@ class _Trial:
     def _summed(self, found: list[Found]) -> Preview:
         began = to_micros(self._since)
         going: dict[int | str, Found] = {}
-        pairs: list[tuple[Found, Found | None]] = []
+        grave: dict[int | str, int] = {}
+        told: list[tuple[Found, Found | None, int]] = []
         for one in found:
-            if one.fired:
-                going[one.subject] = one
+            if one.rule:
+                if one.fired and one.subject in going:
+                    grave[one.subject] = max(grave[one.subject], self._steps[one.rule].severity)
+            elif one.fired:
+                going[one.subject], grave[one.subject] = one, self._rule.severity
             elif (fired := going.pop(one.subject, None)) is not None:
-                pairs.append((fired, one))
-        pairs += ((one, None) for one in going.values())
-        stretches = [self._stretch(fired, ended) for fired, ended in pairs if ended is None or ended.at >= began]
+                told.append((fired, one, grave[one.subject]))
+        told += ((one, None, grave[one.subject]) for one in going.values())
+        stretches = [self._stretch(*one) for one in told if one[1] is None or one[1].at >= began]
         stretches.sort(key=lambda one: one.fired_at, reverse=True)
         unforeseen = any(isinstance(term, Ahead) for term in self._rule.terms())
         return Preview(self._since, self._until, tuple(stretches), self._readings, unforeseen)
 
-    def _stretch(self, fired: Found, ended: Found | None) -> Stretch:
+    def _stretch(self, fired: Found, ended: Found | None, severity: int) -> Stretch:
         over = None if ended is None else from_micros(ended.since)
         if isinstance(fired.subject, str):
             of_ward: str | None = fired.subject
@@ -189,4 +195,4 @@ class _Trial:
         else:
             subject = self._platform.writer.index.urn(fired.subject)
             of_ward = self._engine.ward.get(fired.subject)
-        return Stretch(subject, of_ward, from_micros(fired.since), from_micros(fired.at), over, fired.value)
+        return Stretch(subject, of_ward, from_micros(fired.since), from_micros(fired.at), over, fired.value, severity)

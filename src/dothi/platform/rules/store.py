@@ -51,7 +51,9 @@ class Maintenance:
 
 
 class KeptCell(msgspec.Struct, frozen=True):
-    """How far a rule is with a subject, an entity's URN or a ward's code, and the alert it raised."""
+    """How far a rule ("id"), or a step of it ("id#2"), is with a subject, an entity's URN or a ward's code, and the alert it
+    raised.
+    """
 
     rule: str
     subject: str
@@ -122,8 +124,8 @@ def save_cells(db: Connection, kept: Sequence[KeptCell], gone: Iterable[tuple[st
 
 
 def forget_cells(db: Connection, rule_id: str) -> None:
-    """Where a rule stood: its new version begins anew."""
-    db.execute("DELETE FROM rule_cell WHERE rule = ?", (rule_id,))
+    """Where a rule and its steps stood: its new version begins anew."""
+    db.execute("DELETE FROM rule_cell WHERE rule = ? OR rule LIKE ?", (rule_id, f"{rule_id}#%"))
 
 
 def next_number(db: Connection, table: str) -> int:

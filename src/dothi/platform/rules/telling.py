@@ -10,7 +10,8 @@ from dothi.access.policy import SYSTEM, Clearance
 from dothi.model.clock import from_micros
 from dothi.model.problem import Problem
 from dothi.model.text import Text
-from dothi.platform.incidents.model import Draft
+from dothi.platform.incidents.acts import Rank
+from dothi.platform.incidents.model import SEVERITIES, ChangedMeanwhile, Draft
 from dothi.platform.rules import store
 from dothi.platform.rules.model import Rule
 from dothi.store.connection import Connection, Unavailable
@@ -64,14 +65,20 @@ class Telling:
         return told
 
     async def _tell(self, one: _Waiting, rule: Rule, now: datetime) -> bool:
-        if one.to_tell == "ended":
-            await self._platform.incidents.note(one.cause, "Mọi cảnh báo của sự việc đã hết.", "All its alerts have ended.")
-            await self._note(one, one.incident, "")
+        quiet = rule.quiet is not None and self._within_quiet(rule, now)
+        if one.incident:
+            if "graver" in one.to_tell and (quiet or not await self._follow(one)):
+                return False
+            if "ended" in one.to_tell:
+                await self._platform.incidents.note(
+                    one.cause, "Mọi cảnh báo của sự việc đã hết.", "All its alerts have ended."
+                )
+            await self._note(one, one.incident)
             return True
-        if rule.quiet is not None and self._within_quiet(rule, now):
+        if quiet:
             return False
         if rule.quiet is not None and one.ended is not None:
-            await self._note(one, "", "")  # it came and went while nobody was to be called
+            await self._note(one, "")  # it came and went while nobody was to be called
             return False
         try:
             opened = await self._platform.incidents.open(SYSTEM, self._draft(one, rule), cause=one.cause)
@@ -79,9 +86,24 @@ class Telling:
             raise
         except Problem as problem:
             _log.warning("an alert opens no incident", group=one.id, rule=one.rule, problem=str(problem))
-            await self._note(one, "", "")
+            await self._note(one, "")
             return False
-        await self._note(one, opened.code, "ended" if one.ended is not None else "")
+        await self._note(one, opened.code)
+        return True
+
+    async def _follow(self, one: _Waiting) -> bool:
+        """Its incident, or what that was merged into, is as grave as the line; False if that has to be tried again."""
+        incidents = self._platform.incidents
+        incident = incidents.get(SYSTEM, one.incident)
+        while incident.parent:
+            incident = incidents.get(SYSTEM, incident.parent)
+        if incident.worked and incident.severity < one.severity:
+            try:
+                await incidents.act(SYSTEM, incident.code, Rank(one.severity, incident.urgency), version=incident.version)
+            except ChangedMeanwhile:
+                return False
+        vi, en = SEVERITIES[one.severity].vi.lower(), SEVERITIES[one.severity].en.lower()
+        await incidents.note(incident.code, f"Cảnh báo nặng thêm: {vi}.", f"Its alerts grew graver: {en}.")
         return True
 
     def _within_quiet(self, rule: Rule, now: datetime) -> bool:
@@ -110,13 +132,17 @@ class Telling:
             clearance=Clearance(strictest),
         )
 
-    async def _note(self, one: _Waiting, incident: str, to_tell: str) -> None:
+    async def _note(self, one: _Waiting, incident: str) -> None:
+        """It was told of ``incident``, or ("") of none."""
+
         def work(db: Connection) -> None:
-            # It may have ended since it was looked at: then that is told next.
+            # It may have grown graver or ended since it was looked at: then that is told next.
+            state, severity = db.execute("SELECT state, severity FROM alert_group WHERE id = ?", (one.id,)).fetchone()
+            left = ["graver"] if severity > one.severity else []
+            left += ["ended"] if state == "ended" and "ended" not in one.to_tell else []
             db.execute(
-                "UPDATE alert_group SET incident = ?, to_tell = CASE WHEN state = 'ended' AND to_tell = 'open' AND ? <> '' "
-                "THEN 'ended' ELSE ? END, to_publish = to_publish + 1 WHERE id = ?",
-                (incident, incident, to_tell, one.id),
+                "UPDATE alert_group SET incident = ?, to_tell = ?, to_publish = to_publish + 1 WHERE id = ?",
+                (incident, " ".join(left) if incident else "", one.id),
             )
 
         await self._platform.writer.run(SYSTEM, self._platform.clock.now(), work)

@@ -7,7 +7,7 @@ from what was stored: every kept cell, the newest value of each series and the r
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -26,6 +26,7 @@ from dothi.platform.rules.foreseeing import foreseen
 from dothi.platform.rules.grouping import Group, Groups, Neighbours
 from dothi.platform.rules.hearing import Hearing
 from dothi.platform.rules.keeping import Keeper, Kept, Said, end
+from dothi.platform.rules.model import Rule
 from dothi.platform.rules.store import KeptCell, KeptRule
 from dothi.platform.rules.told import Told
 from dothi.platform.rules.works import Works
@@ -95,7 +96,12 @@ class Watching:
         platform = self._platform
         now = to_micros(platform.clock.now())
         with platform.database.reader() as db:
-            rules = [one for one in store.rules(db) if one.enabled and one.rule.entity_type in platform.types]
+            rules = [
+                _Step(one, rule, step)
+                for one in store.rules(db)
+                if one.enabled and one.rule.entity_type in platform.types
+                for step, rule in enumerate(one.rule.steps)
+            ]
             index = platform.writer.index
             engine = Engine([one.rule for one in rules], ZoneInfo(platform.city.time_zone), index.number_of, self._free)
             begun = _Begun(platform, rules, engine, Hearing(engine, index), Groups(self._neighbours))
@@ -123,7 +129,7 @@ class Watching:
             store.save_cells(db, *begun.cells(touched, kept.open))
             return kept
 
-        acts = [Act(SYSTEM.id, "alert.raise", "rules", detail=_counted(found))] if found else []
+        acts = [Act(SYSTEM.id, "alert.raise", "rules", detail=_counted(said))] if said else []
         try:
             kept = await self._platform.writer.run(SYSTEM, now, work, acts)
         except BaseException:
@@ -134,12 +140,23 @@ class Watching:
             self._changed(kept.changed)
 
 
+class _Step(NamedTuple):
+    """What the engine watches: a rule (``step`` 0), or one of its steps."""
+
+    kept: KeptRule
+    rule: Rule
+    step: int
+
+    @property
+    def key(self) -> str:
+        """By which its cells are kept."""
+        return f"{self.rule.id}#{self.step}" if self.step else self.rule.id
+
+
 class _Begun:
     """An engine under way: which rules it watches, what it hears, and which alerts of it are open."""
 
-    def __init__(
-        self, platform: "Platform", rules: list[KeptRule], engine: Engine, hearing: Hearing, groups: Groups
-    ) -> None:
+    def __init__(self, platform: "Platform", rules: list[_Step], engine: Engine, hearing: Hearing, groups: Groups) -> None:
         self._platform, self._rules = platform, rules
         self.engine, self._hearing, self.groups = engine, hearing, groups
         self.alerts: dict[tuple[str, str], int] = {}
@@ -148,7 +165,7 @@ class _Begun:
     def resume(self, db: Connection, now: int) -> list[Found]:
         """Go on from what was stored."""
         index, engine = self._platform.writer.index, self.engine
-        places = {one.rule.id: place for place, one in enumerate(self._rules)}
+        places = {one.key: place for place, one in enumerate(self._rules)}
         series = self._hearing.watched(self._hearing.all_series(db))
         self._hearing.wards(db, [int(one) for one in np.unique(index.entity_of(series))])
         query = "SELECT rule, subject, id FROM alert WHERE state <> 'ended'"
@@ -202,7 +219,8 @@ class _Begun:
 
     def said(self, found: Found) -> Said:
         """What the engine found, with names."""
-        return Said(self._rules[found.rule], self._urn(found.subject), found)
+        one = self._rules[found.rule]
+        return Said(one.kept, self._urn(found.subject), found, one.rule.severity if one.step else 0)
 
     def cells(
         self, touched: set[tuple[int, int | str]], alerts: dict[tuple[str, str], int]
@@ -211,7 +229,7 @@ class _Begun:
         kept: list[KeptCell] = []
         gone: list[tuple[str, str, bool]] = []
         for place, subject in touched:
-            cell, rule, name = self.engine.cell(place, subject), self._rules[place].rule.id, self._urn(subject)
+            cell, rule, name = self.engine.cell(place, subject), self._rules[place].key, self._urn(subject)
             ward = isinstance(subject, str)
             if cell is None:
                 gone.append((rule, name, ward))
@@ -245,6 +263,8 @@ class _Begun:
                 self.engine.prime(Told(entities, np.full(len(chosen), column), at[chosen], values, good))
 
 
-def _counted(found: Sequence[Found]) -> str:
-    fired = sum(one.fired for one in found)
-    return f"{fired} alerts raised, {len(found) - fired} ended"
+def _counted(found: Sequence[Said]) -> str:
+    fired = sum(one.found.fired for one in found if not one.graver)
+    told = f"{fired} alerts raised, {sum(not one.found.fired for one in found if not one.graver)} ended"
+    graver = sum(one.found.fired for one in found if one.graver)
+    return f"{told}, {graver} graver" if graver else told

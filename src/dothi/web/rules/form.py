@@ -15,6 +15,7 @@ from dothi.platform.rules.model import (
     Ahead,
     Change,
     Compare,
+    Graver,
     Needs,
     Op,
     Rule,
@@ -29,6 +30,8 @@ from dothi.platform.rules.words import clock, number
 
 Row = dict[str, str]
 _FIELD = re.compile(r"r(\d{1,3})-([a-z0-9]+)")
+GRAVER = (2, 3, 4)
+"""Severities to which an alert may rise while it goes on."""
 _KINDS: dict[type, str] = {
     Compare: "compare",
     Change: "change",
@@ -59,6 +62,7 @@ def told_of(rule: Rule) -> tuple[Row, list[Row]]:
         "quiet_end": _end(quiet.end) if quiet else "",
         "needs_count": str(needs.count) if needs else "",
         "needs_minutes": _plain(needs.minutes) if needs and needs.minutes else "",
+        **{f"graver{step.severity}": _plain(step.value) for step in rule.graver},
     }
     rows = [
         _row(term, "or" if place == 0 and group else "and")
@@ -119,6 +123,7 @@ def rule_in(told: Row, rows: Sequence[Row], rule_id: str) -> Rule:
         incident=told.get("incident", ""),
         owner=told.get("owner", ""),
         note=told.get("note", "")[:1_000],
+        graver=tuple(Graver(step, _number(told[f"graver{step}"])) for step in GRAVER if told.get(f"graver{step}")),
     )
 
 
