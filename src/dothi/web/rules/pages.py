@@ -12,7 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from dothi.access.policy import may
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem, bad_request
+from dothi.model.schema import EntityType
 from dothi.model.text import fold
+from dothi.platform.incidents.model import SEVERITIES
 from dothi.platform.platform import Platform
 from dothi.platform.rules import words
 from dothi.platform.rules.model import Rule
@@ -117,7 +119,7 @@ class RulePages:
         self, request: Request, known: KeptRule | None, told: forms.Row, rows: list[forms.Row], act: str
     ) -> Response:
         person, rules, correlation = person_of(request), self.platform.rules, request.state.correlation
-        verb, _, of = act[:20].partition(":")
+        verb, _, of = act.partition(":")
         if verb == "type":
             return self._form(request, known, told, rows)
         if verb == "add":
@@ -176,6 +178,8 @@ class RulePages:
             preview=preview,
             days=_strip(preview) if preview else [],
             shown=SHOWN,
+            steps=forms.GRAVER,
+            severities={step: text.in_language(language) for step, text in SEVERITIES.items()},
             problem=problem,
             kept=request.query_params.get("kept", ""),
             may_write=may(person, "rule.write") if known is None else platform.rules.may_write(person, known.rule),
@@ -214,6 +218,7 @@ class RulePages:
             _("Kéo dài"): words.span(rule.for_minutes, language) if rule.for_minutes else _("ngay"),
             _("Hết sau"): words.span(rule.clear_minutes, language) if rule.clear_minutes else _("ngay"),
             _("Mức độ"): str(rule.severity),
+            _("Nặng thêm"): "; ".join(_grown(rule, kind, language)) or _("không"),
             _("Số nơi trong một phường"): (
                 f"{several.count} / {words.span(several.minutes, language)}" if several else _("từng nơi một")
             ),
@@ -246,6 +251,17 @@ class RulePages:
             "statistics": {name: text.in_language(language) for name, text in words.STATISTICS.items()},
             "weekdays": [day.in_language(language) for day in words.DAYS],
         }
+
+
+def _grown(rule: Rule, kind: EntityType | None, language: str) -> list[str]:
+    """The steps of a rule: from what on it is of which severity."""
+    _ = translator(language)
+    said = _("mức {severity}: {condition}")
+    return [
+        said.format(severity=step.severity, condition=words.condition(step.leading, kind, language))
+        for step in rule.steps[1:]
+        if step.leading is not None
+    ]
 
 
 def _spreads(language: str) -> dict[str, str]:
