@@ -61,6 +61,7 @@ def test_a_citys_own_file_stands_in_for_the_packs_hours_and_leaves_its_promises(
         '[working_time]\nmonday = ["08:00-12:00"]\n[[working_time.holidays]]\nfirst = 2027-02-09\nlast = 2027-02-05\n'
         'title = { vi = "x", en = "x" }',
         '[[promises]]\nstep = "accept"\nhours = 0\nworking = true\nsource = { vi = "x", en = "x" }',
+        "close_after_days = -1",
         "[hours]",
         "not TOML",
     ],
@@ -69,7 +70,7 @@ def test_what_are_no_hours_is_said_with_the_file(tmp_path: Path, said: str) -> N
     file = tmp_path / "hours.toml"
     file.write_text(said)
     with pytest.raises(Problem, match=r"hours\.toml") as raised:
-        read_working_hours(file, Hours(), ())
+        read_working_hours(file, Hours(), (), 7)
     assert raised.value.code == "bad-working-time"
 
 
@@ -77,12 +78,15 @@ def test_the_guides_example_is_a_file_that_can_be_used(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guides" / "working-hours.md").read_text(encoding="utf-8")
     file = tmp_path / "hours.toml"
     file.write_text(guide.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
-    hours, promises = read_working_hours(file, Hours(), ())
+    hours, promises, days = read_working_hours(file, Hours(), (), 7)
     office = working_time_of(hours, "Asia/Ho_Chi_Minh")
     assert [bool(office.spans(date(2030, 2, day))) for day in (1, 4, 7, 9)] == [True, False, True, True]
     assert [(one.step, one.hours) for one in promises] == [("accept", 8), ("handle", 24)]
+    assert days == 10
+    file.write_text("[[promises]]\n" + file.read_text(encoding="utf-8").partition("[[promises]]")[2], encoding="utf-8")
+    assert read_working_hours(file, hours, (), 7)[::2] == (hours, 7)
 
 
 def test_a_file_that_is_not_there_is_said_too(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="says no working hours"):
-        read_working_hours(tmp_path / "none.toml", Hours(), ())
+        read_working_hours(tmp_path / "none.toml", Hours(), (), 7)

@@ -1,6 +1,7 @@
 """Puts a city together: units of the country, the province's pack, real or approximate shapes, people, former names."""
 
 from collections.abc import Sequence, Set
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urldefrag
 
@@ -36,9 +37,9 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path,
     Shapes come from ``boundaries`` (a file, or a URL with ``#sha256=``), else from ``<data>/boundaries/wards.geojson``, else
     they are cells around the units' centres and the city is ``approximate``. Wards without a shape in the boundaries get
     their cell too, and make the city approximate. People and former names come from ``data``. Derived shapes are kept in
-    ``cache`` under a key of what they were made from. A file ``working_time`` stands in for the pack's working hours and
-    promises. Raises Problem: ``unknown-city`` (naming the valid codes) and those of ``boundaries.read_source``, ``parse``
-    and ``read_working_hours``.
+    ``cache`` under a key of what they were made from. A file ``working_time`` stands in for the pack's working hours,
+    promises and closing. Raises Problem: ``unknown-city`` (naming the valid codes) and those of ``boundaries.read_source``,
+    ``parse`` and ``read_working_hours``.
     """
     country = read_country()
     province = country.province(code)
@@ -51,9 +52,9 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path,
         if found:
             log.warning("wards without boundaries get approximate cells", wards=[ward.code for ward in missing])
         found = _approximate_shapes(code, country, cache) | found
-    hours, promises = pack.working_time, pack.promises
+    hours, promises, days = pack.working_time, pack.promises, pack.close_after_days
     if working_time is not None:
-        hours, promises = read_working_hours(working_time, hours, promises)
+        hours, promises, days = read_working_hours(working_time, hours, promises, days)
     former = []
     if data is not None:
         wards = with_population(wards, data / "places" / "wards_population.csv", elsewhere)
@@ -72,6 +73,7 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path,
         former=former,
         working_time=working_time_of(hours, pack.time_zone),
         promises=promises,
+        close_after=timedelta(days=days) or None,
     )
 
 

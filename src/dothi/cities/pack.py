@@ -24,6 +24,7 @@ class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agencies: tuple[Agency, ...] = ()
     working_time: Hours = Hours()
     promises: tuple[Promise, ...] = ()
+    close_after_days: float = 0.0
 
 
 def read_pack(province: Province) -> Pack:

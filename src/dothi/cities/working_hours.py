@@ -4,6 +4,7 @@ import tomllib
 from datetime import date, time, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -49,6 +50,7 @@ class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     working_time: Hours | None = None
     promises: tuple[Promise, ...] | None = None
+    close_after_days: Annotated[float, msgspec.Meta(ge=0, le=3660)] | None = None
 
 
 def working_time_of(said: Hours, zone: str) -> WorkingTime:
@@ -70,8 +72,10 @@ def working_time_of(said: Hours, zone: str) -> WorkingTime:
     )
 
 
-def read_working_hours(path: Path, hours: Hours, promises: tuple[Promise, ...]) -> tuple[Hours, tuple[Promise, ...]]:
-    """What the file at ``path`` says in place of ``hours`` and ``promises``; what it leaves out stays.
+def read_working_hours(
+    path: Path, hours: Hours, promises: tuple[Promise, ...], close_after_days: float
+) -> tuple[Hours, tuple[Promise, ...], float]:
+    """What the file at ``path`` says in place of the others; what it leaves out stays.
 
     Raises Problem ``bad-working-time``.
     """
@@ -85,6 +89,7 @@ def read_working_hours(path: Path, hours: Hours, promises: tuple[Promise, ...]) 
     return (
         hours if said.working_time is None else said.working_time,
         promises if said.promises is None else said.promises,
+        close_after_days if said.close_after_days is None else said.close_after_days,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import shapely
@@ -40,7 +41,8 @@ class City:
 
     ``shapes`` are the wards' polygons in EPSG:4326, in the order of ``wards``. ``approximate`` is True when they are not
     the real boundaries and every page must say so; ``source`` says where they come from. ``time_zone`` is an IANA name.
-    ``working_time`` is when its offices work (always, if nobody says), ``promises`` how long incidents may take.
+    ``working_time`` is when its offices work (always, if nobody says), ``promises`` how long incidents may take; what was
+    answered is closed ``close_after`` that, never if it is None.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class City:
         former: Sequence[Former] = (),
         working_time: WorkingTime | None = None,
         promises: Sequence[Promise] = (),
+        close_after: timedelta | None = None,
     ) -> None:
         if len(wards) != len(shapes):
             raise ValueError(f"{len(wards)} wards but {len(shapes)} shapes")
@@ -65,7 +68,7 @@ class City:
         self.wards, self.shapes, self.agencies = tuple(wards), tuple(shapes), tuple(agencies)
         self.hotlines, self.time_zone, self.approximate = tuple(hotlines), time_zone, approximate
         self.working_time = working_time or around_the_clock()
-        self.promises = tuple(promises)
+        self.promises, self.close_after = tuple(promises), close_after
         self.by_code = {ward.code: ward for ward in self.wards}
         self._agencies = {agency.id: agency for agency in self.agencies}
         self._locator = Locator(self.shapes)

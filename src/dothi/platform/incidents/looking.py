@@ -1,4 +1,6 @@
-"""What comes about by itself: a clock that warns or runs out, a step of a playbook that is late, a pause that ends."""
+"""What comes about by itself: a clock that warns or runs out, a step of a playbook that is late, a pause that ends,
+the closing of what was answered.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,12 +15,24 @@ from dothi.store.audit import Act
 from dothi.store.connection import Connection
 
 AT_ONCE = 200
+_UNLESS = Text(
+    "Chưa ai đòi mở lại; không mở lại thì tự đóng.", "Nobody asked to reopen it; unless somebody does, it is closed."
+)
+_BY_ITSELF: dict[str, tuple[acts.Act, Text]] = {
+    "resume": (acts.Resume(), Text("", "")),
+    "close": (acts.Close(), Text("Không ai đòi mở lại.", "Nobody asked to reopen it.")),
+}
 _DUE = "SELECT code FROM incident WHERE look_at <= ? ORDER BY look_at, code LIMIT ?"
 
 
 def due(db: Connection, now: datetime) -> list[str]:
     """The codes of the incidents to look at by ``now``, at most ``AT_ONCE``."""
     return [code for (code,) in db.execute(_DUE, (to_micros(now), AT_ONCE))]
+
+
+def ask_again(db: Connection) -> None:
+    """Look at what is answered once more: whether and when it is closed may be promised anew at each start."""
+    db.execute("UPDATE incident SET look_at = answered_at WHERE state = 'answered'")
 
 
 def look_at(db: Connection, code: str, scene: Scene, recorded: list[Act]) -> None:
@@ -30,11 +44,14 @@ def look_at(db: Connection, code: str, scene: Scene, recorded: list[Act]) -> Non
     happened = timing.happened(incident, scene.at, scene.city, playbook)
     for what in happened:
         name, _, end = what.partition(":")
-        if what == "resume":
-            incident = _resumed(db, incident, scene, recorded)
+        if what in _BY_ITSELF:
+            incident = _done(db, incident, what, scene, recorded)
             continue
         incident = replace(incident, told=(*incident.told, what))
-        if name == "step" and playbook is not None:
+        if what == "closing":
+            if "close" not in happened:
+                store.write_entry(db, incident, scene.at, SYSTEM.id, "closing", _UNLESS)
+        elif name == "step" and playbook is not None:
             store.write_entry(db, incident, scene.at, SYSTEM.id, "late", playbook.steps[int(end)].text, (), (end,))
         elif end == "due":
             before, incident = incident, replace(incident, escalated=incident.escalated + 1)
@@ -46,13 +63,13 @@ def look_at(db: Connection, code: str, scene: Scene, recorded: list[Act]) -> Non
     store.update(db, timing.looked_after(incident, scene.city, playbook))
 
 
-def _resumed(db: Connection, incident: Incident, scene: Scene, recorded: list[Act]) -> Incident:
-    done = changing.apply(incident, acts.Resume(), scene)
-    on = replace(done.incident, version=incident.version + 1)
-    changes = changing.changes(incident, on)
-    store.write_entry(db, on, scene.at, SYSTEM.id, "resume", Text("", ""), changes)
-    recorded.append(Act(SYSTEM.id, "incident.resume", incident.code))
-    return on
+def _done(db: Connection, incident: Incident, what: str, scene: Scene, recorded: list[Act]) -> Incident:
+    act, words = _BY_ITSELF[what]
+    done = changing.apply(incident, act, scene)
+    after = replace(done.incident, version=incident.version + 1)
+    store.write_entry(db, after, scene.at, SYSTEM.id, what, words, changing.changes(incident, after))
+    recorded.append(Act(SYSTEM.id, f"incident.{what}", incident.code))
+    return after
 
 
 def _words(clock: str, what: str) -> Text:

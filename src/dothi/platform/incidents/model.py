@@ -59,6 +59,7 @@ TOLD: dict[str, Text] = {
     "note": Text("Thành phố ghi", "Noted by the city"),
     "warn": Text("Nhắc hạn", "Time is running out"),
     "overdue": Text("Quá hạn", "Overdue"),
+    "closing": Text("Sắp tự đóng", "About to be closed"),
     "late": Text("Bước quy trình trễ", "A step is late"),
     "absorb": Text("Nhận sự việc được gộp", "Another was merged into it"),
     "photo": Text("Thêm ảnh", "Photo added"),

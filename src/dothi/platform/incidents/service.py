@@ -163,7 +163,8 @@ class Incidents:
         self._listeners.tell(told)
 
     async def run(self, _: "TaskState") -> None:
-        """Warn, escalate and end pauses as time goes by, for as long as the city runs."""
+        """Warn, escalate, end pauses and close as time goes by, for as long as the city runs."""
+        await self._platform.writer.run(SYSTEM, self._platform.clock.now(), looking.ask_again, action=WRITE)
         while True:
             await asyncio.sleep(LOOK_EVERY)
             await self.look()

@@ -48,7 +48,7 @@ def followed(before: Incident, after: Incident, at: datetime, city: City, playbo
         after = _stop(after, ("accept", *_UNTIL_ANSWERED), at)
     elif before.state not in WORKED:
         going = (clocks.again(one, at, time) if one.step in _UNTIL_ANSWERED else one for one in after.clocks)
-        told = tuple(one for one in after.told if not one.startswith(_UNTIL_ANSWERED))
+        told = tuple(one for one in after.told if not one.startswith((*_UNTIL_ANSWERED, "closing")))
         after = replace(after, clocks=tuple(going), told=told)
     if after.state in ("accepted", "assigned", "handling"):
         after = replace(after, clocks=(*after.clocks, *_handling(after, at, city)))
@@ -82,12 +82,26 @@ def looked_after(incident: Incident, city: City, playbook: Playbook | None) -> I
 
 
 def happened(incident: Incident, at: datetime, city: City, playbook: Playbook | None) -> list[str]:
-    """What is to be told of by ``at``: "accept:warn", "accept:due", "step:2" (that step is late) or "resume"."""
+    """What is to be told of by ``at``: "accept:warn", "accept:due", "step:2" (that step is late), "resume", "closing" (soon
+    by itself) or "close".
+    """
     return [what for when, what in sorted(_ahead(incident, city, playbook)) if when <= at]
+
+
+def closes_at(incident: Incident, city: City) -> datetime | None:
+    """When an answered incident is closed by itself; None if it is not."""
+    if incident.state != "answered" or incident.answered_at is None or city.close_after is None:
+        return None
+    return incident.answered_at + city.close_after
 
 
 def _ahead(incident: Incident, city: City, playbook: Playbook | None) -> Iterator[tuple[datetime, str]]:
     """What comes about by itself, and when."""
+    closes = closes_at(incident, city)
+    if closes is not None and incident.answered_at is not None:
+        if "closing" not in incident.told:
+            yield incident.answered_at + (closes - incident.answered_at) * clocks.WARN_AT, "closing"
+        yield closes, "close"
     if not incident.worked:
         return
     for clock in incident.clocks:

@@ -13,6 +13,7 @@ from dothi.access.csrf import csrf_token
 from dothi.access.policy import Person
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem
+from dothi.platform.incidents import timing
 from dothi.platform.incidents.duplicates import Likely
 from dothi.platform.incidents.flow import TABLE
 from dothi.platform.incidents.model import Entry, Incident, Link
@@ -110,6 +111,7 @@ class Show:
             duplicates=self._duplicates(person, incident, language),
             photos=platform.incidents.photos.of(person, code),
             commands=self._commands.of(person, code, language),
+            closes_at=timing.closes_at(incident, platform.city),
             spot=spot_of(platform, language, incident.longitude, incident.latitude),
             reports=_refs(platform.incidents.links(person, code), "report"),
             **(self._parts(person, incident, language, entries, possible) | choices(platform, person, language)),
