@@ -57,7 +57,8 @@ class Views:
 
         def work(db: Connection) -> None:
             row = db.execute(
-                "DELETE FROM incident_view WHERE number = ? AND owner = ? RETURNING number", (min(number, LARGEST_NUMBER), owner.id)
+                "DELETE FROM incident_view WHERE number = ? AND owner = ? RETURNING number",
+                (min(number, LARGEST_NUMBER), owner.id),
             ).fetchone()
             if row is None:
                 raise not_found("kept filter", str(number))
