@@ -119,7 +119,7 @@ class RulePages:
         self, request: Request, known: KeptRule | None, told: forms.Row, rows: list[forms.Row], act: str
     ) -> Response:
         person, rules, correlation = person_of(request), self.platform.rules, request.state.correlation
-        verb, _, of = act.partition(":")
+        verb, _, of = act[:20].partition(":")
         if verb == "type":
             return self._form(request, known, told, rows)
         if verb == "add":
