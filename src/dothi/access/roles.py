@@ -53,6 +53,7 @@ ACTIONS: dict[str, bool] = {
     "sql.save": False,
     "retention.read": False,
     "retention.write": False,
+    "city.write": False,
     "reading.write": False,
     "entity.write": False,
     "history.write": False,
@@ -81,7 +82,7 @@ ROLES: dict[str, Role] = {
     "administrator": Role(
         Text("Quản trị hệ thống", "Administrator"),
         _LOOK
-        | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.write"}
+        | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.write", "city.write"}
         | {"people.read", "people.write"},
         3,
     ),

@@ -10,6 +10,8 @@ import dothi.store.access_tables
 import dothi.store.command_tables
 import dothi.store.incident_tables
 import dothi.store.invented_tables
+import dothi.store.kind_tables
+import dothi.store.message_tables
 import dothi.store.personal_tables
 import dothi.store.report_tables
 import dothi.store.rule_tables

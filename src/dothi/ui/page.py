@@ -69,6 +69,7 @@ def _doors(person: Person, language: str) -> list[tuple[str, str]]:
     _ = translator(language)
     every = (
         ("people.read", "/people", _("Người dùng và quyền")),
+        ("city.write", "/incidents/kinds", _("Loại sự việc")),
         ("audit.read", "/audit", _("Nhật ký kiểm toán")),
         ("personal.read", "/personal", _("Dữ liệu cá nhân")),
         ("personal.own", "/personal/mine", _("Dữ liệu của tôi")),

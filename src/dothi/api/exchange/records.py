@@ -12,7 +12,17 @@ import sqlalchemy as sa
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.api.exchange.layout import AUDIT, damaged, moment_of, moment_text
 from dothi.data.classified import OF_DEVICE
-from dothi.store import command_tables, incident_tables, invented_tables, report_tables, rule_tables, tables, view_tables
+from dothi.store import (
+    command_tables,
+    incident_tables,
+    invented_tables,
+    kind_tables,
+    message_tables,
+    report_tables,
+    rule_tables,
+    tables,
+    view_tables,
+)
 from dothi.store.audit import GENESIS, Row, seal, walk
 from dothi.store.checkpoints import Checkpoint
 from dothi.store.connection import Connection
@@ -76,6 +86,8 @@ RECORDS = (
     Record(report_tables.report_rating, ("report", "answered_at"), clearance=Clearance.RESTRICTED),
     Record(invented_tables.invented, ("kind", "ref")),
     Record(view_tables.incident_view, ("number",), given=("number",)),
+    Record(kind_tables.incident_kind, ("id", "version")),
+    Record(message_tables.site_message, ("number",), given=("number",)),
     Record(rule_tables.rule, ("id",)),
     Record(rule_tables.rule_version, ("rule", "version"), ("body",)),
     Record(rule_tables.rule_cell, ("rule", "subject")),

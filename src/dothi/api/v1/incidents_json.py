@@ -99,6 +99,8 @@ def kind_json(one: IncidentKind, playbook: Playbook | None) -> dict[str, Any]:
         "urgency": one.urgency,
         "citizens": one.citizens,
         "proof": one.proof,
+        "hint": None if one.hint is None else text_json(one.hint),
+        "retired": one.retired,
         "playbook": None
         if playbook is None
         else {

@@ -84,11 +84,12 @@ def said(text: str, what: str, most: int = LONGEST_TEXT, *, needed: bool = True)
     return told
 
 
-def checked_kind(kinds: Mapping[str, IncidentKind], kind: str) -> IncidentKind:
-    """The kind of this id. Raises Problem 400."""
+def checked_kind(kinds: Mapping[str, IncidentKind], kind: str, *, retired: bool = False) -> IncidentKind:
+    """The kind of this id, if need be a ``retired`` one. Raises Problem 400."""
     found = kinds.get(kind)
-    if found is None:
-        raise bad_request(f"No kind of incident {kind!r} here.", f"Choose one of: {', '.join(sorted(kinds))}.")
+    if found is None or (found.retired and not retired):
+        known = sorted(id for id, one in kinds.items() if not one.retired)
+        raise bad_request(f"No kind of incident {kind!r} here.", f"Choose one of: {', '.join(known)}.")
     return found
 
 

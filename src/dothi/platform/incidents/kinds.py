@@ -32,7 +32,7 @@ class IncidentKind:
     """A kind of incident: who owns it and how it begins, until somebody decides otherwise.
 
     ``agency`` is an agency's id of the city pack; "" leaves it to the ward. ``citizens`` says whether people may report it,
-    ``proof`` whether an answer needs a photo or a document.
+    ``proof`` whether an answer needs a photo or a document. Nothing new is of a ``retired`` kind but what a rule opens.
     """
 
     id: str
@@ -44,3 +44,4 @@ class IncidentKind:
     citizens: bool = False
     proof: bool = True
     hint: Text | None = None
+    retired: bool = False

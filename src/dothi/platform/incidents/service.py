@@ -4,7 +4,7 @@ Every change is one transaction with its line in the timeline and its row in the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from dothi.model.problem import Problem, bad_request
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, changing, flow, looking, store, timing
 from dothi.platform.incidents.acts import Act, tag_of
+from dothi.platform.incidents.catalogue import Catalogue
 from dothi.platform.incidents.changing import Done, Scene
 from dothi.platform.incidents.duplicates import Likely, likely
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
@@ -37,7 +38,6 @@ from dothi.platform.incidents.photos import Photos, photos_of
 from dothi.platform.incidents.public import public_of
 from dothi.platform.incidents.shifts import Shifts
 from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, helps, owns, seen, sees
-from dothi.platform.sector import Sector
 from dothi.store.audit import Act as Recorded
 from dothi.store.connection import Connection
 
@@ -59,8 +59,13 @@ class Incidents:
         self._listeners = Listeners()
         self.photos = Photos(platform, self._listeners)
         self.shifts = Shifts(platform)
-        self.kinds = _kinds_of(platform.sectors)
+        self.catalogue = Catalogue(platform)
         self.playbooks = {one.id: one for sector in platform.sectors for one in sector.playbooks}
+
+    @property
+    def kinds(self) -> dict[str, IncidentKind]:
+        """Every kind by its id, those that are offered no more among them."""
+        return self.catalogue.all
 
     def kind(self, id: str) -> IncidentKind:
         """The kind of this id; one of a sector that is not installed any more is called by its id."""
@@ -247,7 +252,7 @@ class Incidents:
     def _begun(self, draft: Draft, cause: str, at: datetime) -> Incident:
         """What ``draft`` becomes, without a code."""
         city = self._platform.city
-        kind = changing.checked_kind(self.kinds, draft.kind)
+        kind = changing.checked_kind(self.kinds, draft.kind, retired=draft.origin == "alert")
         longitude, latitude = draft.longitude, draft.latitude
         ward = changing.checked_ward(city, draft.ward)
         if (longitude is None) != (latitude is None):
@@ -370,11 +375,6 @@ class Incidents:
         store.write_entry(db, new, at, person.id, "open", new.title, (), (old.code, *act.reports))
         recorded.append(Recorded(person.id, "incident.open", new.code, "done", "", old.code))
         return replace(done, words=new.title, refs=(new.code, *act.reports))
-
-
-def _kinds_of(sectors: Sequence[Sector]) -> dict[str, IncidentKind]:
-    """Every kind by its id; where a kind names no agency it is its sector's."""
-    return {one.id: replace(one, agency=one.agency or sector.agency) for sector in sectors for one in sector.incident_kinds}
 
 
 def _began(told: datetime | None, at: datetime) -> datetime:

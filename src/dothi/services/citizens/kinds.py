@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from dothi.model.text import Text
 from dothi.platform.incidents.kinds import IncidentKind
-from dothi.platform.sector import Sector
 
 KINDS = (
     IncidentKind(
@@ -50,8 +49,9 @@ KINDS = (
 )
 
 
-def offered(sectors: Iterable[Sector]) -> dict[str, IncidentKind]:
-    """Every kind that people may report, by id: those of other sectors first, what fits nothing else last."""
-    every = [kind for sector in sectors for kind in sector.incident_kinds if kind.citizens]
+def offered(kinds: Iterable[IncidentKind]) -> dict[str, IncidentKind]:
+    """Every kind that people may report now, by id: those of other sectors and the city's own first, what fits nothing else
+    last."""
+    every = [one for one in kinds if one.citizens and not one.retired]
     own = {kind.id for kind in KINDS}
     return {kind.id: kind for kind in sorted(every, key=lambda one: one.id in own)}

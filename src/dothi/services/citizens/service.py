@@ -17,6 +17,7 @@ from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import Text
 from dothi.platform.home import secret_of
 from dothi.platform.incidents import acts
+from dothi.platform.incidents.kinds import IncidentKind
 from dothi.platform.incidents.model import Draft, Incident, Near, PublicIncident, Question
 from dothi.services.citizens import codes, store
 from dothi.services.citizens.contact import Contact, keep
@@ -103,11 +104,15 @@ class Reports:
 
     def __init__(self, platform: "Platform") -> None:
         self.platform = platform
-        self.kinds = offered(platform.sectors)
         self._secret = secret_of(platform.settings.home)
         self._sending: dict[str, asyncio.Lock] = {}
         self._decoding = asyncio.Semaphore(_DECODED_AT_A_TIME)
         self.releases = Releases(platform, self._incident)
+
+    @property
+    def kinds(self) -> dict[str, IncidentKind]:
+        """Every kind that people may report now, by id, as they are shown."""
+        return offered(self.platform.incidents.catalogue.all.values())
 
     async def send(self, person: Person, sent: Sent, *, correlation: str = "") -> Received:
         """Take a report: it begins an incident. Sent again, it is the same report.

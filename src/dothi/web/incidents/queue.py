@@ -184,9 +184,8 @@ def question_of(platform: Platform, query: Mapping[str, str]) -> Question:
 
 def choices(platform: Platform, person: Person, language: str) -> dict[str, Any]:
     """What the selects of filters and forms offer."""
-    kinds = sorted(
-        ((one.id, one.title.in_language(language)) for one in platform.incidents.kinds.values()), key=lambda pair: pair[1]
-    )
+    offered = platform.incidents.catalogue.offered()
+    kinds = sorted(((one.id, one.title.in_language(language)) for one in offered), key=lambda pair: pair[1])
     return {
         "wards": {ward.code: ward.full_name for ward in platform.city.wards},
         "agencies": {one.id: one.title.in_language(language) for one in platform.city.agencies},

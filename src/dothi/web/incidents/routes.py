@@ -7,6 +7,7 @@ from dothi.platform.platform import Platform
 from dothi.web.incidents.acts import Acts
 from dothi.web.incidents.blackout import BlackoutPages
 from dothi.web.incidents.feed import Feed
+from dothi.web.incidents.kinds import KindPages
 from dothi.web.incidents.load import LoadPages
 from dothi.web.incidents.mine import Mine
 from dothi.web.incidents.photos import PhotoPages
@@ -20,6 +21,7 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
     queue, show = Queue(platform), Show(platform)
     acts, photos = Acts(platform, show), PhotoPages(platform, show)
     mine, load, shift, blackout = Mine(platform), LoadPages(platform), ShiftPages(platform), BlackoutPages(platform)
+    kinds = KindPages(platform)
     return [
         page("/mine", mine.page, action="incident.write"),
         page("/mine/worker.js", mine.worker, action="page.read"),
@@ -35,6 +37,11 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
         page("/incidents/shift", shift.page, action="incident.read"),
         page("/incidents/shift", shift.decide, action="incident.write", methods=("POST",)),
         page("/incidents/bulk", queue.many, action="incident.write", methods=("POST",)),
+        page("/incidents/kinds", kinds.index, action="incident.read"),
+        page("/incidents/kinds", kinds.add, action="city.write", methods=("POST",)),
+        page("/incidents/kinds/new", kinds.new, action="city.write"),
+        page("/incidents/kinds/{kind}", kinds.one, action="city.write"),
+        page("/incidents/kinds/{kind}", kinds.change, action="city.write", methods=("POST",)),
         page("/incidents/{code}", show.page, action="incident.read"),
         page("/incidents/{code}/panel", show.panel, action="incident.read"),
         page("/incidents/{code}/photos", photos.add, action="incident.write", methods=("POST",)),

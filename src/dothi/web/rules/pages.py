@@ -163,7 +163,7 @@ class RulePages:
         if known is not None and not versions:
             versions = platform.rules.versions(person, known.rule.id)
         older = shown if known is not None and shown is not None and shown.version != known.version else None
-        kinds = {one.id: one.title.in_language(language) for one in platform.incidents.kinds.values()}
+        kinds = {one.id: one.title.in_language(language) for one in platform.incidents.catalogue.offered()}
         return render(
             request,
             platform,
