@@ -19,6 +19,7 @@ from dothi.platform.home import secret_of
 from dothi.platform.incidents import acts
 from dothi.platform.incidents.kinds import IncidentKind
 from dothi.platform.incidents.model import Draft, Incident, Near, PublicIncident, Question
+from dothi.platform.incidents.store import linked
 from dothi.services.citizens import codes, store
 from dothi.services.citizens.contact import Contact, keep
 from dothi.services.citizens.kinds import offered
@@ -255,9 +256,9 @@ class Reports:
 
     def _incident(self, report: Report) -> Incident:
         """Where a report is worked on now: a merge or a split takes it along."""
-        found = self.platform.incidents.find(SYSTEM, Question(states=(), linked=("report", report.id), limit=10))
-        living = [one for one in found.incidents if one.state != "merged"]
-        return living[0] if living else self.platform.incidents.get(SYSTEM, report.incident)
+        codes = self._read_now(lambda db: linked(db, "report", report.id))
+        found = (self.platform.incidents.get(SYSTEM, code) for code in [*codes, report.incident])
+        return next((one for one in found if one.state != "merged"), self.platform.incidents.get(SYSTEM, report.incident))
 
     def _reopen_until(self, report: Report, incident: Incident) -> datetime | None:
         if incident.state not in ("answered", "closed", "rejected") or report.reopened >= MOST_REOPENINGS:
