@@ -88,7 +88,7 @@ def _names(language: str) -> dict[str, str]:
         "state": _("Trạng thái"),
         "severity": _("Mức độ"),
         "urgency": _("Mức khẩn"),
-        "ward": _("Phường, xã"),
+        "ward": _("Phường hoặc xã"),
         "agency": _("Đơn vị"),
         "assignee": _("Người làm"),
         "address": _("Địa chỉ"),
