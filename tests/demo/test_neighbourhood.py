@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from dothi.access.policy import SYSTEM
+from dothi.data.context import EntityQuery
 from dothi.demo.neighbourhood import plays
 from dothi.demo.past import SOURCE
 from dothi.demo.story import PLOTS
 from dothi.platform.incidents.model import Question
+from dothi.platform.rules.alerts import AlertQuestion
+from dothi.platform.rules.publishing import ALERT
 from dothi.store.audit import verify
 from dothi.testing.city import RunningCity, running_city, wait_until
 
@@ -68,6 +71,26 @@ def test_the_audit_log_is_whole_and_says_what_it_is(city: RunningCity) -> None:
     assert set(sources) == {SOURCE}
 
 
+def test_smog_raises_a_real_alert_and_two_commands_are_under_way(city: RunningCity) -> None:
+    """The engine finds it in what the stations say; a device that does not exist carries a command out, and a reading shows
+    it; another command waits for a second person."""
+    platform = city.platform
+    wait_until(
+        lambda: len([one for one in platform.invented.refs("page") if one.startswith(("verified", "waiting"))]) == 2, "both"
+    )
+    wait_until(lambda: platform.commands.find(SYSTEM, state="verified")[1] == 1, "a reading shows it")
+    waiting, _ = platform.commands.find(SYSTEM, state="proposed")
+    assert [one.kind for one in waiting] == ["air.zero-check"]
+    code = waiting[0].incident
+    incident = platform.incidents.get(SYSTEM, code)
+    playbook = platform.incidents.playbook(incident)
+    assert incident.origin == "alert" and platform.invented.holds("incident", code)
+    assert playbook is not None and 0 < len(incident.steps_done) < len(playbook.steps)
+    lines = platform.rules.alerts(SYSTEM, AlertQuestion()).groups
+    assert [platform.invented.holds("alert-group", one.id) for one in lines] == [True]
+    assert len(platform.rules.alerts_of(SYSTEM, lines[0].id)) == 3
+
+
 def test_not_where_nobody_asks(tmp_path: Path) -> None:
     """A city of a test, or one that was told not to, is empty; so is one that has work already."""
     with running_city(tmp_path) as running:
@@ -85,11 +108,22 @@ def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path) -> None
         platform = running.platform
         assert platform.invented.begun_at == first
         assert len([one for one in platform.incidents.find(SYSTEM, EVERY).incidents if one.origin != "alert"]) == len(PLOTS)
+        wait_until(lambda: platform.commands.find(SYSTEM)[1] == 2, "the alert is seen to")
         running.run(platform.accounts.create(SYSTEM, "an", "Nguyễn Thị An"))
         wait_until(lambda: platform.invented.over, "the demo's work is gone")
-        assert not [one for one in platform.incidents.find(SYSTEM, EVERY).incidents if one.origin != "alert"]
+        assert not platform.incidents.find(SYSTEM, EVERY).incidents
+        assert not platform.rules.alerts(SYSTEM, AlertQuestion(states=())).groups
+        assert not platform.context.query(SYSTEM, EntityQuery(type=ALERT)).entities
         with platform.database.reader() as db:
-            for table in ("report", "report_rating", "incident_photo", "incident_entry", "incident_link", "shift"):
+            for table in (
+                "report",
+                "report_rating",
+                "incident_photo",
+                "incident_entry",
+                "incident_link",
+                "shift",
+                "command",
+            ):
                 assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table  # noqa: S608 - names above
         wait_until(lambda: not [one for one in files if one.is_file()], "no photo is left", timeout=5)
     with running_city(tmp_path, demo_work=True) as running:

@@ -1,13 +1,9 @@
 """When the story is told: once, in a city whose readings are simulated and that nobody real works in yet."""
 
-import asyncio
-
 from dothi.access.policy import SYSTEM
 from dothi.demo.past import Past
+from dothi.demo.present import Present
 from dothi.platform.platform import Platform
-from dothi.platform.tasks import TaskState
-
-_LOOK_EVERY = 2.0
 
 
 def plays(platform: Platform) -> bool:
@@ -30,16 +26,10 @@ async def tell_past(platform: Platform) -> None:
 
 def begin(platform: Platform) -> None:
     """Go on with the story while it is there."""
-    if platform.invented.begun_at is not None:
-        platform.tasks.start("demo", lambda state: _go_on(platform, state))
-
-
-async def _go_on(platform: Platform, _: TaskState) -> None:
-    while platform.invented.begun_at is not None:
-        if not platform.accounts.offers_demo:
-            await platform.invented.remove(SYSTEM)
-            return
-        await asyncio.sleep(_LOOK_EVERY)
+    began = platform.invented.begun_at
+    if began is not None:
+        present = Present(platform, began)
+        platform.tasks.start("demo", lambda _: present.run())
 
 
 def _has_work(platform: Platform) -> bool:

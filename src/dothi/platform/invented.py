@@ -1,14 +1,19 @@
 """What is made up in this city: marked on every page that shows it, never mixed with real work, taken away in one go."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from dothi.access.policy import SYSTEM, Person
+from dothi.access.policy import SYSTEM, Person, may
 from dothi.data.batch import Batch, EntityChange
+from dothi.data.context import EntityQuery
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.entity import Entity
+from dothi.model.problem import Problem
+from dothi.model.urn import local_part
+from dothi.platform.rules.publishing import ALERT
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
 
@@ -40,6 +45,9 @@ _OF_ITSELF: tuple[tuple[Kind, str, str], ...] = (
     ("shift", "shift", "number"),
     ("entity", "rule_cell", "subject"),
 )
+REMOVE = "retention.write"
+"""The action that taking it away is."""
+_MOST_LINES = 1_000
 _NUMBERS = frozenset({"alert-group", "shift"})
 
 
@@ -57,6 +65,7 @@ class Invented:
     def __init__(self, platform: "Platform") -> None:
         self._platform = platform
         self._refs: dict[str, dict[str, datetime]] = {}
+        self._ending = False
         with platform.database.reader() as db:
             for kind, ref, at in db.execute("SELECT kind, ref, at FROM invented"):
                 self._refs.setdefault(kind, {})[ref] = from_micros(at)
@@ -73,7 +82,7 @@ class Invented:
     def begun_at(self) -> datetime | None:
         """When the story was told, which is the "now" of what is made up; None if there is none, or no longer."""
         story = self._refs.get("story", {})
-        return None if "over" in story else story.get("begun")
+        return None if "over" in story or self._ending else story.get("begun")
 
     @property
     def whole(self) -> bool:
@@ -104,7 +113,20 @@ class Invented:
 
         ``again`` lets the story be told anew. Raises Problem 403 for who may not remove it.
         """
-        platform, at = self._platform, self._platform.clock.now()
+        if not may(person, REMOVE):
+            raise Problem(403, "forbidden", f"{person.id} may not do this.", "Sign in as one who may.")
+        self._ending = True  # nothing is told any more meanwhile
+        try:
+            if not again:
+                await self._close_stations()
+            gone = await self._remove_rows(person, again, correlation)
+            await self._platform.incidents.photos.forget(gone.files)
+        finally:
+            self._ending = False
+        return gone.incidents
+
+    async def _remove_rows(self, person: Person, again: bool, correlation: str) -> _Gone:
+        at = self._platform.clock.now()
         acts: list[Act] = []
 
         def work(db: Connection) -> _Gone:
@@ -116,24 +138,24 @@ class Invented:
                 db.execute("INSERT INTO invented (kind, ref, at) VALUES ('story','over',?)", (to_micros(at),))
             return gone
 
-        gone = await platform.writer.run(person, at, work, acts, action="retention.write")
-        await platform.incidents.photos.forget(gone.files)
-        if not again:
-            await self._close_stations()
+        gone = await self._platform.writer.run(person, at, work, acts, action=REMOVE)
         self._refs = {kind: refs for kind, refs in self._refs.items() if kind in ("device", "entity")}
         if not again:
             self._refs["story"] = {"over": at}
-        return gone.incidents
+        return gone
 
     async def _close_stations(self) -> None:
         """Let nothing in from the stations that were made up any more, and take what they reported on off the map."""
         platform = self._platform
         for device in self.refs("device"):
             await platform.devices.refuse(SYSTEM, device)
-        kept = [one for one in self.refs("entity") if platform.context.get(SYSTEM, one) is not None]
-        changes = [EntityChange("delete", Entity(one, "")) for one in kept]
-        if changes:
-            await platform.writer.write(Batch(SYSTEM, "demo", "demo", platform.clock.now(), entities=changes))
+        lines = set(self.refs("alert-group"))
+        published = await asyncio.to_thread(platform.context.query, SYSTEM, EntityQuery(type=ALERT, limit=_MOST_LINES))
+        told = [one.id for one in published.entities if local_part(one.id).partition("-")[0] in lines]
+        gone = [EntityChange("delete", Entity(one, "")) for one in [*self.refs("entity"), *told]]
+        known = [one for one in gone if platform.context.get(SYSTEM, one.entity.id) is not None]
+        if known:
+            await platform.writer.write(Batch(SYSTEM, "demo", "demo", platform.clock.now(), entities=known))
 
     def _destroy(self, db: Connection) -> _Gone:
         codes = set(self.refs("incident"))

@@ -1,0 +1,120 @@
+"""What goes on in the neighbourhood now: smog raises a real alert, somebody works on it, two commands are under way."""
+
+import asyncio
+from datetime import datetime
+
+import structlog
+
+from dothi.access.policy import SYSTEM, Person
+from dothi.demo.past import SOURCE
+from dothi.demo.stations import InventedStations
+from dothi.model.problem import Problem
+from dothi.platform.incidents.acts import Accept, Act, Assign, DoStep
+from dothi.platform.incidents.model import Incident
+from dothi.platform.platform import Platform
+from dothi.platform.rules.alerts import AlertQuestion
+from dothi.store.audit import CAME_FROM
+
+_LOOK_EVERY = 1.0
+_RESTART, _ZERO_CHECK = "air.restart", "air.zero-check"
+_PREFERRED = "air-index-bad"  # the rule whose line opens an incident
+_log = structlog.get_logger("dothi.demo")
+
+
+class Present:
+    """Goes on with the story from the moment the city runs. ``now`` is when it was told."""
+
+    def __init__(self, platform: Platform, now: datetime) -> None:
+        self._platform, self._invented = platform, platform.invented
+        self._air = InventedStations(platform, now)
+
+    async def run(self) -> None:
+        """Until the story is over; then all of it is taken away, if it has not been."""
+        CAME_FROM.set(SOURCE)
+        try:
+            await self._air.begin()
+            while self._invented.begun_at is not None and self._platform.accounts.offers_demo:
+                await self._air.speak()
+                await self._follow_alerts()
+                await asyncio.sleep(_LOOK_EVERY)
+        finally:
+            self._air.close()
+        if self._invented.begun_at is not None:
+            await self._invented.remove(SYSTEM)
+
+    async def _follow_alerts(self) -> None:
+        """Mark the lines of alerts that the stations raise, and see to the incident of the first."""
+        numbers = {
+            alert.group
+            for one in self._air.stations
+            for alert in await asyncio.to_thread(self._platform.rules.alerts_on, SYSTEM, one.entity)
+        }
+        fresh = [one for one in sorted(numbers) if not self._invented.holds("alert-group", one)]
+        await self._invented.note("alert-group", *fresh)
+        if self._topic("waiting") or not numbers:
+            return
+        found = await asyncio.to_thread(
+            self._platform.rules.alerts, SYSTEM, AlertQuestion(ids=tuple(sorted(numbers)), states=())
+        )
+        for line in found.groups:
+            if line.incident and not self._invented.holds("incident", line.incident):
+                await self._invented.note("incident", line.incident)
+            if line.incident and line.rule == _PREFERRED:
+                await self._see_to(line.id, line.incident)
+
+    async def _see_to(self, line: int, code: str) -> None:
+        operator, leader = await self._person("operator"), await self._person("leader")
+        incident = self._platform.incidents.get(SYSTEM, code)
+        agency = incident.agency or "ubnd-phuong-xa"
+        for act in (Accept(), Assign(agency=agency, ward=incident.ward), DoStep(0), DoStep(1)):
+            incident = await self._act(operator, incident, act)
+        await self._invented.note("page", f"alert /alerts?group={line}", f"smog /incidents/{code}")
+        await self._invented.note("page", f"rule /rules/{_PREFERRED}")
+        first, second = self._air.stations[:2]
+        known = self._platform.commands.kinds
+        if _RESTART in known:
+            because = "Xác nhận số đo của trạm trước khi báo người dân"
+            made = await self._propose(operator, _RESTART, first.entity, {}, because, code)
+            if made:
+                await self._invented.note("page", f"verified /commands/{made}")
+                try:
+                    await self._platform.commands.approve(leader, made, correlation=SOURCE)
+                except Problem as problem:  # a visitor was faster
+                    _log.info("demo.command-moved-on", command=made, problem=problem.code)
+        if _ZERO_CHECK in known:
+            because = "Số đo cao bất thường so với trạm bên cạnh"
+            made = await self._propose(operator, _ZERO_CHECK, second.entity, {"minutes": "10"}, because, code)
+            if made:
+                await self._invented.note("page", f"waiting /commands/{made}")
+
+    async def _act(self, person: Person, incident: Incident, act: Act) -> Incident:
+        """Do it, unless a visitor was faster."""
+        incidents = self._platform.incidents
+        try:
+            return await incidents.act(person, incident.code, act, version=incident.version, correlation=SOURCE)
+        except Problem as problem:
+            _log.info("demo.act-passed", incident=incident.code, problem=problem.code)
+            return incidents.get(SYSTEM, incident.code)
+
+    async def _propose(
+        self, person: Person, kind: str, entity: str, said: dict[str, str], because: str, incident: str
+    ) -> str:
+        """The id of a proposal; "" if there is one like it."""
+        try:
+            made = await self._platform.commands.propose(
+                person, kind, entity, said, because=because, incident=incident, correlation=SOURCE
+            )
+        except Problem as problem:
+            _log.info("demo.proposal-passed", kind=kind, problem=problem.code)
+            return ""
+        await self._invented.note("command", made.id)
+        return made.id
+
+    async def _person(self, role: str) -> Person:
+        found = self._platform.accounts.person_of(await self._platform.demo.account(role))
+        assert found is not None, "it is there, or was made a moment ago"  # noqa: S101 - narrows a type
+        return found
+
+    def _topic(self, name: str) -> bool:
+        """True if this page of the story is there."""
+        return any(ref.startswith(f"{name} ") for ref in self._invented.refs("page"))
