@@ -197,6 +197,15 @@ class Settings(BaseSettings):
         return MailSettings(host, wanted, self.mail_tls, sender, self.mail_user, self.mail_password)
 
     @property
+    def address(self) -> str:
+        """The address (URL) that links in mails begin with."""
+        if self.url:
+            return self.url
+        host = self.names.split(",")[0].strip() or self.host
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.tls_certificate else 'http'}://{shown}:{self.port}"
+
+    @property
     def recorded_in(self) -> Path | None:
         """The folder whose recording this city replays, if it holds one; a drill replays only what it is told to."""
         return self.recording or (None if self.drill else self.data)

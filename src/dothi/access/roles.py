@@ -41,6 +41,8 @@ ACTIONS: dict[str, bool] = {
     "command.read": False,
     "command.propose": False,
     "command.approve": False,
+    "mail.read": False,
+    "mail.write": False,
     "metrics.read": False,
     "device.read": False,
     "device.write": False,
@@ -83,7 +85,7 @@ ROLES: dict[str, Role] = {
         Text("Quản trị hệ thống", "Administrator"),
         _LOOK
         | {"metrics.read", "device.read", "device.write", "quarantine.read", "retention.write", "city.write"}
-        | {"people.read", "people.write"},
+        | {"people.read", "people.write", "mail.read", "mail.write"},
         3,
     ),
     "operator": Role(

@@ -18,6 +18,7 @@ from dothi.platform.runs import Runs
 from dothi.platform.sector import Sector
 from dothi.platform.subscribing import Subscribing
 from dothi.platform.tasks import Supervisor
+from dothi.platform.telling.service import Telling
 from dothi.platform.watch import Watch
 from dothi.settings import Settings
 
@@ -121,6 +122,7 @@ class Platform:
     incidents: Incidents = field(init=False)
     commands: Commands = field(init=False)
     rules: Rules = field(init=False)
+    telling: Telling = field(init=False)
     runs: Runs = field(init=False)  # made last: processes are handed the platform
     subscriptions: Subscribing = field(init=False)
 

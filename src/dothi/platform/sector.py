@@ -18,6 +18,7 @@ from dothi.model.ward import Ward
 from dothi.platform.commands.kinds import CommandKind
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
 from dothi.platform.rules.model import Rule
+from dothi.platform.telling.model import Audience
 
 Freshness = Literal["fresh", "late", "silent"]
 Bottleneck = Literal["traffic", "flooding", "environment", "order", "food"]
@@ -373,6 +374,7 @@ class Sector:
     rules: tuple[Rule, ...] = ()  # those a new city begins with; what its people change stays
     alert_categories: tuple[AlertCategory, ...] = ()
     commands: tuple[CommandKind, ...] = ()
+    tells: Callable[[Any], Audience] | None = None  # people outside who asked to hear what becomes of incidents
 
 
 def purposes_of(sectors: Iterable[Sector]) -> list[Purpose]:

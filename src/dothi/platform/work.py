@@ -10,6 +10,7 @@ from dothi.platform.platform import Platform
 from dothi.platform.rules.publishing import Alert
 from dothi.platform.rules.service import Rules
 from dothi.platform.sector import Sector
+from dothi.platform.telling.service import Telling
 
 
 def types_of(sectors: Iterable[Sector]) -> list[EntityType]:
@@ -23,6 +24,7 @@ def open_work(platform: Platform) -> None:
     platform.incidents = Incidents(platform)
     platform.commands = Commands(platform, [one for sector in platform.sectors for one in sector.commands])
     platform.rules = Rules(platform)
+    platform.telling = Telling(platform, platform.accounts.clock)
 
 
 def start_work(platform: Platform) -> None:
@@ -30,3 +32,4 @@ def start_work(platform: Platform) -> None:
     platform.commands.start()
     platform.rules.start()
     platform.tasks.start("incidents", platform.incidents.run)
+    platform.tasks.start("telling", platform.telling.run)
