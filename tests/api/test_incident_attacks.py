@@ -36,6 +36,29 @@ def test_a_program_opens_nothing_in_the_name_of_an_alert_or_a_report(client: htt
         assert answer.status_code == 400, answer.text
 
 
+def test_who_pages_by_the_limit_they_asked_for_misses_nothing(client: httpx.Client) -> None:
+    made = {opened(client, title="Lật trang")["code"] for _ in range(205)}
+    found = client.get("/api/v1/incidents", params={"q": "lat trang", "limit": 1000}).json()
+    assert {one["code"] for one in found["items"]} == made
+    assert (found["total"], found["limit"]) == (205, 1000)
+
+
+def test_rules_are_bounded_and_of_this_city(client: httpx.Client) -> None:
+    good = client.get("/api/v1/rules").json()["items"][0]["rule"]
+    wrong: list[dict[str, Any]] = [
+        {"title": {"vi": "x" * 151, "en": "x"}},
+        {"note": "x" * 1_001},
+        {"owner": "nobody-of-this-name"},
+        {"where": {"wards": ["99999"]}},
+        {"where": {"entities": ["urn:x:1"] * 1_001}},
+        {"where": {"entities": ["x" * 501]}},
+    ]
+    for told in wrong:
+        answer = client.put("/api/v1/rules/bounded", json={"version": 0, "rule": good | told})
+        assert answer.status_code == 400, told
+    assert client.get("/api/v1/rules/bounded").status_code == 404
+
+
 @pytest.mark.parametrize(
     "act",
     [

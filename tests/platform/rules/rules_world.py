@@ -54,7 +54,7 @@ CITY = City(
     Text("Hà Nội", "Hanoi"),
     [Ward(f"0000{n}", name, "phường", 105.75 + n / 10, 21.0) for n, name in enumerate(("Tây", "Giữa", "Đông", "Xa"))],
     [box(105.7 + west, 20.9, 105.8 + west, 21.1) for west in (0, 0.1, 0.2, 0.9)],  # the last lies apart
-    agencies=[Agency("env", Text("Môi trường", "Environment"), Text("", ""))],
+    agencies=[Agency(one, Text(one, one), Text("", "")) for one in ("env", "water")],
 )
 FORECAST = Process(
     "dust-ahead",

@@ -202,7 +202,7 @@ class Incidents:
             return seen(db, asker, code)
 
     def find(self, asker: Person, question: Question) -> Found:
-        """The incidents that match and the asker may see, a page of them (at most 200), with counts."""
+        """The incidents that match and the asker may see, a page of them (at most 1,000), with counts."""
         reached = reach(asker, READ) or _NOTHING
         with self._platform.database.reader() as db:
             return store.search(db, question, reached, asker.id, self._platform.clock.now())

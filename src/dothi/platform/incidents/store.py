@@ -59,7 +59,7 @@ _ORDERS = {
 WHERE_OF = {"clearance": "i.clearance", "ward": "i.ward", "agency": "i.agency", "type": "CAST(NULL AS TEXT)"}
 """What ``Reach.where`` asks of a row ``i`` of the table incident."""
 _METRES = 111_320.0  # of a degree of latitude
-_PAGES = 200  # the most incidents of one answer
+_PAGES = 1_000  # the most incidents of one answer
 
 
 def values_of(incident: Incident) -> dict[str, Any]:

@@ -15,7 +15,8 @@ Op = Literal[">", ">=", "<", "<=", "=", "!="]
 Statistic = Literal["mean", "min", "max", "sum", "count"]
 DAY_MINUTES = 1_440
 LONGEST = 31 * DAY_MINUTES
-MOST_TERMS = 40
+MOST_TERMS, MOST_PLACES = 40, 1_000
+LONGEST_TITLE, LONGEST_NOTE, LONGEST_NAME = 150, 1_000, 500  # letters; a ward's name goes behind a title
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
@@ -197,6 +198,11 @@ def check(rule: Rule, types: Mapping[str, EntityType]) -> None:
         raise _wrong("its id is none", "Use small letters, digits and hyphens, 64 at most.")
     if not (rule.title.vi.strip() and rule.title.en.strip()):
         raise _wrong("it has no title", "Give it one in Vietnamese and in English.")
+    if max(len(rule.title.vi), len(rule.title.en)) > LONGEST_TITLE or len(rule.note) > LONGEST_NOTE:
+        raise _wrong("its words are too long", f"At most {LONGEST_TITLE} letters for a title, {LONGEST_NOTE} for a note.")
+    places = (*rule.where.wards, *rule.where.entities)
+    if len(places) > MOST_PLACES or any(len(one) > LONGEST_NAME for one in places):
+        raise _wrong("it names too many places", f"Name {MOST_PLACES} at most, or take wards for things.")
     if not rule.any_of or not all(rule.any_of):
         raise _wrong("it has no condition", "Add one condition at least.")
     if sum(map(len, rule.any_of)) > MOST_TERMS:

@@ -12,6 +12,7 @@ import structlog
 from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem, bad_request, not_found
+from dothi.platform.incidents.changing import checked_agency, checked_ward
 from dothi.platform.incidents.listening import Listeners
 from dothi.platform.rules import alerts, store
 from dothi.platform.rules.alerts import Alert, AlertGroup, AlertQuestion, FoundGroups
@@ -202,6 +203,9 @@ class Rules:
             raise bad_request("This rule opens incidents of no known kind.", "Choose one of the kinds, or none.")
         if not self.may_write(person, rule):
             raise _forbidden()
+        checked_agency(self._platform.city, rule.owner)
+        for ward in rule.where.wards:
+            checked_ward(self._platform.city, ward)
         at = self._platform.clock.now()
         action, said = "rule.change" if version else "rule.create", f"version {version + 1}"
         acts = [Act(person.id, action, rule.id, "done", correlation, said)]
