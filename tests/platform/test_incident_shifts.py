@@ -96,7 +96,7 @@ def test_the_note_is_drafted_from_what_is_open_late_paused_and_grave(tmp_path: P
             "Tạm dừng:",
             f"- {paused.code} Tiếng ồn (đã tiếp nhận): Chờ thợ",
             "",
-            "Nặng, còn hạn:",
+            "Nghiêm trọng, còn hạn:",
             f"- {grave.code} Khói mù (mới): hạn 14:00 11/05",
         ]
         assert told.en.splitlines()[0] == "Since 10:00 11/05: 3 new, 1 answered. 3 open, 1 overdue."

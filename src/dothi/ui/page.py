@@ -14,6 +14,7 @@ from dothi.access.identity import signed_of
 from dothi.access.policy import STRANGER, Person, may
 from dothi.access.roles import ROLES
 from dothi.access.routes import person_of
+from dothi.model.severity import SEVERITIES
 from dothi.ui import assets, formats
 from dothi.ui.badges import badges
 from dothi.ui.language import HOME_PACKAGES, LANGUAGES, cookie_name, language_of, translations, translator
@@ -49,6 +50,7 @@ def environment(language: str, packages: tuple[str, ...] = HOME_PACKAGES) -> Env
     made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # i18n adds it
     for name in ("number", "size", "day", "weekday", "hour", "daytime", "span"):
         made.filters[name] = partial(_in_language, getattr(formats, name), language)
+    made.filters["severity_words"] = lambda level: SEVERITIES[level].in_language(language)
     made.globals.update(asset=assets.asset, styles=assets.styles, language=language)
     return made
 

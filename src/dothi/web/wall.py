@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from dothi.access.policy import Person
 from dothi.access.routes import person_of
+from dothi.model.severity import SEVERITIES
 from dothi.model.text import fold
 from dothi.platform.incidents.model import Question
 from dothi.platform.platform import Platform
@@ -122,9 +123,7 @@ def verdict(tiles: list[view.TileView], points: list[MapPoint], language: str, w
     said = {
         0: _("Bình thường"),
         1: _("Cần theo dõi"),
-        2: _("Cần chú ý"),
-        3: _("Nghiêm trọng"),
-        4: _("Rất nghiêm trọng"),
+        **{level: SEVERITIES[level].in_language(language) for level in (2, 3, 4)},
     }[severity]
     named = ", ".join(one.title.lower() for one in known if one.tile.severity == severity and severity > 0)
     if work and gravest == severity:

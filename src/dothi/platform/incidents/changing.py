@@ -9,12 +9,13 @@ import msgspec
 
 from dothi.model.city import City
 from dothi.model.problem import Problem, bad_request
+from dothi.model.severity import SEVERITIES
 from dothi.model.text import Text, nfc
 from dothi.platform.incidents import acts, timing
 from dothi.platform.incidents.acts import Act
 from dothi.platform.incidents.flow import next_state
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
-from dothi.platform.incidents.model import SEVERITIES, URGENCIES, Change, DoneStep, Incident, State, Task
+from dothi.platform.incidents.model import URGENCIES, Change, DoneStep, Incident, State, Task
 
 LONGEST_TITLE, LONGEST_TEXT, LONGEST_REASON = 200, 5_000, 1_000  # letters
 MOST_TASKS, MOST_HELP = 100, 20
@@ -115,7 +116,7 @@ def checked_ward(city: City, ward: str) -> str:
 def checked_severity(severity: int) -> int:
     """``severity`` if it is one. Raises Problem 400."""
     if severity not in SEVERITIES:
-        raise bad_request(f"There is no severity {severity}.", "Give a number from 1 (minor) to 4 (critical).")
+        raise bad_request(f"There is no severity {severity}.", "Give a number from 1 (information) to 4 (very serious).")
     return severity
 
 

@@ -43,12 +43,6 @@ CLOCKS: dict[str, Text] = {
 }
 """What each clock (its step) measures."""
 
-SEVERITIES: dict[int, Text] = {
-    1: Text("Nhẹ", "Minor"),
-    2: Text("Vừa", "Moderate"),
-    3: Text("Nặng", "Severe"),
-    4: Text("Rất nặng", "Critical"),
-}
 URGENCIES: dict[Urgency, Text] = {
     "urgent": Text("Khẩn", "Urgent"),
     "normal": Text("Bình thường", "Normal"),

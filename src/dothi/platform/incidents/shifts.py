@@ -82,7 +82,7 @@ class Shifts:
         for title, some in (
             (Text("Quá hạn", "Overdue"), late),
             (Text("Tạm dừng", "Paused"), paused),
-            (Text("Nặng, còn hạn", "Severe, still in time"), grave),
+            (Text("Nghiêm trọng, còn hạn", "Serious, still in time"), grave),
         ):
             if some:
                 vi += ["", f"{title.vi}:", *self._lines(some, "vi")]

@@ -9,9 +9,10 @@ import structlog
 from dothi.access.policy import SYSTEM, Clearance
 from dothi.model.clock import from_micros
 from dothi.model.problem import Problem
+from dothi.model.severity import SEVERITIES
 from dothi.model.text import Text
 from dothi.platform.incidents.acts import Rank
-from dothi.platform.incidents.model import SEVERITIES, ChangedMeanwhile, Draft
+from dothi.platform.incidents.model import ChangedMeanwhile, Draft
 from dothi.platform.rules import store
 from dothi.platform.rules.model import Rule
 from dothi.store.connection import Connection, Unavailable

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from dothi.access.policy import Clearance, Person
 from dothi.model.problem import Problem
+from dothi.model.severity import SEVERITIES
 from dothi.model.text import Text
 from dothi.platform.incidents import store as incident_rows
-from dothi.platform.incidents.model import SEVERITIES, Incident
+from dothi.platform.incidents.model import Incident
 from dothi.platform.incidents.sight import sees
 from dothi.platform.telling import wishes
 from dothi.platform.telling.model import MINUTE, Note, Pace, Written

@@ -8,8 +8,8 @@ import msgspec
 
 from dothi.model.mail import mail_of
 from dothi.model.problem import bad_request
+from dothi.model.severity import SEVERITIES
 from dothi.model.text import Text
-from dothi.platform.incidents.model import SEVERITIES
 from dothi.platform.telling.model import Quiet
 from dothi.store.connection import Connection
 

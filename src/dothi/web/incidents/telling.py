@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from dothi.model.problem import Problem
+from dothi.model.severity import SEVERITIES
 from dothi.platform.incidents.flow import TABLE
 from dothi.platform.incidents.model import STATES, TOLD, URGENCIES, Change, Difference, Entry
 from dothi.platform.platform import Platform
@@ -151,9 +152,8 @@ def value_words(platform: Platform, field: str, value: Any, language: str) -> st
 
 
 def severity_words(language: str) -> dict[int, str]:
-    """How grave, in the words of the job."""
-    _ = translator(language)
-    return {4: _("Rất nghiêm trọng"), 3: _("Nghiêm trọng"), 2: _("Cần chú ý"), 1: _("thông tin").capitalize()}
+    """How grave, the gravest first."""
+    return {level: words.in_language(language) for level, words in sorted(SEVERITIES.items(), reverse=True)}
 
 
 def refusal(problem: Problem, language: str) -> str:

@@ -13,8 +13,8 @@ from dothi.access.policy import may
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem, bad_request
 from dothi.model.schema import EntityType
+from dothi.model.severity import SEVERITIES
 from dothi.model.text import fold
-from dothi.platform.incidents.model import SEVERITIES
 from dothi.platform.platform import Platform
 from dothi.platform.rules import words
 from dothi.platform.rules.model import Rule
