@@ -70,6 +70,8 @@ DEEDS: dict[str, Text] = {
     "sql.save": Text("Sửa truy vấn đã lưu", "Change a saved query"),
     "retention.write": Text("Đổi thời hạn giữ", "Change retention"),
     "city.write": Text("Sửa danh mục, thông báo của thành phố", "Change the city's catalogues and messages"),
+    "message.say": Text("Đăng thông báo trên mọi trang", "Say something on every page"),
+    "message.end": Text("Cho thôi một thông báo", "End a message"),
     "kind.create": Text("Thêm loại sự việc", "Add a kind of incidents"),
     "kind.change": Text("Sửa loại sự việc của thành phố", "Change a kind of incidents"),
     "retention.change": Text("Đổi thời hạn giữ", "Change retention"),

@@ -12,6 +12,7 @@ from dothi.platform.forecasts import Forecasts
 from dothi.platform.incidents.service import Incidents
 from dothi.platform.invented import Invented
 from dothi.platform.memo import Memo
+from dothi.platform.messages import Messages
 from dothi.platform.metrics import Metrics
 from dothi.platform.rules.service import Rules
 from dothi.platform.runs import Runs
@@ -119,6 +120,7 @@ class Platform:
     tasks: Supervisor = field(default_factory=Supervisor)
     forecasts: Forecasts = field(init=False)
     invented: Invented = field(init=False)
+    messages: Messages = field(init=False)
     incidents: Incidents = field(init=False)
     commands: Commands = field(init=False)
     rules: Rules = field(init=False)

@@ -6,6 +6,7 @@ from dothi.model.schema import EntityType
 from dothi.platform.commands.service import Commands
 from dothi.platform.incidents.service import Incidents
 from dothi.platform.invented import Invented
+from dothi.platform.messages import Messages
 from dothi.platform.platform import Platform
 from dothi.platform.rules.publishing import Alert
 from dothi.platform.rules.service import Rules
@@ -21,6 +22,7 @@ def types_of(sectors: Iterable[Sector]) -> list[EntityType]:
 def open_work(platform: Platform) -> None:
     """Give ``platform`` what people work with."""
     platform.invented = Invented(platform)
+    platform.messages = Messages(platform)
     platform.incidents = Incidents(platform)
     platform.commands = Commands(platform, [one for sector in platform.sectors for one in sector.commands])
     platform.rules = Rules(platform)

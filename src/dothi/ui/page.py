@@ -72,6 +72,7 @@ def _doors(person: Person, language: str) -> list[tuple[str, str]]:
     every = (
         ("people.read", "/people", _("Người dùng và quyền")),
         ("city.write", "/incidents/kinds", _("Loại sự việc")),
+        ("city.write", "/message", _("Thông báo trên mọi trang")),
         ("audit.read", "/audit", _("Nhật ký kiểm toán")),
         ("personal.read", "/personal", _("Dữ liệu cá nhân")),
         ("personal.own", "/personal/mine", _("Dữ liệu của tôi")),
@@ -96,6 +97,7 @@ def render(
     """A page for a person: ``template`` filled with ``context`` and with what every page may use.
 
     Templates also see: ``language``, ``platform``, ``city``, ``now`` (city time, UTC), ``person``, ``badges``, ``path``,
+    ``messages(audience)`` (what the city says now),
     ``csrf_token()``, ``operates`` (may see the operations pages), ``front`` (the first page that the asker may open),
     ``allows(action)``, ``relative(moment)``, ``switch(language)``, ``_``, and of who asks ``signed`` (None without a
     session), ``stranger``, ``roles_now`` and ``person_doors``.
@@ -112,6 +114,7 @@ def render(
         "now": now,
         "person": person,
         "badges": badges(platform, language),
+        "messages": platform.messages.now,
         "path": request.url.path,
         "csrf_token": partial(csrf_token, request),
         "operates": may(person, "operations.read"),

@@ -19,6 +19,7 @@ from dothi.web.layerfiles import LayerFiles
 from dothi.web.live import Live
 from dothi.web.lobby import LobbyPages
 from dothi.web.mapdata import MapData
+from dothi.web.messages import MessagePages
 from dothi.web.operations import Operations
 from dothi.web.panel import Panels
 from dothi.web.personal_routes import personal_routes
@@ -40,6 +41,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     files, audit, subscriptions = LayerFiles(platform), AuditPages(platform), SubscriptionPages(platform)
     runs, sql, forecasts = RunPages(platform), SqlPages(platform), ForecastPages(platform)
     commands, demo = CommandPages(platform), DemoPages(platform)
+    messages = MessagePages(platform)
     wards, ward, data = Wards(platform), WardPages(platform), DataPages(platform)
     return [
         *account_routes(platform),
@@ -107,6 +109,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
         page("/data/sql/saved", sql.save, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/delete", sql.delete, action="sql.save", methods=("POST",)),
         page("/data/sql/saved/{saved}/restore", sql.restore, action="sql.save", methods=("POST",)),
+        page("/message", messages.page, action="city.write"),
+        page("/message", messages.decide, action="city.write", methods=("POST",)),
         page("/demo", demo.page, action="page.read"),
         page("/demo/remove", demo.remove, action="retention.write", methods=("POST",)),
         *personal_routes(platform),

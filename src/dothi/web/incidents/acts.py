@@ -129,7 +129,7 @@ def _moment(told: str) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def _local(form: FormData, name: str) -> datetime | None:
+def local(form: FormData, name: str) -> datetime | None:
     """A moment as a field of a page gives it: in the city's zone. Raises Problem 400."""
     told = text(form, name)
     if not told:
@@ -177,7 +177,7 @@ _READ: dict[str, Callable[[FormData], acts.Act]] = {
     "arrive": lambda form: acts.Arrive(),
     "ask_help": lambda form: acts.AskHelp(text(form, "unit").rpartition(":")[2], text(form, "note")),
     "escalate": lambda form: acts.Escalate(text(form, "reason")),
-    "pause": lambda form: acts.Pause(text(form, "reason"), _local(form, "until")),
+    "pause": lambda form: acts.Pause(text(form, "reason"), local(form, "until")),
     "resume": lambda form: acts.Resume(),
     "answer": lambda form: acts.Answer(text(form, "text"), _proof(form)),
     "close": lambda form: acts.Close(),
@@ -189,7 +189,7 @@ _READ: dict[str, Callable[[FormData], acts.Act]] = {
     "merge": lambda form: acts.Merge(text(form, "into").upper()),
     "split": lambda form: acts.Split(text(form, "title"), tuple(map(str, form.getlist("report")))),
     "comment": lambda form: acts.Comment(text(form, "text")),
-    "add_task": lambda form: acts.AddTask(text(form, "text"), text(form, "assignee"), _local(form, "due_at")),
+    "add_task": lambda form: acts.AddTask(text(form, "text"), text(form, "assignee"), local(form, "due_at")),
     "do_task": lambda form: acts.DoTask(_number(form, "task")),
     "do_step": lambda form: acts.DoStep(_number(form, "step"), text(form, "note")),
     "tie": lambda form: acts.Tie("page", text(form, "ref")),
