@@ -22,7 +22,7 @@ def tile(platform: "Platform", asker: Person, language: str, moment: Moment | No
     if not may(asker, "incident.read", Thing()):
         return Tile(None, "", missing="For those who see all reports" if english else "Dành cho người xem mọi phản ánh")
     found = platform.incidents.find(asker, Question(kind=ORDER, limit=1))
-    said = "open reports" if english else "phản ánh đang mở"
+    said = ("open report" if found.total == 1 else "open reports") if english else "phản ánh đang mở"
     if found.overdue:
         said += f" · {found.overdue} overdue" if english else f" · {found.overdue} quá hạn"
     return Tile(formats.number(found.total, language), said, severity=2 if found.overdue else 0)
