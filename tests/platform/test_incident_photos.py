@@ -17,6 +17,26 @@ from dothi.store.files import FolderFiles
 pytestmark = pytest.mark.usefixtures("homes")
 
 
+def test_a_disk_that_takes_no_more_is_said_and_nothing_is_half_kept(tmp_path: Path) -> None:
+    full = tmp_path / "files"
+    full.write_bytes(b"")  # no folder can be made here, as none can on a full disk
+    with pytest.raises(Problem) as caught:
+        FolderFiles(full).put(b"one")
+    assert (caught.value.status, caught.value.code, caught.value.retry_after) == (503, "no-room", 60)
+
+    async def scene(world: World) -> None:
+        one = await world.opened()
+        kept = world.database.folder / "files"
+        kept.rmdir()
+        kept.write_bytes(b"")
+        with pytest.raises(Problem) as refused:
+            await world.incidents.photos.add(OPERATOR, one.code, picture(), "before")
+        assert refused.value.code == "no-room"
+        assert world.incidents.get(OPERATOR, one.code) == one
+
+    play(tmp_path, scene)
+
+
 def test_files_are_kept_once_by_what_they_contain_for_the_citys_user_only(tmp_path: Path) -> None:
     files = FolderFiles(tmp_path / "files")
     name = files.put(b"one")

@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from dothi.model.problem import Problem
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -15,7 +17,7 @@ class Files(Protocol):
     """Where a city keeps what people send. All of it blocks for as long as a disk or a network takes."""
 
     def put(self, body: bytes) -> str:
-        """Keep ``body``; its SHA-256 as hex. Nothing happens if it is kept already. Raises OSError."""
+        """Keep ``body``; its SHA-256 as hex. Nothing happens if it is kept already. Raises Problem 503 where it cannot."""
         ...
 
     def get(self, name: str) -> bytes | None:
@@ -34,23 +36,20 @@ class FolderFiles:
         self._folder = folder
 
     def put(self, body: bytes) -> str:
-        """Keep ``body``, on disk when this returns; its SHA-256 as hex. Raises OSError."""
+        """Keep ``body``, on disk when this returns; its SHA-256 as hex. Raises Problem 503 where the disk takes no more."""
         name = sha256(body).hexdigest()
         path = self._path(name)
         if not path.exists():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            # Made with 0600, under another name until it is whole: a city that is killed leaves no half of one.
-            handle, made = tempfile.mkstemp(dir=path.parent, prefix=".")
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(body)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(made).replace(path)
-            except BaseException:
-                Path(made).unlink(missing_ok=True)
-                raise
+                self._write(path, body)
+            except OSError as error:
+                raise Problem(
+                    503,
+                    "no-room",
+                    f"The city cannot keep files at present ({error.strerror}).",
+                    "Try again in a moment; if it stays, look at the city's disk.",
+                    retry_after=60,
+                ) from error
         return name
 
     def get(self, name: str) -> bytes | None:
@@ -62,6 +61,21 @@ class FolderFiles:
     def delete(self, name: str) -> None:
         """Keep it no longer; nothing happens if it is not there."""
         self._path(name).unlink(missing_ok=True)
+
+    def _write(self, path: Path, body: bytes) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        # Made with 0600, under another name until it is whole: a city that is killed leaves no half of one.
+        handle, made = tempfile.mkstemp(dir=path.parent, prefix=".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(made).replace(path)
+        except BaseException:
+            Path(made).unlink(missing_ok=True)
+            raise
 
     def _path(self, name: str) -> Path:
         if not _HASH.fullmatch(name):
