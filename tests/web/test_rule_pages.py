@@ -88,7 +88,8 @@ def test_a_rule_is_written_tried_kept_and_found(city: RunningCity) -> None:
         for one in city.platform.rules.rules(LOCAL_OPERATOR):
             assert client.get(f"/rules/{one.rule.id}").status_code == 200
             told, rows = told_of(one.rule)
-            assert rule_in(told, rows, one.rule.id) == one.rule  # the form loses nothing
+            kind = city.platform.types[one.rule.entity_type]
+            assert rule_in(told, rows, one.rule.id, kind) == one.rule  # the form loses nothing
         assert client.get("/rules/none").status_code == 404
         assert client.get("/alerts?group=999999").status_code == 404
 

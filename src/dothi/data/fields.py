@@ -120,6 +120,8 @@ def _fits(kind: AttributeType | None, value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind.value == "text":
         return isinstance(value, str)
+    if kind.value == "boolean":
+        return isinstance(value, bool)
     return isinstance(value, dict) and value.get("type") in _GEOMETRIES and isinstance(value.get("coordinates"), list)
 
 

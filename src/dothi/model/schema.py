@@ -9,7 +9,7 @@ from dothi.model.text import Text
 
 KEEP = 3_650
 
-ValueKind = Literal["number", "text", "json", "geometry"]
+ValueKind = Literal["number", "text", "boolean", "json", "geometry"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,18 @@ from dothi.testing.homes import open_city
 NOW = datetime(2026, 5, 11, 2, tzinfo=UTC)  # Monday, nine in the morning in Hanoi
 TYPE = "https://example.org/Station"
 PM = "https://example.org/pm25"
+LIMIT = "https://example.org/limit"
 NOTE = "https://example.org/note"
+OPEN = "https://example.org/open"
 STATION = EntityType(
     "Station",
     TYPE,
     Text("Trạm", "Station"),
     (
         AttributeType("pm25", PM, Text("Bụi mịn PM2.5", "Fine particles PM2.5"), unit="GQ"),
+        AttributeType("limit", LIMIT, Text("Ngưỡng riêng", "Own limit"), unit="GQ"),
         AttributeType("note", NOTE, Text("Ghi chú", "Note"), value="text"),
+        AttributeType("open", OPEN, Text("Cửa mở", "Door open"), value="boolean"),
     ),
 )
 CITY = City(

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules_world import PM, TYPE, rule
+from rules_world import NOTE, PM, TYPE, rule
 
 from dothi.platform.rules.engine import Engine, Found
 from dothi.platform.rules.model import Change, Compare, Rule, Schedule, Silence, Term, Where, Window
@@ -83,7 +84,11 @@ class Slow:
         if isinstance(term, Silence):
             return (value >= round(term.minutes * MINUTE)) != term.negated
         limit = term.clear if going and term.clear is not None else term.value
+        limit = {True: "true", False: "false"}[limit] if isinstance(limit, bool) else limit
         told = {
+            "contains": lambda: limit.lower() in value.lower(),
+            "begins": lambda: value.lower().startswith(limit.lower()),
+            "in": lambda: value in limit,
             ">": lambda: value > limit,
             ">=": lambda: value >= limit,
             "<": lambda: value < limit,
@@ -101,7 +106,10 @@ class Slow:
             return
         told = self.readings.get(term.attribute, [])
         if isinstance(term, Compare):
+            beside = self.readings.get(term.than, [])
             self.values[term] = told[-1][1] if told else None
+            if term.than:
+                self.values[term] = told[-1][1] - beside[-1][1] if told and beside else None
             return
         inside = [value for at, value in told if now - round(term.minutes * MINUTE) < at <= now]
         if isinstance(term, Change):
@@ -143,8 +151,9 @@ class Slow:
                 kept.append((at, value))
         self.values |= dict.fromkeys(ends, 0)
         for term in self.rule.terms():
+            looked_at = {term.attribute, term.than} if isinstance(term, Compare) else {getattr(term, "attribute", "")}
             if not isinstance(term, Schedule | Silence) and any(
-                term.attribute == attribute and good for attribute, (_, good) in told.items()
+                attribute in looked_at and good for attribute, (_, good) in told.items()
             ):
                 self.measure(term, at)
         self.judge_anew(at)
@@ -198,9 +207,30 @@ schedules = st.builds(
     end=st.sampled_from([60, 480, 600, 1_440]),
     negated=st.booleans(),
 )
+texts = st.sampled_from(["hỏng", "Hỏng nặng", "HỎNG", "ướt", "", "true", "false"])
+asked = st.one_of(
+    st.tuples(st.sampled_from(["=", "!="]), texts | st.booleans()),
+    st.tuples(st.sampled_from(["contains", "begins"]), st.sampled_from(["hỏng", "nặng", "Ư"])),
+    st.tuples(st.just("in"), st.lists(texts, min_size=1, max_size=3).map(tuple)),
+)
+told_texts = st.builds(
+    lambda how, negated: Compare(attribute=NOTE, op=how[0], value=how[1], negated=negated), asked, st.booleans()
+)
+
+
+@st.composite
+def beside(draw: st.DrawFn) -> Term:
+    """One attribute compared with the other."""
+    term = draw(clearing(Compare))
+    assert isinstance(term, Compare)
+    return msgspec.structs.replace(term, than=NO2 if term.attribute == PM else PM)
+
+
 terms = st.one_of(
     clearing(Compare),
     clearing(Compare),
+    beside(),
+    told_texts,
     clearing(Change, minutes=several),
     clearing(
         Window,
@@ -223,18 +253,25 @@ rules = st.builds(
     st.sampled_from([0, 0, 15]),
     st.sampled_from([Where(), Where(), Where(wards=("00000",)), Where(entities=("2",))]),
 )
-readings = st.tuples(
-    st.sampled_from(ENTITIES),
-    st.sampled_from([PM, PM, NO2]),
-    st.integers(0, 40).map(lambda tens: 10 * tens),  # few moments, so that some are told of twice
-    st.one_of(numbers, numbers.map(lambda value: value / 4)),
-    st.sampled_from([True, True, True, False]),
-)
+moments = st.integers(0, 40).map(lambda tens: 10 * tens)  # few moments, so that some are told of twice
+grades = st.sampled_from([True, True, True, False])
+
+
+def number_of(*entities: int) -> st.SearchStrategy[Any]:
+    some = st.one_of(numbers, numbers.map(lambda value: value / 4))
+    return st.tuples(st.sampled_from(entities), st.sampled_from([PM, PM, NO2]), moments, some, grades)
+
+
+def text_of(*entities: int) -> st.SearchStrategy[Any]:
+    return st.tuples(st.sampled_from(entities), st.just(NOTE), moments, texts, grades)
+
+
+readings = number_of(*ENTITIES) | number_of(*ENTITIES) | text_of(*ENTITIES)
 batches = st.lists(st.tuples(st.lists(readings, max_size=8), st.integers(0, 60)), min_size=1, max_size=6)
 works = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 100)), max_size=2)
 
 
-def told(engine: Engine, batch: Sequence[tuple[int, str, int, float, bool]]) -> Told:
+def told(engine: Engine, batch: Sequence[tuple[int, str, int, float | str, bool]]) -> Told:
     wanted = [(*one, column) for one in batch if (column := engine.column(TYPE, one[1])) is not None]
 
     def column(values: Any, kind: Any) -> Any:
@@ -244,8 +281,9 @@ def told(engine: Engine, batch: Sequence[tuple[int, str, int, float, bool]]) -> 
         column((one[0] for one in wanted), np.int64),
         column((one[5] for one in wanted), np.int64),
         column((START + one[2] * MINUTE for one in wanted), np.int64),
-        column((one[3] for one in wanted), np.float64),
+        column((float("nan") if isinstance(one[3], str) else one[3] for one in wanted), np.float64),
         column((one[4] for one in wanted), np.bool_),
+        [one[3] if isinstance(one[3], str) else None for one in wanted],
     )
 
 
@@ -271,6 +309,25 @@ ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 def test_the_engine_finds_what_the_oracle_finds(
     watched: list[Rule], events: list[tuple[list[Any], int]], works: list[tuple[int, int]]
 ) -> None:
+    compare(watched, events, works)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.one_of(told_texts, beside()).map(lambda term: rule(any_of=((term,),))), min_size=3, max_size=6),
+    st.lists(
+        st.tuples(st.lists(st.one_of(number_of(1), text_of(1), number_of(1)), min_size=3, max_size=9), st.just(1)),
+        min_size=2,
+        max_size=4,
+    ),
+)
+def test_texts_and_attributes_beside_each_other_are_compared_as_the_oracle_does(
+    watched: list[Rule], events: list[tuple[list[Any], int]]
+) -> None:
+    compare(watched, events, ())
+
+
+def compare(watched: Sequence[Rule], events: list[tuple[list[Any], int]], works: Sequence[tuple[int, int]]) -> None:
     pauses = [(START + first * MINUTE, START + (first + length) * MINUTE) for first, length in works]
     engine = engine_of(*watched, works=pauses)
     slow = {(place, one): Slow(of, pauses) for place, of in enumerate(watched) for one in ENTITIES if _of(of, one)}

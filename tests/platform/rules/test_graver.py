@@ -11,6 +11,7 @@ from test_engine import batches, engine_of, told
 from dothi.model.problem import Problem
 from dothi.platform.incidents.acts import Rank
 from dothi.platform.incidents.model import Incident, Question
+from dothi.platform.rules import telling
 from dothi.platform.rules.alerts import AlertGroup, AlertQuestion
 from dothi.platform.rules.model import Compare, Graver, Needs, Rule, Schedule, Window, check, decode, encode
 
@@ -58,7 +59,7 @@ def test_what_is_measured_makes_an_alert_graver_and_never_milder(tmp_path: Path)
             await one.later(1)
             assert (line(one).severity, incident(one).severity) == (4, 4)
             told = [entry.words.en for entry in one.incidents.timeline(OPERATOR, incident(one).code) if entry.act == "note"]
-            assert told == ["Its alerts grew graver: severe.", "Its alerts grew graver: critical."]
+            assert told == [f"Its alerts grew graver: {telling.SEVERITIES[step].en.lower()}." for step in (3, 4)]
             await one.hear((0, 9.0), (1, 9.0))
             await one.later(1)
             assert (line(one).state, line(one).severity) == ("ended", 4)

@@ -51,15 +51,17 @@ class Compiled:
         known = [bound.compiled.feature.known for terms in self.any_of for bound in terms if bound.compiled is not None]
         return [int(one) for one in np.unique(np.concatenate(known))] if known else []
 
-    def measured(self, entity: int) -> tuple[float | None, Term | None]:
-        """What to tell when it fires: the value of the first comparison that holds, or did until now, and the comparison."""
+    def measured(self, entity: int) -> tuple[float | None, Term | None, float | None]:
+        """What to tell when it fires: the value of the first comparison that holds, or did until now, the comparison, and
+        its threshold if that is a number.
+        """
         listed = [(bound.term, bound.compiled) for terms in self.any_of for bound in terms if bound.compiled is not None]
         for term, one in sorted(listed, key=lambda pair: not pair[1].holds(entity, False)):
             value = one.feature.value_of(entity)
             if isinstance(term, Silence):
                 value /= micros(1.0)  # told in minutes
-            return (None if value != value else value), term
-        return None, None
+            return (None if value != value else value), term, one.feature.limit_of(term, entity)
+        return None, None, None
 
 
 def compiled(

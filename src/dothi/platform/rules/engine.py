@@ -36,7 +36,8 @@ class Found(NamedTuple):
     """A rule (its place among the engine's) fired for a subject, an entity's number or a ward's code, or ended.
 
     ``since`` is when the condition began to hold, or ceased to, ``at`` when that had lasted long enough (µs). ``value`` and
-    ``term`` say what was measured and which term of the rule compares it, where one does.
+    ``term`` say what was measured and which term of the rule compares it, where one does; ``limit`` is the term's threshold
+    for this subject, if it is a number.
     """
 
     rule: int
@@ -46,6 +47,7 @@ class Found(NamedTuple):
     at: int
     value: float | None = None
     term: Term | None = None
+    limit: float | None = None
 
 
 class Engine:
@@ -199,14 +201,15 @@ class Engine:
         for key, feature in self._features.items():
             if key.kind == "ahead":
                 continue
-            column = self._columns.setdefault((key.type, key.attribute), len(self._columns))
-            if column == len(self._of_column):
-                self._of_column.append([])
-                self._last.append(np.full(1024, EARLIEST, np.int64))
-            if key.kind == "silence":
-                self._heard[key] = np.full(1024, EARLIEST, np.int64)
-            else:
-                self._of_column[column].append(feature)
+            for attribute in (key.attribute, key.beside) if key.kind == "margin" else (key.attribute,):
+                column = self._columns.setdefault((key.type, attribute), len(self._columns))
+                if column == len(self._of_column):
+                    self._of_column.append([])
+                    self._last.append(np.full(1024, EARLIEST, np.int64))
+                if key.kind == "silence":
+                    self._heard[key] = np.full(1024, EARLIEST, np.int64)
+                else:
+                    self._of_column[column].append(feature)
         for kind, attribute in self._columns:
             keys = (FeatureKey("silence", kind, one) for one in dict.fromkeys((attribute, "")))
             self._hears.append([key for key in keys if key in self._heard])
@@ -248,12 +251,20 @@ class Engine:
             self._last[column][part.entity] = part.at
             good = part if part.good.all() else part.take(np.flatnonzero(part.good))
             if len(good.at):
-                self._measure(self._of_column[column], good, after)
+                self._measure(column, good, after)
         self._consider_all(after)
 
-    def _measure(self, features: Sequence[Feature], told: Told, pairs: dict[int, int]) -> None:
+    def _measure(self, column: int, told: Told, pairs: dict[int, int]) -> None:
         filled = set[int]()
-        for feature in features:
+        for feature in self._of_column[column]:
+            key = feature.key
+            if key.kind == "text":
+                self._move(feature, told.entity, feature.asked(told.text, len(told.at)), None, told.at, pairs)
+                continue
+            if key.kind == "margin":
+                over = column == self._columns[key.type, key.beside]
+                self._move(feature, told.entity, feature.margin(told.entity, told.number, over=over), None, told.at, pairs)
+                continue
             if feature.ring is None:
                 self._move(feature, told.entity, told.number, told.text if feature.texts else None, told.at, pairs)
                 continue
@@ -323,8 +334,8 @@ class Engine:
             place = key >> _SHIFT
             self.touched.add((place, entity))
             if one.rule.needs is None:
-                value, term = one.measured(entity) if step.fired else (None, None)
-                self._found.append(Found(place, entity, step.fired, step.since, step.at, value, term))
+                measured = one.measured(entity) if step.fired else ()
+                self._found.append(Found(place, entity, step.fired, step.since, step.at, *measured))
             elif ward is not None:
                 one.members.setdefault(ward, {})[entity] = None if step.fired else step.since
                 self._count(place, one, ward, step.at)

@@ -4,23 +4,30 @@ A reading that stays between the same two thresholds changes nothing for any rul
 a whole column by one binary search, and only rules whose threshold was crossed are asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dothi.data.batch import FloatArray, IntArray
-from dothi.platform.rules.model import Ahead, Change, Compare, Op, Rule, Silence, Statistic, Term, Window
+from dothi.model.text import nfc
+from dothi.platform.rules.model import Ahead, Change, Compare, Rule, Silence, Statistic, Term, Window
 from dothi.platform.rules.rings import Ring
 
 UNKNOWN = -1
+YES_NO = {True: "true", False: "false"}
+"""Yes and no as the texts by which they are compared."""
 _HIGHEST = np.iinfo(np.int32).max
 
 
 class FeatureKey(NamedTuple):
-    """``kind`` value, change, window, silence or ahead, of an attribute (IRI, "" for any) of a type (IRI)."""
+    """``kind`` value, text, margin, change, window, silence or ahead, of an attribute (IRI, "" for any) of a type (IRI).
+
+    ``beside`` is the attribute over which a margin is, or how a text is asked, as JSON.
+    """
 
     kind: str
     type: str
@@ -29,6 +36,7 @@ class FeatureKey(NamedTuple):
     statistic: Statistic = "mean"
     least: int = 1
     spans: float = 0.0
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,11 @@ class CompiledTerm:
 def key_of(term: Term, kind: str) -> FeatureKey | None:
     """The feature that a term of a rule about type ``kind`` compares; None for hours."""
     if isinstance(term, Compare):
+        if term.op in ("contains", "begins", "in"):
+            asked = msgspec.json.encode((term.op, term.value)).decode()
+            return FeatureKey("text", kind, term.attribute, beside=asked)
+        if term.than:
+            return FeatureKey("margin", kind, term.attribute, beside=term.than)
         return FeatureKey("value", kind, term.attribute)
     if isinstance(term, Change):
         return FeatureKey("change", kind, term.attribute, micros(term.minutes))
@@ -79,13 +92,17 @@ def micros(minutes: float) -> int:
 
 @dataclass(slots=True)
 class Feature:
-    """One number or text of every entity, and which rules' thresholds lie where."""
+    """One number or text of every entity, and which rules' thresholds lie where.
+
+    Of a text that is asked something the number is 1 if that is so, else 0; ``sides`` are both numbers of a margin.
+    """
 
     key: FeatureKey
     breaks: FloatArray = field(default_factory=lambda: np.empty(0))
     texts: dict[str, int] = field(default_factory=dict)
     ring: Ring | None = None
     values: FloatArray = field(default_factory=lambda: np.full(1024, np.nan))
+    sides: tuple[FloatArray, FloatArray] = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     _places: NDArray[np.int32] = field(default_factory=lambda: np.full(1024, UNKNOWN, np.int32))
     _flips: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     _rules: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -109,13 +126,30 @@ class Feature:
         found = (UNKNOWN if text is None else self.texts.get(text, 0) for text in texts)
         return np.fromiter(found, np.int32, len(texts))
 
+    def asked(self, texts: Sequence[str | None] | None, count: int) -> FloatArray:
+        """Whether what is asked is so of each of ``count`` values: 1 or 0; NaN of what is no text."""
+        if texts is None:
+            return np.full(count, np.nan)
+        test = _test(self.key.beside)
+        answers = {text: float("nan") if text is None else float(test(text)) for text in set(texts)}
+        return np.fromiter((answers[text] for text in texts), np.float64, count)
+
+    def margin(self, entities: IntArray, numbers: FloatArray, *, over: bool) -> FloatArray:
+        """New numbers of one side (``over``: of what is compared with): by how much the one is above the other now."""
+        highest = int(entities.max(initial=0))
+        if highest >= len(self.sides[0]):
+            more = np.full(highest + 1 + highest // 2 - len(self.sides[0]), np.nan)
+            self.sides = np.append(self.sides[0], more), np.append(self.sides[1], more)
+        self.sides[over][entities] = numbers
+        return self.sides[0][entities] - self.sides[1][entities]
+
     def term(self, rule: int, term: Term) -> CompiledTerm:
         """A term of rule number ``rule`` over this feature, whose thresholds are known."""
         if isinstance(term, Silence):
             fires = stays = self._range(">=", micros(term.minutes))
         else:
             assert isinstance(term, Compare | Change | Window | Ahead)  # noqa: S101 - others have no feature
-            fires = stays = self._range(term.op, term.value)
+            fires = stays = self._range(*_limit(term))
             if term.clear is not None:
                 stays = self._range(term.op, term.clear)
         turned = term.negated != (not isinstance(term, Silence) and term.op == "!=")
@@ -131,8 +165,16 @@ class Feature:
         return np.flatnonzero(self._places != UNKNOWN)
 
     def value_of(self, entity: int) -> float:
-        """An entity's number; NaN where there is none."""
-        return float(self.values[entity]) if entity < len(self.values) else float("nan")
+        """An entity's number; NaN where there is none, and of a text."""
+        values = self.sides[0] if self.key.kind == "margin" else self.values
+        return float(values[entity]) if entity < len(values) and self.key.kind != "text" else float("nan")
+
+    def limit_of(self, term: Term, entity: int) -> float | None:
+        """The threshold that ``term`` has for an entity; None where it is no number."""
+        value = getattr(term, "value", None)
+        if isinstance(value, bool | str | tuple) or value is None:
+            return None
+        return float(self.sides[1][entity] + value) if self.key.kind == "margin" else float(value)
 
     def bounds(self, rules: IntArray) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
         """Of rules that have one term: the lowest and highest place for which it holds, and whether it is turned round."""
@@ -167,12 +209,30 @@ class Feature:
         within = np.arange(int(ends[-1])) - np.repeat(ends - counts, counts)
         return np.repeat(rows, counts), self._rules[np.repeat(first, counts) + within]
 
-    def _range(self, op: Op, value: float | str) -> Range:
+    def _range(self, op: str, value: float | str) -> Range:
         at = self.texts[value] if isinstance(value, str) else 2 * int(np.searchsorted(self.breaks, value)) + 1
         if op in ("=", "!="):
             return Range(at, at)
         beyond = at if op.endswith("=") else at + (1 if op[0] == ">" else -1)
         return Range(beyond, int(_HIGHEST) - 1) if op[0] == ">" else Range(0, beyond)
+
+
+def _limit(term: Compare | Change | Window | Ahead) -> tuple[str, float | str]:
+    """How a term compares its feature, and with what."""
+    if term.op in ("contains", "begins", "in"):
+        return ">", 0.5
+    assert not isinstance(term.value, tuple)  # noqa: S101 - narrows a type: several texts are asked by "in"
+    return term.op, YES_NO[term.value] if isinstance(term.value, bool) else term.value
+
+
+def _test(asked: str) -> Callable[[str], bool]:
+    op, wanted = msgspec.json.decode(asked)
+    if op == "in":
+        return set(wanted).__contains__
+    said = nfc(wanted).casefold()
+    if op == "contains":
+        return lambda text: said in nfc(text).casefold()
+    return lambda text: nfc(text).casefold().startswith(said)
 
 
 def features_of(rules: Sequence[Rule]) -> dict[FeatureKey, Feature]:
@@ -192,7 +252,7 @@ def features_of(rules: Sequence[Rule]) -> dict[FeatureKey, Feature]:
             if isinstance(term, Silence):
                 numbers.setdefault(key, set()).add(float(micros(term.minutes)))
             elif isinstance(term, Compare | Change | Window | Ahead):
-                for value in (term.value, term.clear):
+                for value in (_limit(term)[1], term.clear):
                     if isinstance(value, str):
                         texts.setdefault(key, set()).add(value)
                     elif value is not None:

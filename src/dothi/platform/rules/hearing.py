@@ -12,6 +12,7 @@ from dothi.data.trail import SKEWED
 from dothi.model.entity import LOCATION
 from dothi.model.reading import Grade
 from dothi.platform.rules.engine import Engine
+from dothi.platform.rules.features import YES_NO
 from dothi.platform.rules.told import EARLIEST, Told, fitted
 from dothi.store.connection import Connection
 
@@ -157,6 +158,6 @@ class Hearing:
 
 
 def text_of(other: str | None) -> str | None:
-    """The text that a kept value (JSON) is; None for anything else."""
+    """The text that a kept value (JSON) is, yes and no as they are compared; None for anything else."""
     value = None if other is None else msgspec.json.decode(other)
-    return value if isinstance(value, str) else None
+    return YES_NO[value] if isinstance(value, bool) else value if isinstance(value, str) else None

@@ -13,7 +13,6 @@ from dothi.model.ward import Ward
 from dothi.platform.rules import words
 from dothi.platform.rules.engine import Found
 from dothi.platform.rules.grouping import NOWHERE, Group, Groups
-from dothi.platform.rules.model import Term
 from dothi.platform.rules.store import KeptRule, next_number
 from dothi.store.connection import Connection
 
@@ -125,10 +124,10 @@ class Keeper:
 
     def _raise(self, db: Connection, one: Said, kept: Kept) -> None:
         """An alert that goes on is graver than it was: so are its line and what the line opened."""
-        number, term = kept.open[one.key], one.found.term
+        number = kept.open[one.key]
         (name, group) = db.execute("SELECT name, group_id FROM alert WHERE id = ?", (number,)).fetchone()
         text = self._words(one, name)
-        row = (one.graver, one.found.value, _threshold(term), text.vi, text.en, number, one.graver)
+        row = (one.graver, one.found.value, one.found.limit, text.vi, text.en, number, one.graver)
         if not db.execute(_GRAVER, row).rowcount:
             return
         db.execute(_GRAVER_GROUP, (one.graver, group, one.graver))
@@ -145,14 +144,15 @@ class Keeper:
         text = self._words(one, of.name)
         row = (
             *(number, group.id, rule.id, one.rule.version, one.subject, rule.entity_type, of.name, rule.severity),
-            *(found.since, now, found.value, _threshold(found.term), text.vi, text.en, of.ward, of.owner, of.clearance),
+            *(found.since, now, found.value, found.limit, text.vi, text.en, of.ward, of.owner, of.clearance),
         )
         db.execute(_ALERT, row)
 
     def _words(self, one: Said, name: str) -> Text:
         if isinstance(one.found.subject, str):
             return words.of_ward(round(one.found.value or 0), name, one.rule.rule.title)
-        return words.said(one.found.term, one.found.value, self._types, one.rule.rule.entity_type, name)
+        found = one.found
+        return words.said(found.term, found.value, self._types, one.rule.rule.entity_type, name, found.limit)
 
     def _things(self, db: Connection, fired: Iterable[Said]) -> dict[str, _Of]:
         found: dict[str, _Of] = {}
@@ -178,13 +178,8 @@ class Keeper:
     def _least(self, one: Said) -> int:
         """Alerts are for those who work here; what is classified stays so."""
         rule = one.rule.rule
-        watched = [getattr(term, "attribute", "") for term in rule.terms()]
+        watched = [getattr(term, name, "") for term in rule.terms() for name in ("attribute", "than")]
         return max([int(Clearance.INTERNAL), *(self._clearance.get((rule.entity_type, iri), 0) for iri in watched)])
-
-
-def _threshold(term: Term | None) -> float | None:
-    value = getattr(term, "value", None)
-    return value if isinstance(value, float) else None
 
 
 def _name(doc: str) -> str:

@@ -12,11 +12,13 @@ from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 
 Op = Literal[">", ">=", "<", "<=", "=", "!="]
+TextOp = Literal["contains", "begins", "in"]
 Statistic = Literal["mean", "min", "max", "sum", "count"]
 DAY_MINUTES = 1_440
 LONGEST = 31 * DAY_MINUTES
 MOST_TERMS, MOST_PLACES = 40, 1_000
 LONGEST_TITLE, LONGEST_NOTE, LONGEST_NAME = 150, 1_000, 500  # letters; a ward's name goes behind a title
+MOST_TEXTS = 50
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
@@ -28,12 +30,19 @@ class _Term(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Compare(_Term, frozen=True, kw_only=True, tag="compare"):
-    """The newest value of ``attribute`` (IRI), a number or a text. A rule that fires goes on until ``clear`` is passed."""
+    """The newest value of ``attribute`` (IRI): a number, a text, yes or no. A rule that fires goes on until ``clear`` is
+    passed.
+
+    A text is equal to another, or ``contains`` it or ``begins`` with it (whether in capitals or not), or is ``in`` several.
+    With ``than``, another attribute (IRI) of the same thing, a number is compared with that one's newest value and ``value``
+    more; ``clear`` then takes the place of ``value``.
+    """
 
     attribute: str
-    op: Op
-    value: float | str
+    op: Op | TextOp
+    value: float | bool | str | tuple[str, ...]
     clear: float | None = None
+    than: str = ""
 
 
 class Change(_Term, frozen=True, kw_only=True, tag="change"):
@@ -174,9 +183,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def _grows(term: Term) -> TypeGuard[Measured]:
-    if isinstance(term, Silence | Schedule) or term.negated or isinstance(term.value, str):
-        return False
-    return term.op not in ("=", "!=")
+    return not isinstance(term, Silence | Schedule) and not term.negated and term.op[0] in "<>"
 
 
 def encode(rule: Rule) -> str:
@@ -235,9 +242,8 @@ def _check_graver(rule: Rule) -> None:
     up = leading.op[0] == ">"
     severity, value = rule.severity, leading.value
     for step in rule.graver:
-        beyond = (
-            not isinstance(value, str) and math.isfinite(step.value) and (step.value > value if up else step.value < value)
-        )
+        assert isinstance(value, float | int)  # noqa: S101 - narrows a type: what compares by < or > was found to be a number
+        beyond = math.isfinite(step.value) and (step.value > value if up else step.value < value)
         if not (severity < step.severity <= 4 and beyond):
             raise _wrong(
                 "its steps do not grow graver",
@@ -257,16 +263,45 @@ def _check(term: Term, kind: EntityType) -> None:
     attribute = kind.attribute(term.attribute)
     if attribute is None or attribute.iri != term.attribute:
         raise _wrong(f"{kind.name} has no attribute {term.attribute!r}", "Choose one that it has.")
-    if not isinstance(term, Silence):
-        _measured(term, attribute)
-
-
-def _measured(term: Measured, attribute: AttributeType) -> None:
-    if attribute.value == "text":
-        if not isinstance(term, Compare) or not isinstance(term.value, str) or term.op not in ("=", "!="):
-            raise _wrong(f"{attribute.name} is a text", "Compare its newest value with a text, by = or !=.")
+    if isinstance(term, Silence):
         return
-    if attribute.value != "number" or isinstance(term.value, str):
+    if isinstance(term, Compare) and attribute.value in ("text", "boolean"):
+        _check_said(term, attribute)
+        return
+    if isinstance(term, Compare) and term.than:
+        other = kind.attribute(term.than)
+        if (
+            other is None
+            or other.iri != term.than
+            or other is attribute
+            or (other.value, other.unit) != ("number", attribute.unit)
+        ):
+            raise _wrong(
+                f"{attribute.name} cannot be compared with {term.than!r}",
+                "Choose another number of the same thing and unit.",
+            )
+    _check_measured(term, attribute)
+
+
+def _check_said(term: Compare, attribute: AttributeType) -> None:
+    if term.than or term.clear is not None:
+        raise _wrong(f"{attribute.name} is no number", "Compare it with what it may be; it has no way back.")
+    if attribute.value == "boolean":
+        if not isinstance(term.value, bool) or term.op not in ("=", "!="):
+            raise _wrong(f"{attribute.name} is yes or no", "Compare it with yes or no, by = or !=.")
+        return
+    several = isinstance(term.value, tuple)
+    texts = term.value if isinstance(term.value, tuple) else (term.value,)
+    good = several == (term.op == "in") and term.op in ("=", "!=", "contains", "begins", "in")
+    if not (good and 1 <= len(texts) <= MOST_TEXTS and all(isinstance(one, str) and one for one in texts)):
+        raise _wrong(
+            f"{attribute.name} is a text",
+            f"Ask whether it is a text or not, contains one, begins with one, or is one of several, {MOST_TEXTS} at most.",
+        )
+
+
+def _check_measured(term: Measured, attribute: AttributeType) -> None:
+    if attribute.value != "number" or isinstance(term.value, bool | str | tuple) or term.op in ("contains", "begins", "in"):
         raise _wrong(f"{attribute.name} cannot be compared with that", "Compare a number with a number.")
     if not math.isfinite(term.value) or (term.clear is not None and not math.isfinite(term.clear)):
         raise _wrong("a threshold is no number", "Give a finite number.")

@@ -17,7 +17,7 @@ from dothi.platform.rules import store
 from dothi.platform.rules.engine import Engine, Found
 from dothi.platform.rules.features import micros
 from dothi.platform.rules.hearing import text_of
-from dothi.platform.rules.model import Ahead, Rule, Schedule, Silence, check
+from dothi.platform.rules.model import Ahead, Compare, Rule, Schedule, Silence, check
 from dothi.platform.rules.told import Told
 from dothi.platform.rules.works import Works
 
@@ -94,7 +94,7 @@ class _Trial:
     def run(self, *, last: bool) -> Preview | None:
         """What it would have done; None if there is too much to look at, unless it is the ``last`` try."""
         found: list[Found] = []
-        at = to_micros(self._since)
+        at, until = to_micros(self._since), to_micros(self._until)
         for frame in self._days():
             self._readings += len(frame)
             if self._readings > MOST and not last:
@@ -107,9 +107,10 @@ class _Trial:
                 first = int(np.searchsorted(moments, start))
                 if first < end:
                     found += self._engine.judge(self._told(frame[first : int(end)]))
-                found += self._engine.tick(int(start) + _TICK)
+                found += self._engine.tick(min(int(start) + _TICK, until))
             at = int(edges[-1]) + _TICK
-        found += self._quiet_until(at, to_micros(self._until))
+        found += self._quiet_until(at, until)
+        found += self._engine.tick(until)
         return self._summed(found)
 
     def _quiet_until(self, at: int, until: int) -> list[Found]:
@@ -125,6 +126,7 @@ class _Trial:
         terms = list(self._rule.terms())
         everything = any(isinstance(term, Silence) and not term.attribute for term in terms)
         iris = {term.attribute for term in terms if not isinstance(term, Schedule | Ahead)}
+        iris |= {term.than for term in terms if isinstance(term, Compare) and term.than}
         longest = max((micros(getattr(term, "minutes", 0.0)) for term in terms), default=0)
         pieces = self._platform.history.rows(
             self._asker,

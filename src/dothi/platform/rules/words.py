@@ -15,6 +15,12 @@ OPS: dict[str, Text] = {
     "=": Text("bằng", "equal to"),
     "!=": Text("khác", "other than"),
 }
+TEXT_OPS: dict[str, Text] = {
+    "contains": Text("chứa", "contains"),
+    "begins": Text("bắt đầu bằng", "begins with"),
+    "in": Text("là một trong", "is one of"),
+}
+YES_NO = {True: Text("có", "yes"), False: Text("không", "no")}
 STATISTICS: dict[str, Text] = {
     "mean": Text("Trung bình", "Mean"),
     "min": Text("Thấp nhất", "Lowest"),
@@ -79,7 +85,7 @@ def _condition(term: Term, kind: EntityType | None, language: str) -> str:
         of = "" if not term.attribute else f" ({_title(attribute, term.attribute, language)})"
         lasted = span(term.minutes, language)
         return f"mất tín hiệu{of} từ {lasted}" if vi else f"silent{of} for {lasted}"
-    title, limit = _title(attribute, term.attribute, language), _limit(term, attribute, language)
+    title, limit = _title(attribute, term.attribute, language), _limit(term, attribute, kind, language)
     if isinstance(term, Compare):
         return f"{title} {limit}"
     if isinstance(term, Change):
@@ -93,12 +99,21 @@ def _condition(term: Term, kind: EntityType | None, language: str) -> str:
     )
 
 
-def said(term: Term | None, value: float | None, types: Mapping[str, EntityType], kind: str, name: str) -> Text:
-    """What an alert says: where, what was measured, and the limit it passed."""
-    return Text(*(_said(term, value, types.get(kind), name, language) for language in ("vi", "en")))
+def said(
+    term: Term | None,
+    value: float | None,
+    types: Mapping[str, EntityType],
+    kind: str,
+    name: str,
+    limit: float | None = None,
+) -> Text:
+    """What an alert says: where, what was measured, and the limit it passed; ``limit`` is that of this very thing."""
+    return Text(*(_said(term, value, types.get(kind), name, limit, language) for language in ("vi", "en")))
 
 
-def _said(term: Term | None, value: float | None, kind: EntityType | None, name: str, language: str) -> str:
+def _said(
+    term: Term | None, value: float | None, kind: EntityType | None, name: str, limit: float | None, language: str
+) -> str:
     if term is None or isinstance(term, Schedule):
         return name
     if value is None or isinstance(term, Silence) or term.negated:
@@ -108,7 +123,10 @@ def _said(term: Term | None, value: float | None, kind: EntityType | None, name:
     if isinstance(term, Window) and term.statistic == "count":
         decimals = 0
     measured = f"{number(value, decimals, language)}{_unit(term, attribute)}"
-    return f"{name}: {measured} ({condition(term, kind, language)})"
+    passed = condition(term, kind, language)
+    if isinstance(term, Compare) and term.than and limit is not None:
+        passed += f": {number(limit, decimals, language)}{_unit(term, attribute)}"
+    return f"{name}: {measured} ({passed})"
 
 
 def of_ward(count: int, ward: str, title: Text) -> Text:
@@ -120,9 +138,22 @@ def _title(attribute: AttributeType | None, iri: str, language: str) -> str:
     return iri.rsplit("/", 1)[-1] if attribute is None else attribute.title.in_language(language)
 
 
-def _limit(term: Compare | Change | Window | Ahead, attribute: AttributeType | None, language: str) -> str:
-    value = term.value if isinstance(term.value, str) else number(term.value, None, language)
-    return f"{OPS[term.op].in_language(language)} {value}{_unit(term, attribute)}"
+def _limit(
+    term: Compare | Change | Window | Ahead, attribute: AttributeType | None, kind: EntityType | None, language: str
+) -> str:
+    op = (OPS.get(term.op) or TEXT_OPS[term.op]).in_language(language)
+    value = term.value
+    if isinstance(value, bool):
+        return f"{op} {YES_NO[value].in_language(language)}"
+    if isinstance(value, str):
+        return f"{op} “{value}”" if term.op in TEXT_OPS else f"{op} {value}"
+    if isinstance(value, tuple):
+        return f"{op}: {', '.join(value)}"
+    amount = f"{number(abs(value), None, language)}{_unit(term, attribute)}"
+    if not isinstance(term, Compare) or not term.than:
+        return f"{op} {'-' if value < 0 else ''}{amount}"
+    other = _title(None if kind is None else kind.attribute(term.than), term.than, language)
+    return f"{op} {other}" + (f" {'+' if value > 0 else '−'} {amount}" if value else "")
 
 
 def _unit(term: Term, attribute: AttributeType | None) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from dothi.model.problem import Problem, bad_request
+from dothi.model.problem import bad_request
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text, fold, nfc
 from dothi.model.unit import UNITS
@@ -23,10 +23,11 @@ from dothi.platform.rules.model import (
     Silence,
     Statistic,
     Term,
+    TextOp,
     Where,
     Window,
 )
-from dothi.platform.rules.words import clock, number
+from dothi.platform.rules.words import YES_NO, clock, number
 
 Row = dict[str, str]
 _FIELD = re.compile(r"r(\d{1,3})-([a-z0-9]+)")
@@ -94,13 +95,13 @@ def blank(kind: str) -> Row:
     return {"is": kind, "join": "and"} | ({"days": "".join(map(str, EVERY_DAY))} if kind == "schedule" else {})
 
 
-def rule_in(told: Row, rows: Sequence[Row], rule_id: str) -> Rule:
-    """The rule a form describes. Raises Problem 400, in words, for what cannot be read."""
+def rule_in(told: Row, rows: Sequence[Row], rule_id: str, kind: EntityType | None) -> Rule:
+    """The rule a form describes, about things of a ``kind``. Raises Problem 400, in words, for what cannot be read."""
     any_of: list[list[Term]] = []
     for row in rows:
         if not any_of or row.get("join") == "or":
             any_of.append([])
-        any_of[-1].append(_term(row))
+        any_of[-1].append(_term(row, kind))
     quiet = None
     if told.get("quiet_start") or told.get("quiet_end"):
         quiet = Schedule(start=_minute(told.get("quiet_start", "")), end=_minute(told.get("quiet_end", ""), end=True))
@@ -137,7 +138,13 @@ def attributes_of(kind: EntityType | None, language: str) -> list[tuple[str, str
     """What of a type can be compared: IRI and title."""
     if kind is None:
         return []
-    return [(one.iri, _with_unit(one, language)) for one in kind.attributes if one.value in ("number", "text")]
+    return [(one.iri, _with_unit(one, language)) for one in kind.attributes if one.value in ("number", "text", "boolean")]
+
+
+def numbers_of(kind: EntityType | None, language: str) -> list[tuple[str, str]]:
+    """What of a type can be a threshold of something else of it: IRI and title."""
+    numbers = kind.attributes if kind is not None else ()
+    return [(one.iri, _with_unit(one, language)) for one in numbers if one.value == "number"]
 
 
 def _with_unit(one: AttributeType, language: str) -> str:
@@ -157,12 +164,44 @@ def _row(term: Term, join: str) -> Row:
     if isinstance(term, Ahead):
         row["hours"] = str(term.hours)
     if not isinstance(term, Silence):
-        row |= {"op": term.op, "value": term.value if isinstance(term.value, str) else _plain(term.value)}
+        row |= {"op": term.op, "value": _value(term.value)}
         row["clear"] = "" if term.clear is None else _plain(term.clear)
+    if isinstance(term, Compare):
+        row["than"] = term.than
     return row
 
 
-def _term(row: Row) -> Term:
+def _value(value: float | bool | str | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return "; ".join(value)
+    if isinstance(value, bool):
+        return YES_NO[value].vi
+    return value if isinstance(value, str) else _plain(value)
+
+
+def _compared(row: Row, of: EntityType | None, clear: float | None) -> Compare:
+    """The newest value, compared as its attribute can be."""
+    attribute, op, told, than = row.get("attribute", ""), row.get("op"), row.get("value", ""), row.get("than", "")
+    known = None if of is None else of.attribute(attribute)
+    how: Op | TextOp = next((one for one in (*get_args(Op), *get_args(TextOp)) if one == op), ">")
+    value: float | bool | str | tuple[str, ...]
+    if known is not None and known.value == "text":
+        value = _split(told, ";") if how == "in" else told
+    elif known is not None and known.value == "boolean":
+        value = _yes_or_no(told)
+    else:
+        value = _number(told or "0") if than else _number(told)
+    return Compare(attribute=attribute, op=how, value=value, clear=clear, than=than, negated=row.get("not") == "1")
+
+
+def _yes_or_no(told: str) -> bool:
+    for value, words in YES_NO.items():
+        if fold(told) in (fold(words.vi), fold(words.en), str(value).lower()):
+            return value
+    raise bad_request(f"“{told[:40]}” is neither yes nor no.", "Write có or không.")
+
+
+def _term(row: Row, of: EntityType | None) -> Term:
     kind, negated, attribute = row.get("is"), row.get("not") == "1", row.get("attribute", "")
     if kind == "schedule":
         days = tuple(sorted({int(day) for day in row.get("days", "") + _ticked(row) if day in "0123456"}))
@@ -174,13 +213,7 @@ def _term(row: Row) -> Term:
     op: Op = next((one for one in get_args(Op) if one == row.get("op")), ">")
     clear = _number(row["clear"]) if row.get("clear") else None
     if kind == "compare":
-        value: float | str = row.get("value", "")
-        try:
-            value = _number(str(value))
-        except Problem:
-            if op not in ("=", "!=") or not value:
-                raise
-        return Compare(attribute=attribute, op=op, value=value, clear=clear, negated=negated)
+        return _compared(row, of, clear)
     value = _number(row.get("value", ""))
     if kind == "change":
         minutes = _number(row.get("minutes", ""))

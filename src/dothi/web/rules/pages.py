@@ -136,7 +136,8 @@ class RulePages:
             return RedirectResponse(f"/rules/{kept.rule.id}?kept={kept.version}", 303)
         taken = {one.rule.id for one in rules.rules(person)} | {"new", "maintenance"}
         new_id = forms.id_for(told.get("title_vi", ""), taken.__contains__)
-        rule = forms.rule_in(told, rows, new_id if known is None else known.rule.id)
+        kind = self.platform.types.get(told.get("type", ""))
+        rule = forms.rule_in(told, rows, new_id if known is None else known.rule.id, kind)
         if verb == "preview":
             found = await run_in_threadpool(rules.preview, person, rule)
             return self._form(request, known, told, rows, preview=found)
@@ -185,6 +186,7 @@ class RulePages:
             may_write=may(person, "rule.write") if known is None else platform.rules.may_write(person, known.rule),
             types={iri: one.title.in_language(language) for iri, one in platform.types.items() if one.reported},
             attributes=forms.attributes_of(platform.types.get(told.get("type", "")), language),
+            numbers=forms.numbers_of(platform.types.get(told.get("type", "")), language),
             spreads=list(_spreads(language).items()),
             kinds=dict(sorted(kinds.items(), key=lambda pair: pair[1])),
             agencies={one.id: one.title.in_language(language) for one in platform.city.agencies},
@@ -248,6 +250,7 @@ class RulePages:
             "ward_name": lambda code: names.get(code or "", ""),
             "person_name": person_name,
             "ops": {op: text.in_language(language) for op, text in words.OPS.items()},
+            "text_ops": {op: text.in_language(language) for op, text in words.TEXT_OPS.items()},
             "statistics": {name: text.in_language(language) for name, text in words.STATISTICS.items()},
             "weekdays": [day.in_language(language) for day in words.DAYS],
         }
