@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from incidents_world import CITY, IN_EAST, MONDAY, OPERATOR, SECTOR, WEST, World, picture, play
 
+from dothi.model.ground import metres_apart
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, clocks
-from dothi.platform.incidents.duplicates import alike, metres_between
+from dothi.platform.incidents.duplicates import alike
 from dothi.platform.incidents.model import Draft, Question
 
 pytestmark = pytest.mark.usefixtures("homes")
@@ -155,8 +156,8 @@ def test_words_are_compared_without_accents_and_distances_on_a_plane() -> None:
     assert alike("Rác ở hồ Tây", "rac o HO TAY") == 1
     assert alike("rác", "ồn") == alike("", "") == 0
     assert alike("rác hồ", "rác đường") == pytest.approx(1 / 3)
-    assert metres_between(105.85, 21.0, 105.85, 21.01) == pytest.approx(1113, abs=1)
-    assert metres_between(105.85, 21.0, 105.86, 21.0) == pytest.approx(1039, abs=1)
+    assert metres_apart(105.85, 21.0, 105.85, 21.01) == pytest.approx(1112, abs=1)
+    assert metres_apart(105.85, 21.0, 105.86, 21.0) == pytest.approx(1038, abs=1)
 
 
 def test_the_load_of_wards_and_agencies_is_counted(tmp_path: Path) -> None:

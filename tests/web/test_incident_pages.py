@@ -277,3 +277,11 @@ def test_who_works_in_one_ward_hears_only_of_its_incidents(worked: RunningCity) 
         watched.tell_incidents(changed)
         heard.append(queue.get_nowait() if queue.qsize() else None)
     assert heard == [b'event: incidents\ndata: {"codes":["' + one.code.encode() + b'"]}\n\n', None, None]
+
+
+def test_an_incident_leads_to_the_reports_it_came_from(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked, links=(("report", "PA-ABCD-1234"),))
+    link = f'<a href="/reports/review?incident={one.code}">Phản ánh 1</a>'
+    assert link in desk.get(f"/incidents/{one.code}").text
+    with Visitor(worked, worked.session("auditor")) as auditor:
+        assert link not in auditor.get(f"/incidents/{one.code}").text, "no door that refuses whoever sees it"

@@ -57,8 +57,11 @@ def test_the_list_is_ones_own_and_works_by_forms(city: RunningCity) -> None:
         assert again.status_code == 304
         no_photo = officer.post(f"/incidents/{one.code}/photos", data=fields, files={"photo": ("a.png", b"no", "image/png")})
         assert no_photo.status_code == 415
-        token = {"csrf_token": found[1], "do": "release"}
-        assert officer.post(f"/incidents/{one.code}/photos/{taken.number}", data=token).status_code == 303
+        assert ">Cho công khai</button>" in officer.get("/mine").text
+        token = {"csrf_token": found[1], "do": "release", "back": "/mine"}
+        released = officer.post(f"/incidents/{one.code}/photos/{taken.number}", data=token)
+        assert (released.status_code, released.headers["location"]) == (303, "/mine")
+        assert ">Rút khỏi công khai</button>" in officer.get("/mine").text
         assert "công khai" in officer.get(f"/incidents/{one.code}").text
         now = city.platform.incidents.get(insider(), one.code)
         does(city, now, acts.Answer("Đã dọn cây", (taken.number,)))

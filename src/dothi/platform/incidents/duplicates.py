@@ -6,9 +6,9 @@ A proposal for people, who decide. Each of the four says how alike two are, from
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from math import cos, hypot, radians
 
 from dothi.access.policy import Reach
+from dothi.model.ground import metres_apart
 from dothi.model.text import fold
 from dothi.platform.incidents import store
 from dothi.platform.incidents.model import Draft, Incident, Near, Question
@@ -21,7 +21,6 @@ MOST = 5
 _PLACE, _WORDS, _TIME, _KIND = 0.4, 0.25, 0.2, 0.15
 _SOME_WORDS = 0.15  # of what both say: less is a street's name or a particle
 _CANDIDATES = 200
-_METRES_OF_DEGREE = 111_320.0
 _WORD = re.compile(r"\w+")
 
 
@@ -59,17 +58,11 @@ def alike(one: str, other: str) -> float:
     return len(words & others) / len(words | others) if words and others else 0.0
 
 
-def metres_between(longitude: float, latitude: float, other_longitude: float, other_latitude: float) -> float:
-    """The distance of two points of one city, EPSG:4326: on a plane, good to a thousandth."""
-    wide = cos(radians((latitude + other_latitude) / 2))
-    return hypot((longitude - other_longitude) * wide, latitude - other_latitude) * _METRES_OF_DEGREE
-
-
 def _judged(about: Incident | Draft, moment: datetime, other: Incident) -> Likely:
     metres = None
     here, there = _point(about), _point(other)
     if here is not None and there is not None:
-        metres = metres_between(*here, *there)
+        metres = metres_apart(*here, *there)
         place = max(0.0, 1 - metres / WITHIN_METRES)
     else:
         place = 0.5 if about.ward and about.ward == other.ward else 0.0
@@ -77,12 +70,7 @@ def _judged(about: Incident | Draft, moment: datetime, other: Incident) -> Likel
     words = alike(_words(about), _words(other))
     if about.kind != other.kind and words < _SOME_WORDS:  # a pothole under bad air is not the bad air
         return Likely(other, 0.0, metres, apart)
-    score = (
-        _PLACE * place
-        + _WORDS * words
-        + _TIME * (1 - apart / WITHIN)
-        + _KIND * (about.kind == other.kind)
-    )
+    score = _PLACE * place + _WORDS * words + _TIME * (1 - apart / WITHIN) + _KIND * (about.kind == other.kind)
     return Likely(other, round(score, 3), metres, apart)
 
 

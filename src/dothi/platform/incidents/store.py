@@ -9,6 +9,7 @@ import msgspec
 
 from dothi.access.policy import Clearance, Reach, Thing
 from dothi.model.clock import from_micros, to_micros
+from dothi.model.ground import METRES_OF_DEGREE
 from dothi.model.text import Text, fold
 from dothi.platform.incidents.clocks import ClockState
 from dothi.platform.incidents.model import (
@@ -58,7 +59,6 @@ _ORDERS = {
 }
 WHERE_OF = {"clearance": "i.clearance", "ward": "i.ward", "agency": "i.agency", "type": "CAST(NULL AS TEXT)"}
 """What ``Reach.where`` asks of a row ``i`` of the table incident."""
-_METRES = 111_320.0  # of a degree of latitude
 _PAGES = 1_000  # the most incidents of one answer
 
 
@@ -322,10 +322,10 @@ def _conditions(question: Question, reached: Reach, asker: str, now: datetime) -
 
 def _around(near: Near) -> tuple[str, list[Any]]:
     """Within a circle on a plane, which a city is small enough for."""
-    wide = _METRES * max(cos(radians(near.latitude)), 1e-6)
+    wide = METRES_OF_DEGREE * max(cos(radians(near.latitude)), 1e-6)
     metres = "(i.longitude - ?) * (i.longitude - ?) * ? + (i.latitude - ?) * (i.latitude - ?) * ? <= ?"
     return f"i.longitude IS NOT NULL AND {metres}", [
-        near.longitude, near.longitude, wide**2, near.latitude, near.latitude, _METRES**2, near.metres**2,
+        near.longitude, near.longitude, wide**2, near.latitude, near.latitude, METRES_OF_DEGREE**2, near.metres**2,
     ]  # fmt: skip
 
 

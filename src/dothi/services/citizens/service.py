@@ -12,7 +12,7 @@ import structlog
 
 from dothi.access.policy import SYSTEM, Person
 from dothi.access.uploads import LARGEST, kind_of
-from dothi.model.ground import metres
+from dothi.model.ground import metres_apart
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import Text
 from dothi.platform.home import secret_of
@@ -370,7 +370,7 @@ def _metres(place: Place, incident: Incident) -> float | None:
     if place.rough or incident.longitude is None or incident.latitude is None:
         return None
     there = incident.longitude, incident.latitude
-    return metres(place.longitude, place.latitude, *there, *there)
+    return metres_apart(place.longitude, place.latitude, *there)
 
 
 def check_photos(photos: Sequence[bytes]) -> None:

@@ -7,11 +7,11 @@ from math import cos, radians
 import numpy as np
 import shapely
 
+from dothi.model.ground import METRES_OF_DEGREE
 from dothi.platform.platform import BaseLayers, Platform
 
 WIDTH, HEIGHT = 360, 132
 _ACROSS = 1_600.0  # metres that the picture is wide
-_METRES = 111_320.0  # of a degree of latitude
 _LAYERS = ("water", "roads-minor", "roads-main")
 
 
@@ -37,8 +37,8 @@ class Ground:
     def picture(self, longitude: float, latitude: float) -> PlacePicture:
         """The surroundings of a point (EPSG:4326)."""
         narrow = cos(radians(latitude))
-        east = _ACROSS / 2 / _METRES / narrow
-        north = _ACROSS / 2 / _METRES * HEIGHT / WIDTH
+        east = _ACROSS / 2 / METRES_OF_DEGREE / narrow
+        north = _ACROSS / 2 / METRES_OF_DEGREE * HEIGHT / WIDTH
         bounds = (longitude - east, latitude - north, longitude + east, latitude + north)
         scale = (WIDTH / (2 * east), -HEIGHT / (2 * north))
         frame = shapely.box(*bounds)

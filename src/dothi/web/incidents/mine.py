@@ -30,7 +30,9 @@ _WORKER = "src/mine-worker.ts"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One incident of the list. ``main`` is the act that comes next (its tag), ``before`` and ``after`` are its photos."""
+    """One incident of the list. ``main`` is the act that comes next (its tag), ``before`` and ``after`` are its photos,
+    ``releases`` says whether whoever looks may let everybody see them.
+    """
 
     row: Row
     main: str
@@ -39,6 +41,7 @@ class Card:
     before: list[Photo]
     after: list[Photo]
     picture: PlacePicture | None
+    releases: bool
 
 
 class Mine:
@@ -100,6 +103,7 @@ class Mine:
             [photo for photo in photos if photo.phase in ("report", "before")],
             [photo for photo in photos if photo.phase in ("after", "proof")],
             picture,
+            any(TABLE[tag].collides for tag in possible),
         )
 
     def _free(self, person: Person) -> list[Incident]:

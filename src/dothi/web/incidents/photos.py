@@ -60,8 +60,8 @@ class PhotoPages:
         return Response(picture.body, media_type=picture.media, headers=headers)
 
     async def decide(self, request: Request) -> Response:
-        """Release it to everybody, take that back, or take it out: ``do`` is release, withdraw or remove. Raises 400,
-        403, 404.
+        """Release it to everybody, take that back, or take it out: ``do`` is release, withdraw or remove, ``back`` where to
+        go then. Raises 400, 403, 404.
         """
         form = await request.form()
         photos, person, number = self.platform.incidents.photos, person_of(request), request.path_params["number"]
@@ -74,4 +74,4 @@ class PhotoPages:
                 await photos.remove(person, number, correlation=request.state.correlation)
             case _:
                 raise bad_request("That is nothing one can do to a photo.", "Choose release, withdraw or remove.")
-        return RedirectResponse(f"/incidents/{request.path_params['code']}#photos", 303)
+        return RedirectResponse(back_of(form, f"/incidents/{request.path_params['code']}#photos"), 303)
