@@ -20,6 +20,7 @@ LIKELY = 0.5
 MOST = 5
 _PLACE, _WORDS, _TIME, _KIND = 0.4, 0.25, 0.2, 0.15
 _SOME_WORDS = 0.15  # of what both say: less is a street's name or a particle
+_ONE_SPOT = 100.0  # metres
 _CANDIDATES = 200
 _WORD = re.compile(r"\w+")
 
@@ -68,7 +69,8 @@ def _judged(about: Incident | Draft, moment: datetime, other: Incident) -> Likel
         place = 0.5 if about.ward and about.ward == other.ward else 0.0
     apart = abs(other.opened_at - moment)
     words = alike(_words(about), _words(other))
-    if about.kind != other.kind and words < _SOME_WORDS:  # a pothole under bad air is not the bad air
+    one_spot = about.kind == other.kind and metres is not None and metres <= _ONE_SPOT
+    if words < _SOME_WORDS and not one_spot:  # a pothole under bad air is not the bad air, nor a tree an open manhole
         return Likely(other, 0.0, metres, apart)
     score = _PLACE * place + _WORDS * words + _TIME * (1 - apart / WITHIN) + _KIND * (about.kind == other.kind)
     return Likely(other, round(score, 3), metres, apart)
