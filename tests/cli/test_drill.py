@@ -51,6 +51,12 @@ def test_a_score_tells_done_from_late_from_missed() -> None:
         ('id = "smog"', 'id = "smog"\ncolour = "grey"', "colour"),
         ('id = "lanh-dao"', 'id = "truc-ban"', "one id"),
         ("[[stations]]", "[[stations", "is no drill"),
+        # A drill of no name would be the live city, which begins anew.
+        ('id = "smog"', 'id = ""', "is none"),
+        ('id = "smog"', 'id = "../.."', "is none"),
+        ('sees = "told"', 'sees = "foto"', "never be noticed"),
+        ('sees = "photo:after"', 'sees = "photo:later"', "never be noticed"),
+        ('sees = "act:accept"', 'sees = "act:"', "never be noticed"),
     ],
 )
 def test_a_wrong_script_says_what_is_wrong(tmp_path: Path, old: str, new: str, match: str) -> None:

@@ -3,12 +3,14 @@
 docs/guides/drills.md says how to write one.
 """
 
+import re
 import tomllib
+from collections.abc import Container
 from datetime import datetime
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -16,6 +18,7 @@ from dothi.model.problem import Problem
 from dothi.model.text import Text
 
 _LONGEST = 24 * 60.0
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 class Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +106,7 @@ Move = Do | Photograph | Report | Rate | Propose | Approve
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that has to happen ``within`` minutes after the step ``after`` (the beginning, if none is named).
 
-    ``sees`` says how it is noticed: "alert", "incident:ORIGIN", "act:TAG", "photo:PHASE", "command:STATE", "told" (the
+    ``sees`` says how it is noticed: "incident:ORIGIN", "act:TAG", "photo:PHASE", "command:STATE", "told" (the
     citizen's page shows the answer) or "rated". ``incident`` is the step that found the incident it is about. A scripted
     player ``by`` makes the move ``do``, ``delay`` minutes after; without a move the city itself has to bring it about.
     """
@@ -157,6 +160,9 @@ def read_script(name: str) -> Script:
 
 
 def _check(script: Script) -> None:
+    # Its name becomes a folder that is emptied and a city that is forgotten.
+    if not _ID.fullmatch(script.id):
+        raise ValueError(f"the id {script.id!r} is none; use small letters, digits and hyphens, 60 at most")
     if script.begins.tzinfo is None:
         raise ValueError("begins has no offset; write it like 2026-11-20T07:00:00+07:00")
     if not 0 < script.minutes <= _LONGEST or not 0 <= script.trouble < script.minutes:
@@ -171,6 +177,8 @@ def _check(script: Script) -> None:
                 raise ValueError(f"{step.id} waits for {named}, which is no earlier step")
         if step.do is not None and step.by not in people and not isinstance(step.do, Report | Rate):
             raise ValueError(f"{step.id} is done by nobody: {step.by!r} is none of the people")
+        if not _noticed(step.sees):
+            raise ValueError(f"{step.id} would never be noticed: {step.sees!r} is nothing that is looked for")
         if step.delay >= step.within:
             raise ValueError(f"{step.id} would be done after its time")
         seen.add(step.id)
@@ -181,6 +189,23 @@ def _check(script: Script) -> None:
         for points in station.values.values():
             if not points or any(later[0] <= former[0] for former, later in pairwise(points)):
                 raise ValueError(f"the points of {station.device} are not in the order of their minutes")
+
+
+def _noticed(sees: str) -> bool:
+    from dothi.model.promise import Origin  # commands that play no drill need none of these
+    from dothi.platform.commands.model import State
+    from dothi.platform.incidents.flow import TABLE
+    from dothi.platform.incidents.model import TOLD
+    from dothi.platform.incidents.photos import Phase
+
+    what, colon, which = sees.partition(":")
+    known: dict[str, Container[str]] = {
+        "incident": get_args(Origin),
+        "act": {*TABLE, *TOLD},
+        "photo": get_args(Phase),
+        "command": get_args(State),
+    }
+    return which in known.get(what, ()) if colon else what in ("told", "rated")
 
 
 def _between(points: tuple[tuple[float, float], ...], minute: float) -> float:
