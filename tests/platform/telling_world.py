@@ -10,13 +10,13 @@ from typing import Any
 
 from incidents_world import AUDITOR, EAST, ENGINEER, OPERATOR, OTHER, WEST
 from incidents_world import World as Incidents
-from mail_world import Inbox, mail_server
 
 from dothi.access.policy import Person
 from dothi.platform.telling.service import Telling
 from dothi.platform.telling.wishes import Wish
 from dothi.settings import Settings
 from dothi.testing.clock import FixedClock
+from dothi.testing.mail import Inbox, mail_server
 
 PEOPLE = (OPERATOR, OTHER, WEST, EAST, ENGINEER, AUDITOR)
 

@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from mail_world import mail_server
 
 from dothi.model.problem import Problem
 from dothi.platform.telling.mail import Mail, NotTaken, Postman, ServerFails
 from dothi.settings import MailSettings, Settings
+from dothi.testing.mail import mail_server
 
 AT = datetime(2026, 5, 11, 2, tzinfo=UTC)
 MAIL = Mail("a1", "chi@example.vn", "Sự việc mới\r\nBcc: x@example.vn", "Chữ", "<p>Chữ</p>", "vi", AT, "https://c.vn/s")

@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from mail_world import Inbox, mail_server
 
 from dothi.data.writer import Writer
 from dothi.model.text import Text
@@ -20,6 +19,7 @@ from dothi.settings import Settings
 from dothi.store.database import migrate
 from dothi.testing.clock import FixedClock
 from dothi.testing.homes import open_city
+from dothi.testing.mail import Inbox, mail_server
 from dothi.testing.people import insider
 
 pytestmark = pytest.mark.usefixtures("homes")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from incidents_world import EAST, ENGINEER, IN_EAST, OPERATOR, OTHER, WEST
-from mail_world import Inbox
 from telling_world import World, play, text_of
 
 from dothi.access.policy import Clearance
@@ -12,6 +11,7 @@ from dothi.model.problem import Problem
 from dothi.platform.incidents import acts
 from dothi.platform.telling.model import Quiet
 from dothi.platform.telling.wishes import Wish
+from dothi.testing.mail import Inbox
 from dothi.testing.people import insider
 
 pytestmark = pytest.mark.usefixtures("homes")

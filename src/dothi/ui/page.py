@@ -74,6 +74,7 @@ def _doors(person: Person, language: str) -> list[tuple[str, str]]:
         ("city.write", "/incidents/kinds", _("Loại sự việc")),
         ("city.write", "/message", _("Thông báo trên mọi trang")),
         ("audit.read", "/audit", _("Nhật ký kiểm toán")),
+        ("mail.read", "/mail", _("Thư báo")),
         ("personal.read", "/personal", _("Dữ liệu cá nhân")),
         ("personal.own", "/personal/mine", _("Dữ liệu của tôi")),
     )

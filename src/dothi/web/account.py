@@ -15,6 +15,7 @@ from dothi.model.problem import Problem, not_found
 from dothi.platform.platform import Platform
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
+from dothi.web.mail_card import card
 from dothi.web.sign_in import redeem_words
 from dothi.web.visitors import NO_STORE, grant_words, json_of, json_response, site_of, to_sign_in
 
@@ -143,6 +144,10 @@ class AccountPages:
         )
         return _done("ended")
 
+    async def again(self, request: Request, wrong: str, status: int) -> Response:
+        """The page with what is wrong with a form that stands on it. Raises Problem 401."""
+        return await self._page(request, self._signed(request), wrong, status)
+
     async def _page(self, request: Request, signed: Signed, wrong: str = "", status: int = 200) -> Response:
         account, language = self._account(signed), language_of(request)
         sessions = self.accounts.sessions_of(account.id)
@@ -161,6 +166,7 @@ class AccountPages:
             sessions=[_shown(one, signed, language) for one in sessions],
             site=site_of(request),
             machine_now=self.accounts.clock.now(),
+            telling=card(self.platform, account.id, language),
             wrong=wrong,
             done=request.query_params.get("done", ""),
         )

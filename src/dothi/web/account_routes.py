@@ -6,6 +6,7 @@ from dothi.access.factors import Factors
 from dothi.access.routes import page
 from dothi.platform.platform import Platform
 from dothi.web.account import AccountPages
+from dothi.web.mail import MailPages
 from dothi.web.people import People
 from dothi.web.sign_in import SignIn
 
@@ -14,7 +15,7 @@ def account_routes(platform: Platform) -> list[BaseRoute]:
     """Every route of signing in, of one's own account and of the people known here."""
     factors = Factors(platform.database, platform.writer, platform.accounts)
     door, own, people = SignIn(platform, factors), AccountPages(platform, factors), People(platform)
-    post = ("POST",)
+    mail, post = MailPages(platform, own), ("POST",)
     return [
         page("/sign-in", door.page, action="page.read"),
         page("/sign-in", door.enter, action="page.read", methods=post),
@@ -35,6 +36,11 @@ def account_routes(platform: Platform) -> list[BaseRoute]:
         page("/account/passkeys", own.add_passkey, action="account.own", methods=post),
         page("/account/passkeys/{passkey}/remove", own.remove_passkey, action="account.own", methods=post),
         page("/account/sessions/end", own.end_sessions, action="account.own", methods=post),
+        page("/account/telling", mail.change, action="account.own", methods=post),
+        page("/account/telling/confirm", mail.ask, action="page.read"),
+        page("/account/telling/confirm", mail.confirm, action="page.read", methods=post),
+        page("/mail", mail.desk, action="mail.read"),
+        page("/mail", mail.decide, action="mail.write", methods=post),
         page("/people", people.index, action="people.read"),
         page("/people.csv", people.table, action="people.read"),
         page("/people/new", people.new, action="people.write"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 SETTLE = MINUTE // 3  # what comes within it is told together
-_UNIT_PACE = Pace(10, MINUTE)
+_MOST_OF_UNIT = 10  # mails an hour
 _OPEN = Text("Mở sự việc", "Open the incident")
 _LOOK = Text("Xem trong hệ thống", "Look at it in the city's system")
 _ALERTS = Text("Mở cảnh báo", "Open the alerts")
@@ -198,7 +198,7 @@ class Units(Telling):
 
     def pace(self, ref: str) -> Pace | None:
         """The same for all; None for a unit that has no box any more."""
-        return None if self._address(ref) is None else _UNIT_PACE
+        return None if self._address(ref) is None else Pace(_MOST_OF_UNIT, SETTLE)
 
     async def write(self, ref: str, notes: Sequence[Note]) -> Written | None:
         """The incidents that still are this unit's. A box is read by many: what is more than internal is not for it."""
