@@ -33,8 +33,9 @@ LOOK = """async rules => {
   return serious.filter(one => one.nodes.length).map(one => `${one.id}: ${one.nodes.slice(0, 3).map(where).join(' | ')}`)
 }"""
 DESK, PHONE = (1440, 900), (390, 844)
-# Both screens and both schemes, each with every rule once; and the colours of the desk in the dark.
-LOOKS = ((DESK, "light", None), (DESK, "dark", ["color-contrast", "link-in-text-block"]), (PHONE, "dark", None))
+# Both screens and both schemes, each with every rule once; and the colours of the others.
+COLOURS = ["color-contrast", "link-in-text-block"]
+LOOKS = ((DESK, "light", None), (DESK, "dark", COLOURS), (PHONE, "dark", None), (PHONE, "light", [*COLOURS, "target-size"]))
 
 
 class Shape(HTMLParser):
