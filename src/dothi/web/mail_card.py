@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dothi.platform.incidents.model import SEVERITIES
+from dothi.model.severity import SEVERITIES
 from dothi.platform.platform import Platform
 from dothi.platform.telling.wishes import MOST, TOPICS, Wish
 
