@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from city_world import NAME, NOW, PM, TYPE, City, at, row, urn
@@ -302,15 +303,31 @@ _CHANGES = st.lists(
 @given(_CHANGES)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_batch_is_its_changes_one_after_the_other(city: City, changes: Sequence[EntityChange]) -> None:
-    seen = []
-    for together in (True, False):
+    seen, notes = [], []
+    for piece in (100, 2, 0):  # all in one piece, in several, and each in a commit of its own
         names = {urn(number): f"{urn(number)}-{next(_EXAMPLE)}" for number in range(4)}
         mine = [structs.replace(one, entity=structs.replace(one.entity, id=names[one.entity.id])) for one in changes]
         edit(city, *(EntityChange("create", Entity(names[urn(number)], TYPE)) for number in range(3)))
-        outcomes = edit(city, *mine) if together else [one for each in mine for one in edit(city, each)]
+        if piece:
+            with patch("dothi.data.writer.PIECE", piece):
+                outcomes = edit(city, *mine)
+            notes.append(_note(city, names))
+        else:
+            outcomes = [one for each in mine for one in edit(city, each)]
         told = [(one.state, None if one.problem is None else one.problem.status) for one in outcomes]
         seen.append((told, *_world(city, list(names.values()))))
-    assert seen[0] == seen[1]
+    assert seen[0] == seen[1] == seen[2]
+    assert notes[0] == notes[1]
+
+
+def _note(city: City, names: dict[str, str]) -> list[Any]:
+    """What the newest commit tells others of these entities."""
+    with city.database.reader() as db:
+        rows = db.execute("SELECT seq, at, payload FROM outbox ORDER BY seq DESC LIMIT 1").fetchall()
+    news = News.read(rows, city.writer.index)
+    of_name = {name: urn for urn, name in names.items()}
+    told = [] if news is None else news.told(city.writer.index).edits
+    return [(of_name[one.entity], *one[1:]) for one in told]
 
 
 def _world(city: City, urns: list[str]) -> tuple[Any, Any]:

@@ -174,6 +174,12 @@ class Quarantined:
         told = (self.source, self.device, self.correlation, self.stored_at, self.reason, self.body)
         return blake2b(msgspec.msgpack.encode(told), digest_size=16).hexdigest()
 
+    def row(self, at: int) -> tuple[Any, ...]:
+        """As it is stored at ``at`` (µs)."""
+        origin = None if self.origin is None else int(self.origin)
+        raw = self.detail, self.body, self.content_type, self.correlation
+        return self.key, at, self.source, self.device, self.reason, *raw, self.received_at, origin
+
 
 @dataclass(slots=True)
 class Batch:

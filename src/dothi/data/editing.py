@@ -26,6 +26,8 @@ Locate = Callable[[float, float], str | None]
 _MAKES = {"create": "create", "upsert": "merge", "put": "replace", "add": "append"}
 _NOBODY = State()
 _NOTHING: frozenset[str] = frozenset()
+# A member of an enumeration costs as much as a whole step of a change.
+_CREATED, _UPDATED, _DELETED = Trigger.ATTRIBUTE_CREATED, Trigger.ATTRIBUTE_UPDATED, Trigger.ATTRIBUTE_DELETED
 _encode = msgspec.json.Encoder().encode
 
 
@@ -237,10 +239,7 @@ class Editor:
             done.edits.append(Edit(num, at, trigger, _whole(before.said.document, after.said.document)))
         hidden = done.hidden.setdefault(num, {}) if self._index.observes(num) else done.hidden.get(num)
         for step in turned.steps:
-            if step.before is None:
-                trigger = Trigger.ATTRIBUTE_CREATED
-            else:
-                trigger = Trigger.ATTRIBUTE_UPDATED if step.after is not None else Trigger.ATTRIBUTE_DELETED
+            trigger = _CREATED if step.before is None else _UPDATED if step.after is not None else _DELETED
             done.edits.append(Edit(num, at, trigger, step))
             observed = step.after is not None and "t" in step.after
             if observed:
@@ -304,7 +303,7 @@ def _demand_finite(steps: Sequence[Step]) -> None:
 def _is_secret(attributes: dict[str, list[Attribute]]) -> bool:
     """True if anything that is said about an entity is marked as a state secret."""
     for iri, instances in attributes.items():
-        if iri.endswith(KEY) and is_marked({iri: [{"value": one.value} for one in instances]}):
+        if KEY in iri and is_marked({iri: [{"value": one.value} for one in instances]}):
             return True
         for one in instances:
             kind = type(one.value)

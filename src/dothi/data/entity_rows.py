@@ -35,7 +35,11 @@ _SAVE = (
     "scopes = excluded.scopes, expires_at = excluded.expires_at, due_at = excluded.due_at, doc = excluded.doc"
 )
 # The same where nothing but the document changed: no index is touched.
-_SAVE_DOCUMENT = "UPDATE entity SET modified_at = ?, doc = ? WHERE num = ?"
+_SAVE_DOCUMENT = (
+    "UPDATE entity SET modified_at = w.column1, doc = w.column2 "
+    "FROM (VALUES (CAST(? AS bigint), CAST(? AS text), CAST(? AS integer))) w WHERE num = w.column3"
+)
+_CLEARANCES = tuple(Clearance)
 _NOTHING_SAID = Said(("",))
 _NO_CORNERS = (None, None, None, None)
 
@@ -98,7 +102,6 @@ class EntityRows:
 
     def put(self, state: State) -> None:
         """This is what an entity is now."""
-        state.due_at = soonest(state.said.document, state.said.expires_at)
         self._now[state.num] = state
 
     def write(self) -> None:
@@ -107,9 +110,11 @@ class EntityRows:
         for num, state in self._now.items():
             before = self._before.get(num)
             document = state.said.document
-            if is_observed(document):
-                document = {iri: [shell_of(one) for one in many] for iri, many in document.items()}
             text = write_document(document)
+            # Where not even the letters of a key are found, nothing of it need be looked for.
+            state.due_at = soonest(document, state.said.expires_at) if '"e":' in text else state.said.expires_at
+            if '"t":' in text and is_observed(document):
+                text = write_document({iri: [shell_of(one) for one in many] for iri, many in document.items()})
             if before is not None and _same_beside_document(before, state):
                 documents.append((state.modified_at, text, num))
                 continue
@@ -162,7 +167,7 @@ class EntityRows:
         types = (self._index.iri(type_id), *(msgspec.json.decode(more) if more else ()))
         said = Said(types, tuple(msgspec.json.decode(scopes)) if scopes else (), expires, document)
         box = None if west is None else (west, south, east, north)
-        return State(num, urn, deleted is None, Clearance(clearance), ward, owner, box, created, modified, said, due)
+        return State(num, urn, deleted is None, _CLEARANCES[clearance], ward, owner, box, created, modified, said, due)
 
     def _row(self, state: State, text: str) -> tuple[Any, ...]:
         said = state.said

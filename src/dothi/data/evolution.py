@@ -42,6 +42,10 @@ class Kind(IntEnum):
     GONE = 2
 
 
+_TOLD = int(Kind.TOLD)
+_Row = tuple[str, str, str, int, int, str]
+
+
 class Mark(msgspec.Struct, frozen=True):
     """One row: ``dataset`` None is the default instance; the attribute "" is the entity itself."""
 
@@ -53,7 +57,7 @@ class Mark(msgspec.Struct, frozen=True):
     body: Instance
 
     @property
-    def row(self) -> tuple[Any, ...]:
+    def row(self) -> _Row:
         """As it is stored."""
         return self.entity, self.attribute, self.dataset or "", self.at, int(self.kind), _encode(self.body).decode()
 
@@ -66,38 +70,53 @@ class Evolution:
 
     def note(self, db: Connection, edits: Sequence[Edit]) -> None:
         """Keep what ``edits`` supersede and delete."""
-        marks: list[Mark] = []
+        rows: list[_Row] = []
         kinds: list[Mark] = []
         plain: list[Mark] = []
+        urn_of = self._index.urn
         for edit in edits:
             step = edit.step
             attribute, before, after = step.attribute, step.before, step.after
-            if before is None and after is not None and "t" not in after and attribute != SCOPE:
-                continue  # new, and not observed: what stands beside the entity says it all
-            urn = self._index.urn(edit.num)
-            if attribute == SCOPE:
-                marks += _scoped(db, urn, edit)
-            elif not attribute:
-                if edit.trigger is Trigger.ENTITY_DELETED:
-                    marks.append(Mark(urn, "", None, edit.at, Kind.GONE, {}))
-                    _leave(urn, before, marks, kinds)
-            else:
-                if before is not None:
-                    _supersede(urn, attribute, before, after, marks, kinds)
-                if after is None:
-                    gone = {"k": before["k"] if before else "Property"}
-                    marks.append(Mark(urn, attribute, step.dataset, edit.at, Kind.GONE, gone))
-                elif "t" in after:
-                    beside = _beside(urn, attribute, after)
-                    if not _is_plain(after):
-                        marks.append(beside)
-                    elif self._told_before(urn, step):
-                        plain.append(beside)
-        put(db, marks)
+            if (
+                attribute == SCOPE
+                or not attribute
+                or after is None
+                or "t" in after
+                or (before is not None and "t" in before)
+            ):
+                rows += [mark.row for mark in self._marks(db, edit, kinds, plain)]
+            elif before is not None:  # of what is new the document beside the entity says it all
+                rows.append((urn_of(edit.num), attribute, step.dataset or "", before["m"], _TOLD, _encode(before).decode()))
+        if rows:
+            db.executemany(_PUT, rows)
         if kinds:
             db.executemany(_KEEP, [mark.row for mark in kinds])
         if plain:
             db.executemany(_MEND, [(row[-1], *row[:-1]) for row in (mark.row for mark in plain)])
+
+    def _marks(self, db: Connection, edit: Edit, kinds: list[Mark], plain: list[Mark]) -> list[Mark]:
+        """Of a step of scopes, of the entity itself, of an instance that goes, or that was or is observed."""
+        step, urn, marks = edit.step, self._index.urn(edit.num), list[Mark]()
+        attribute, before, after = step.attribute, step.before, step.after
+        if attribute == SCOPE:
+            return _scoped(db, urn, edit)
+        if not attribute:
+            if edit.trigger is Trigger.ENTITY_DELETED:
+                marks.append(Mark(urn, "", None, edit.at, Kind.GONE, {}))
+                _leave(urn, before, marks, kinds)
+            return marks
+        if before is not None:
+            _supersede(urn, attribute, before, after, marks, kinds)
+        if after is None:
+            gone = {"k": before["k"] if before else "Property"}
+            marks.append(Mark(urn, attribute, step.dataset, edit.at, Kind.GONE, gone))
+        elif "t" in after:
+            beside = _beside(urn, attribute, after)
+            if not _is_plain(after):
+                marks.append(beside)
+            elif self._told_before(urn, step):
+                plain.append(beside)
+        return marks
 
     def _told_before(self, urn: str, step: Step) -> bool:
         """Whether something may have stood beside an observation of that moment, which is told anew."""

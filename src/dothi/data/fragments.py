@@ -52,6 +52,15 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
     done.document = {}
     for iri, instances in entity.attributes.items():
         kept = former.get(iri, ())
+        if len(instances) == 1:  # most have one
+            attribute = instances[0]
+            demand_whole(attribute)
+            dataset = attribute.dataset_id
+            before = find(kept, dataset) if kept else None
+            one = instance_of(attribute, at, before)
+            done.document[iri] = [one]
+            done.steps.append(Step(iri, dataset, before if is_there(before) else None, one))
+            continue
         made: list[Instance] = []
         for attribute in instances:
             demand_whole(attribute)
@@ -71,6 +80,8 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
             done.document[iri] = made
     for iri, kept in former.items():
         now = done.document.get(iri, ())
+        if len(kept) == len(now) == 1 and kept[0].get("d") == now[0].get("d"):
+            continue
         for one in kept:
             if "v" in one and find(now, one.get("d")) is None:
                 done.steps.append(Step(iri, one.get("d"), one, None))

@@ -129,35 +129,58 @@ class News:
         return changes
 
 
-def changed_of(
-    recorded: Sequence[Recorded], edited: Edited, index: SeriesIndex, keep_before: Callable[[str], bool]
-) -> Changed:
-    """What a commit changed, for the outbox; instances as they were go with it for types that ``keep_before`` names."""
-    series = np.concatenate([one.series for one in recorded]) if recorded else _NOTHING
-    names: dict[str, int] = {"": 0}
-    rows: list[int] = []
-    before: dict[int, Any] = {}
-    asked: dict[str, bool] = {}
-    last, kept = 0, False  # what is told of an entity comes in one go
-    for place, edit in enumerate(edited.edits):
-        num, step = edit.num, edit.step
-        attribute, dataset, was = step.attribute, step.dataset, step.before
-        name = names.get(attribute)
-        if name is None:
-            name = names[attribute] = len(names)
-        rows += (num, name, 0 if dataset is None else names.setdefault(dataset, len(names)), edit.trigger)
-        if was is not None:
-            if num != last:
-                last, kind = num, index.type_of(num)
-                if kind not in asked:
-                    asked[kind] = keep_before(kind)
-                kept = asked[kind]
-            if kept:
-                before[place] = was
-    edits = pack(rows) if rows else b""
-    return Changed(
-        pack(series), pack(edited.changed), pack(edited.created), pack(edited.deleted), edits, list(names), before
-    )
+class Telling:
+    """What a commit changed, for the outbox, gathered piece by piece; instances as they were go with it for types that
+    ``keep_before`` names.
+    """
+
+    def __init__(self, index: SeriesIndex, keep_before: Callable[[str], bool]) -> None:
+        self._index, self._keep_before = index, keep_before
+        self._asked: dict[str, bool] = {}
+        self._names: dict[str, int] = {"": 0}
+        self._rows: list[int] = []
+        self._before: dict[int, Any] = {}
+        self._series: list[IntArray] = []
+        self._changed: list[int] = []
+        self._created: list[int] = []
+        self._deleted: list[int] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def add(self, recorded: Iterable[Recorded], edited: Edited) -> None:
+        """What was recorded and edited next."""
+        self._series += (one.series for one in recorded)
+        self._changed += edited.changed
+        self._created += edited.created
+        self._deleted += edited.deleted
+        names, rows = self._names, self._rows
+        last, kept = 0, False  # what is told of an entity comes in one go
+        for place, edit in enumerate(edited.edits, len(rows) // 4):
+            num, step = edit.num, edit.step
+            attribute, dataset, was = step.attribute, step.dataset, step.before
+            name = names.get(attribute)
+            if name is None:
+                name = names[attribute] = len(names)
+            rows += (num, name, 0 if dataset is None else names.setdefault(dataset, len(names)), edit.trigger)
+            if was is not None:
+                if num != last:
+                    last, kept = num, self._keeps(self._index.type_of(num))
+                if kept:
+                    self._before[place] = was
+
+    def _keeps(self, kind: str) -> bool:
+        found = self._asked.get(kind)
+        if found is None:
+            found = self._asked[kind] = self._keep_before(kind)
+        return found
+
+    def encode(self) -> bytes:
+        """The payload of the outbox row."""
+        series = np.concatenate(self._series) if self._series else _NOTHING
+        edits = pack(self._rows) if self._rows else b""
+        changed, created, deleted = map(pack, (self._changed, self._created, self._deleted))
+        return Changed(pack(series), changed, created, deleted, edits, list(self._names), self._before).encode()
 
 
 _Told = tuple[IntArray, list[str], dict[int, Any]]

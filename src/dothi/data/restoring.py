@@ -16,7 +16,7 @@ from dothi.data.editing import Editor
 from dothi.data.instances import soonest
 from dothi.data.past import Past
 from dothi.data.recording import Recorder
-from dothi.data.series import SeriesIndex
+from dothi.data.series import SeriesIndex, Written
 from dothi.data.shape import box_of
 from dothi.model.clock import from_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
@@ -26,10 +26,6 @@ from dothi.store.connection import Conflict, Connection, Database
 
 Also = Callable[[Connection], None]
 
-_SERIES = (
-    "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
-    "ON CONFLICT (entity, attribute, dataset) DO UPDATE SET unit = excluded.unit"
-)
 _AS_IT_WAS = "UPDATE entity SET ward = ?, owner = ?, created_at = ?, modified_at = ?, due_at = ?, doc = ? WHERE num = ?"
 _SHOW = (
     "INSERT INTO live (series_id, head, observed_at, number, other, grade, reasons, origin, received_at, hidden) "
@@ -90,7 +86,7 @@ class Restorer:
         self.index = SeriesIndex.load(self._db)
         self._recorder = Recorder(self._db, self.index, Past(database))
         self._editor = Editor(self._db, self.index, lambda _longitude, _latitude: None)
-        self._written: tuple[list[tuple[int, str]], list[tuple[Any, ...]]] = ([], [])
+        self._written = Written(self._db, self.index)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -109,7 +105,7 @@ class Restorer:
             for one, change in zip(kept, changes, strict=True):
                 self._editor.edit(change, SYSTEM, one.created_at)
             self._editor.write()
-            self._name()
+            self._written.write()
             rows = [
                 (
                     one.ward,
@@ -133,7 +129,7 @@ class Restorer:
         def work() -> None:
             self.index.resolve(keys, units)
             self.index.fit_state()
-            self._name()
+            self._written.write()
             also(self._db)
 
         self._transact(work)
@@ -193,21 +189,14 @@ class Restorer:
     def _record(self, readings: Readings, also: Also, *, careful: bool) -> None:
         def work() -> None:
             self.index.fit_state()
-            self._name()
+            self._written.write()
             self._recorder.record(readings, 0, careful=careful)
             also(self._db)
 
         self._transact(work)
 
-    def _name(self) -> None:
-        """Write down names and series given out since the last time."""
-        names, series = self.index.unwritten()
-        self._db.executemany("INSERT INTO name VALUES (?,?)", names)
-        self._db.executemany(_SERIES, series)
-        self._written = (names, series)
-
     def _transact(self, work: Callable[[], None]) -> None:
-        self._written = ([], [])
+        self._written = Written(self._db, self.index)
         try:
             with self._db.transaction():
                 work()
@@ -216,7 +205,7 @@ class Restorer:
             self._recorder.undo()
             raise
         self._recorder.settle()
-        self.index.settle(*self._written)
+        self._written.settle()
 
 
 def _entity(kept: KeptEntity) -> Entity:

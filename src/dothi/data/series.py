@@ -1,7 +1,7 @@
 """Small numbers for long names: entities, attributes and series by number, half a million of them in a few megabytes."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -287,23 +287,22 @@ class SeriesIndex:
             ]
             return names, rows
 
-    def unknown(self, series: IntArray, written: list[tuple[Any, ...]]) -> bool:
+    def unknown(self, series: IntArray, written: Collection[int]) -> bool:
         """True if a number in ``series`` was never given out, or is neither in the database nor among ``written``."""
         if not len(series):
             return False
         if int(series.min()) < 1 or int(series.max()) >= self._count:
             return True
         with self._lock:
-            missing = self._new_series.difference(row[0] for row in written)
+            missing = self._new_series.difference(written)
         return bool(missing) and bool(np.isin(series, list(missing)).any())
 
-    def settle(self, names: list[tuple[int, str]], rows: list[tuple[Any, ...]]) -> None:
-        """The commit held: what ``unwritten`` returned is written."""
+    def settle(self, names: Collection[int], rows: Mapping[int, tuple[Any, ...]]) -> None:
+        """The commit held: what ``unwritten`` returned is written, by number."""
         with self._lock:
             self._undo.clear()
-            written = {number for number, _ in names}
-            self._new_names = [number for number in self._new_names if number not in written]
-            for number, *_, unit in rows:
+            self._new_names = [number for number in self._new_names if number not in names]
+            for number, *_, unit in rows.values():
                 if (self._iris[self._unit[number]] or None) == unit:
                     self._new_series.discard(number)
 
@@ -364,3 +363,39 @@ class SeriesIndex:
 
 def _packed(entity: IntArray, attribute: IntArray, dataset: IntArray) -> IntArray:
     return entity << 32 | attribute << 16 | dataset
+
+
+_NAMES = "INSERT INTO name VALUES (?,?)"
+_SERIES = (
+    "INSERT INTO series (id, entity, attribute, dataset, unit) VALUES (?,?,?,?,?) "
+    "ON CONFLICT (entity, attribute, dataset) DO UPDATE SET unit = excluded.unit"
+)
+
+
+class Written:
+    """Names and series that one transaction writes down, as far as they were given out and no other has."""
+
+    def __init__(self, connection: Connection, index: SeriesIndex) -> None:
+        self._db, self._index = connection, index
+        self._names: dict[int, str] = {}
+        self._series: dict[int, tuple[Any, ...]] = {}
+
+    def write(self) -> None:
+        """Write what was given out since it was asked for last."""
+        told, given = self._index.unwritten()
+        names = [one for one in told if one[0] not in self._names]
+        if names:
+            self._db.executemany(_NAMES, names)
+            self._names.update(names)
+        series = [row for row in given if self._series.get(row[0]) != row]
+        if series:
+            self._db.executemany(_SERIES, series)
+            self._series.update((row[0], row) for row in series)
+
+    def lack(self, series: IntArray) -> bool:
+        """True if a number in ``series`` was never given out, or neither this transaction nor one before has written it."""
+        return self._index.unknown(series, self._series)
+
+    def settle(self) -> None:
+        """The transaction held."""
+        self._index.settle(self._names, self._series)

@@ -19,7 +19,7 @@ from dothi.store.dialect import SQLITE, Dialect
 READERS = 6
 # Rows of one INSERT. SQLite works without Python's lock, and takes it back after each statement: row by row another thread
 # that computes is waited for a thousand times in a batch, up to 5 ms each.
-_TOGETHER = 100
+_TOGETHER = 50
 _ROW = re.compile(r"VALUES (\((?:\?|CAST\(\? AS \w+\))(?:, ?(?:\?|CAST\(\? AS \w+\)))*\))")
 
 

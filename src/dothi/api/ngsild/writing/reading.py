@@ -35,6 +35,7 @@ _SEALED = {name: f"https://uri.etsi.org/ngsi-ld/{name}" for name in ("entityIdSe
 BARE = {iri: name for name, iri in _SEALED.items()} | {"https://uri.etsi.org/ngsi-ld/hasValueType": "valueType"}
 """Attributes of attributes that are told as plain texts, never as Properties, and what they are called."""
 
+_SCALARS = frozenset({int, float, bool, str})
 _UNITLESS = frozenset({"Relationship", "ListRelationship", "JsonProperty", "LanguageProperty", "VocabProperty"})
 _KEYWORDS = {"@id": "id", "@type": "type"}
 _PLAIN = frozenset({"type", "unitCode", "datasetId", "observedAt", "expiresAt", "objectType"})
@@ -132,7 +133,10 @@ def _attribute(iri: str, said: Any, context: TermMap, fragment: bool, simplified
         return Attribute("" if simplified and said != NULL else "Property", _property(iri, said, fragment))
     kind: Any = said.get("type")
     if len(said) == 2 and _known_kind(kind) and VALUE_KEYS[kind] in said:  # most are no more than this
-        return Attribute(kind, _value(iri, kind, said[VALUE_KEYS[kind]], context, fragment))
+        value = said[VALUE_KEYS[kind]]
+        if kind == "Property" and type(value) in _SCALARS and value != NULL and iri != _PROOF:
+            return Attribute(kind, value)
+        return Attribute(kind, _value(iri, kind, value, context, fragment))
     if "@type" in said and _known_kind(said["@type"]):
         said = _without_keywords(said)
         kind = said.get("type")
