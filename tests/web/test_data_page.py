@@ -140,3 +140,17 @@ def test_it_reads_well_on_desk_and_phone(open_page: Opener, counted: RunningCity
     expect(page.locator(".notice-grave")).to_contain_text("Không lấy lại được")
     page.get_by_role("link", name="Giữ như cũ").click()
     expect(page.locator("h1")).to_have_text("Dữ liệu")
+
+
+def test_work_that_is_over_has_rules_of_its_own(client: httpx.Client, counted: RunningCity) -> None:
+    page = client.get("/data").text
+    assert "Việc đã khép lại giữ bao lâu" in page
+    address = "/data/retention?dataset=work:words"
+    assert address.replace(":", "%3A") in page
+    assert "Từ 32 đến 36.500" in client.get(address).text
+    form = {"csrf_token": _token(client, address), "dataset": "work:words", "days": "31"}
+    assert client.post("/data/retention", data=form).status_code == 400
+    assert client.post("/data/retention", data=form | {"days": "90"}).status_code == 303, "it destroys nothing yet"
+    rules = {one.dataset: one.days for one in counted.platform.retention.list(SYSTEM)}
+    assert (rules["work:words"], rules["work:incidents"]) == (90, None)
+    assert client.post("/data/retention", data=form | {"ever": "yes"}).status_code == 303

@@ -1,8 +1,8 @@
 """How long each dataset is kept, who said so, and its destruction: whole days, recorded, gone for good."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -21,6 +21,7 @@ from dothi.store.connection import Connection
 from dothi.store.database import Database
 
 LONGEST = 36_500  # days
+LEAST_OF_ROWS = 32  # days: a month's numbers are given out anew only in another month
 _HOUR = DAY // 24
 
 _OTHERS = {
@@ -67,9 +68,24 @@ _FORGET = (
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows that are no readings and have a rule of how long they are kept, for ever unless somebody says otherwise.
+
+    ``count`` gives those that ended before a border (µs) by UTC day since 1970; ``take`` destroys some of them at a moment
+    (µs) and returns False once there are none; ``sweep`` then removes what they leave behind outside the database.
+    """
+
+    dataset: str
+    title: Text
+    count: Callable[[Connection, int], Mapping[int, int]]
+    take: Callable[[Connection, int, int], bool]
+    sweep: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """How long a dataset is kept: an entity type (its IRI), or "outbox", "quarantine", "audit", which have their own rules
-    (``words``) and are not changed.
+    """How long a dataset is kept: an entity type (its IRI), rows of ``Kept`` (``rows``), or "outbox", "quarantine", "audit",
+    which have their own rules (``words``) and are not changed.
 
     ``days`` None is for ever. ``changed_by`` and ``changed_at`` (aware UTC) tell who chose other than ``default``.
     """
@@ -81,6 +97,7 @@ class Rule:
     words: Text | None = None
     changed_by: str = ""
     changed_at: datetime | None = None
+    rows: bool = False
 
 
 class Retention:
@@ -88,6 +105,11 @@ class Retention:
 
     def __init__(self, database: Database, writer: Writer, clock: Clock, types: Mapping[str, EntityType]) -> None:
         self._database, self._writer, self._clock, self._types = database, writer, clock, types
+        self._kept: dict[str, Kept] = {}
+
+    def keep(self, kept: Kept) -> None:
+        """Let the city choose how long these rows are kept."""
+        self._kept[kept.dataset] = kept
 
     def list(self, asker: Person) -> Sequence[Rule]:
         """Every dataset with its rule, entity types first, as far as ``asker`` may read it throughout the city."""
@@ -107,8 +129,9 @@ class Retention:
             raise not_found("dataset", dataset)
         if rule.words is not None:
             raise bad_request(f"The dataset {dataset} has a rule of its own.", "Change that of an entity type.")
-        if days is not None and not 1 <= days <= LONGEST:
-            raise bad_request(f"A dataset is kept from 1 to {LONGEST} days, or for ever.", "Give a number in between.")
+        least = LEAST_OF_ROWS if rule.rows else 1
+        if days is not None and not least <= days <= LONGEST:
+            raise bad_request(f"It is kept from {least} to {LONGEST} days, or for ever.", "Give a number in between.")
         now = self._clock.now()
         if days == rule.days:
             return rule
@@ -119,10 +142,10 @@ class Retention:
         detail = f"days {_shown(rule.days)} to {_shown(days)}"
         act = Act(asker.id, "retention.change", dataset, detail=detail)
         await self._writer.run(asker, now, work, [act], action="retention.write")
-        return Rule(dataset, rule.title, days, rule.default, changed_by=asker.id, changed_at=now)
+        return replace(rule, days=days, changed_by=asker.id, changed_at=now)
 
     async def doomed(self, asker: Person, dataset: str, days: int | None) -> Mapping[int, int]:
-        """What keeping ``dataset`` for ``days`` days would destroy: readings by UTC day since 1970. Counted exactly.
+        """What keeping ``dataset`` for ``days`` days would destroy: rows by UTC day since 1970. Counted exactly.
 
         Raises Problem 403.
         """
@@ -166,13 +189,24 @@ class Retention:
 
     async def _carry_out(self, dataset: str, border: int, detail: str) -> None:
         """Everything after the first act; done again after a kill, it does what is left."""
+        act = Act(SYSTEM.id, "retention.destroy", dataset, detail=detail)
+        if dataset in self._kept:
+            await self._take(self._kept[dataset], border)
+            await self._writer.run(SYSTEM, self._clock.now(), lambda db: _forget_begun(db, dataset), [act])
+            return
         _, days = await asyncio.to_thread(self._condemned, dataset, border)
         if days:
             await asyncio.to_thread(self._drop, dataset, days)
         while await self._writer.run(SYSTEM, self._clock.now(), partial(_take_hour, dataset=dataset, border=border)):
             pass
-        act = Act(SYSTEM.id, "retention.destroy", dataset, detail=detail)
         await self._writer.run(SYSTEM, self._clock.now(), partial(_conclude, dataset=dataset, border=border), [act])
+
+    async def _take(self, kept: Kept, border: int) -> None:
+        now = self._clock.now()
+        while await self._writer.run(SYSTEM, now, lambda db: kept.take(db, border, to_micros(now))):
+            pass
+        if kept.sweep is not None:
+            await kept.sweep()
 
     def _begun(self) -> dict[str, tuple[int, str]]:
         with self._database.reader() as db:
@@ -181,6 +215,9 @@ class Retention:
 
     def _condemned(self, dataset: str, border: int) -> tuple[dict[int, int], Sequence[int]]:
         """How many rows must go by day, and which of the days are in the lake."""
+        if dataset in self._kept:
+            with self._database.reader() as db:
+                return dict(self._kept[dataset].count(db, border)), ()
         rows: dict[int, int] = {}
         for file in self._database.lake.files(dataset, 0, border):
             rows[file.day] = rows.get(file.day, 0) + file.rows
@@ -211,6 +248,9 @@ class Retention:
             title, default = (kind.title, kind.keep) if kind else (Text(name, name), KEEP)
             days, by, at = chosen.get(iri, (default, "", None))
             rules.append(Rule(iri, title, days, default, changed_by=by, changed_at=at))
+        for one in self._kept.values():
+            days, by, at = chosen.get(one.dataset, (None, "", None))
+            rules.append(Rule(one.dataset, one.title, days, None, changed_by=by, changed_at=at, rows=True))
         return [*rules, *(Rule(name, _TITLES[name], None, None, words) for name, words in _OTHERS.items())]
 
 
@@ -227,6 +267,10 @@ def _conclude(db: Connection, *, dataset: str, border: int) -> None:
     """Destroy what pointed to the rows that are gone, and the values of things that have been silent since."""
     for statement in _FORGET:
         db.execute(statement, (border, dataset))
+    _forget_begun(db, dataset)
+
+
+def _forget_begun(db: Connection, dataset: str) -> None:
     db.execute("DELETE FROM meta WHERE key = ?", (_BEGUN + dataset,))
 
 

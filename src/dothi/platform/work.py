@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from dothi.model.schema import EntityType
 from dothi.platform.commands.service import Commands
+from dothi.platform.destroying import kept_of
 from dothi.platform.incidents.service import Incidents
 from dothi.platform.invented import Invented
 from dothi.platform.messages import Messages
@@ -27,6 +28,8 @@ def open_work(platform: Platform) -> None:
     platform.commands = Commands(platform, [one for sector in platform.sectors for one in sector.commands])
     platform.rules = Rules(platform)
     platform.telling = Telling(platform, platform.accounts.clock)
+    for kept in kept_of(platform):
+        platform.retention.keep(kept)
 
 
 def start_work(platform: Platform) -> None:

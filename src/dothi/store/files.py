@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,10 @@ class Files(Protocol):
 
     def delete(self, name: str) -> None:
         """Keep it no longer; nothing happens if it is not there."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """The hashes of everything that is kept."""
         ...
 
 
@@ -61,6 +66,10 @@ class FolderFiles:
     def delete(self, name: str) -> None:
         """Keep it no longer; nothing happens if it is not there."""
         self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        """The hashes of everything that is kept."""
+        return (path.name for path in self._folder.glob("??/*") if _HASH.fullmatch(path.name))
 
     def _write(self, path: Path, body: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

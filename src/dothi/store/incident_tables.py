@@ -59,6 +59,11 @@ incident = sa.Table(
     sa.Index("incident_month", "month", "number", unique=True),
     sa.Index("incident_state", "state", "due_at"),
     sa.Index("incident_opened", "opened_at"),
+    # All that counting asks of: how many there are is told without their rows.
+    sa.Index("incident_tally", "state", "clearance", "ward", "agency", "due_at"),
+    sa.Index("incident_ended", "state", "state_at"),
+    sa.Index("incident_ward", "ward", "state"),
+    sa.Index("incident_assignee", "assignee", "state"),
     sa.Index("incident_look", "look_at"),
     sa.Index("incident_parent", "parent"),
 )

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dothi.access.policy import Person, Thing, may
 from dothi.access.routes import person_of
-from dothi.data.retention import Rule
+from dothi.data.retention import LEAST_OF_ROWS, Rule
 from dothi.data.stored import Stored, TypeStored
 from dothi.data.trail import DAY
 from dothi.model.clock import from_micros, to_micros
@@ -27,6 +27,7 @@ from dothi.web.data_attention import attention
 from dothi.web.devices import agency_words, held_count
 
 BARS = 30
+_FIRST = 12  # months
 _HEIGHT = 36  # of the tallest bar, in the units of its drawing
 
 
@@ -91,6 +92,7 @@ class DataPages:
             datasets=datasets,
             groups=groups,
             attention=attention(platform, person, language, stored, groups, [(one.title, one.shares) for one in datasets]),
+            work=[(one, one.title.in_language(language)) for one in rules if one.rows],
             others=_others(stored, rules, person, language),
             held=held_count(platform, person),
             parts=_parts(stored, language),
@@ -185,6 +187,8 @@ class DataPages:
             count=len(gone),
             first=_day(gone[0]) if gone else None,
             last=_day(gone[-1]) if gone else None,
+            least=LEAST_OF_ROWS if rule.rows else 1,
+            months=_months(doomed or {}),
         )
 
     def _rule(self, person: Person, dataset: str) -> Rule:
@@ -216,7 +220,7 @@ def _datasets(platform: Platform, stored: Stored | None, rules: Any, groups: lis
     today = to_micros(stored.at if stored else platform.clock.now()) // DAY
     found = []
     for rule in rules:
-        if rule.words is not None:
+        if rule.words is not None or rule.rows:
             continue
         counts: dict[str, int] = {}
         for group in groups:
@@ -299,6 +303,17 @@ def _credits(platform: Platform, person: Person, language: str) -> list[Credit]:
         if sector.credits is not None:
             found += view.guarded(partial(sector.credits, platform, person, language), [], f"credits of {sector.id}")
     return found
+
+
+def _months(doomed: Mapping[int, int]) -> list[tuple[str, int, float]]:
+    """What goes first: (month, rows, part of the fullest in %) of the oldest months."""
+    months: dict[str, int] = {}
+    for day in sorted(doomed):
+        month = f"{_day(day):%m/%Y}"
+        months[month] = months.get(month, 0) + doomed[day]
+    first = list(months.items())[:_FIRST]
+    most = max((rows for _, rows in first), default=1)
+    return [(month, rows, round(100 * rows / most, 1)) for month, rows in first]
 
 
 def _day(day: int) -> datetime:

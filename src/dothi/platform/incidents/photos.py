@@ -249,6 +249,11 @@ class Photos:
         async with self._turn:
             await asyncio.to_thread(self._forget, *names)
 
+    async def sweep(self) -> None:
+        """Delete the files that no photo has any more."""
+        async with self._turn:
+            await asyncio.to_thread(self._sweep)
+
     async def _change(
         self,
         person: Person,
@@ -313,6 +318,14 @@ class Photos:
                 )
                 if db.execute(query, (name,) * 4).fetchone() is None:
                     self._files.delete(name)
+
+    def _sweep(self) -> None:
+        with self._platform.database.reader() as db:
+            rows = db.execute("SELECT hash, small, shown, shown_small FROM incident_photo WHERE removed_at IS NULL")
+            held = {name for row in rows for name in row}
+        for name in list(self._files.names()):
+            if name not in held:
+                self._files.delete(name)
 
 
 def check_boxes(boxes: Sequence[Box]) -> None:
