@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     demo_work: bool = Field(
         True,
         description="Invented work to try things with, each piece marked so, in a city of simulated readings that only this "
-        "machine reaches; it goes with the first real account.",
+        "machine reaches; it goes with the first real account or device.",
     )
     drill: str = Field(
         "",

@@ -6,12 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from dothi.access.policy import SYSTEM
+from dothi.cli import app
+from dothi.cli.client import write_address
 from dothi.data.context import EntityQuery
 from dothi.demo.neighbourhood import plays
 from dothi.demo.past import SOURCE
 from dothi.demo.story import PLOTS
+from dothi.devices.registry import DeviceSpec
 from dothi.platform.incidents.model import Question
 from dothi.platform.rules.alerts import AlertQuestion
 from dothi.platform.rules.publishing import ALERT
@@ -128,6 +132,28 @@ def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path) -> None
         wait_until(lambda: not [one for one in files if one.is_file()], "no photo is left", timeout=5)
     with running_city(tmp_path, demo_work=True) as running:
         assert not plays(running.platform)
+
+
+def test_it_goes_with_the_first_real_station(tmp_path: Path) -> None:
+    """Somebody admits a device of theirs: what was made up does not mix with what it says."""
+    with running_city(tmp_path, demo_work=True) as running:
+        platform = running.platform
+        running.run(platform.devices.register(SYSTEM, DeviceSpec("tram-that", "AirQualityObserved", "Trạm thật")))
+        wait_until(lambda: platform.invented.over, "the demo's work is gone")
+        assert not platform.incidents.find(SYSTEM, EVERY).incidents
+
+
+def test_one_command_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works on the machine is done with it by a command."""
+    with running_city(tmp_path, demo_work=True) as running:
+        write_address(running.home, running.base_url, running.mqtt_port)
+        monkeypatch.setenv("DOTHI_HOME", str(running.home))
+        done = CliRunner().invoke(app, ["demo", "remove", "--reason", "làm việc thật"])
+        assert done.exit_code == 0 and "Destroyed: 1" in done.stdout, done.output
+        assert running.platform.invented.over
+        with running.platform.database.reader() as db:
+            rows = db.execute("SELECT why FROM audit WHERE action = 'demo.remove'").fetchall()
+        assert [why for (why,) in rows] == ["làm việc thật"]
 
 
 def test_a_telling_that_was_cut_short_begins_anew(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from dothi.testing.city import RunningCity, running_city
+from dothi.testing.city import RunningCity, running_city, wait_until
 
 _BROWSER = {"accept": "text/html"}
 
@@ -73,13 +73,15 @@ def test_every_page_of_every_role_answers(city: RunningCity) -> None:
                 assert client.post("/sign-in/demo", data={"csrf_token": token[1], "role": role, "to": to}).status_code == 200
 
 
-def test_each_piece_says_that_it_is_made_up(stranger: httpx.Client) -> None:
+def test_each_piece_says_that_it_is_made_up(city: RunningCity, stranger: httpx.Client) -> None:
     """In the queue, on the phone, on the citizens' pages: the mark stands at the piece, not only above the page."""
+    told = city.platform.invented
+    wait_until(lambda: any(one.startswith("waiting ") for one in told.refs("page")), "the alert is seen to")
     queue = _press(stranger, stranger.get("/demo").text, "Hàng đợi sự việc").text
     rows = re.findall(r"<tr data-code=.*?</tr>", queue, re.S)
     assert len(rows) >= 9
     assert all("dữ liệu mô phỏng" in row for row in rows)
-    for page in ("/reports", "/reports/review", "/incidents/shift"):
+    for page in ("/reports", "/reports/review", "/incidents/shift", "/alerts", "/commands"):
         assert "dữ liệu mô phỏng" in stranger.get(page).text.split("<main", 1)[1], page
 
 

@@ -11,6 +11,7 @@ from dothi.api.v1 import (
     alerts,
     city,
     commands,
+    demo,
     device_keys,
     devices,
     entities,
@@ -33,7 +34,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
-    for part in (personal, subscriptions, incidents, photos, commands, alerts):
+    for part in (personal, subscriptions, incidents, photos, commands, alerts, demo):
         doors += part.router(platform).routes
     doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

@@ -10,6 +10,7 @@ from dothi.cli import (
     account,
     audit,
     city,
+    demo,
     devices,
     doctor,
     exchange,
@@ -48,6 +49,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(devices.app, name="devices")
 app.add_typer(city.app, name="city")
 app.add_typer(audit.app, name="audit")
+app.add_typer(demo.app, name="demo")
 app.add_typer(personal.app, name="personal")
 
 

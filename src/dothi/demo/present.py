@@ -13,6 +13,7 @@ from dothi.platform.incidents.acts import Accept, Act, Assign, DoStep
 from dothi.platform.incidents.model import Incident
 from dothi.platform.platform import Platform
 from dothi.platform.rules.alerts import AlertQuestion
+from dothi.services.air.simulated import simulated_stations
 from dothi.store.audit import CAME_FROM
 
 _LOOK_EVERY = 1.0
@@ -27,20 +28,32 @@ class Present:
     def __init__(self, platform: Platform, now: datetime) -> None:
         self._platform, self._invented = platform, platform.invented
         self._air = InventedStations(platform, now)
+        self._made_up = {one.device for one in simulated_stations(platform.city.wards)}
+        self._made_up |= {one.device for one in self._air.stations}
 
     async def run(self) -> None:
         """Until the story is over; then all of it is taken away, if it has not been."""
         CAME_FROM.set(SOURCE)
         try:
-            await self._air.begin()
-            while self._invented.begun_at is not None and self._platform.accounts.offers_demo:
-                await self._air.speak()
-                await self._follow_alerts()
+            async with self._invented.turn:
+                await self._air.begin()
+            while not self._becomes_real():
+                async with self._invented.turn:
+                    if self._invented.begun_at is None:
+                        break
+                    await self._air.speak()
+                    await self._follow_alerts()
                 await asyncio.sleep(_LOOK_EVERY)
         finally:
             self._air.close()
         if self._invented.begun_at is not None:
             await self._invented.remove(SYSTEM)
+
+    def _becomes_real(self) -> bool:
+        """True once somebody real is to work here, or something real is heard: made-up work must not mix with theirs."""
+        others = self._platform.devices.tally(SYSTEM, lambda one: one.id in self._made_up).get(False, {})
+        heard = any(count for state, count in others.items() if state != "refused")
+        return heard or not self._platform.accounts.offers_demo
 
     async def _follow_alerts(self) -> None:
         """Mark the lines of alerts that the stations raise, and see to the incident of the first."""

@@ -60,12 +60,15 @@ class _Gone:
 
 
 class Invented:
-    """What of one city is made up. ``holds`` may be asked from any thread, a thousand times a page."""
+    """What of one city is made up. ``holds`` may be asked from any thread, a thousand times a page.
+
+    ``turn`` is held while the story goes on by a step, and while it is taken away.
+    """
 
     def __init__(self, platform: "Platform") -> None:
         self._platform = platform
         self._refs: dict[str, dict[str, datetime]] = {}
-        self._ending = False
+        self.turn = asyncio.Lock()
         with platform.database.reader() as db:
             for kind, ref, at in db.execute("SELECT kind, ref, at FROM invented"):
                 self._refs.setdefault(kind, {})[ref] = from_micros(at)
@@ -82,7 +85,7 @@ class Invented:
     def begun_at(self) -> datetime | None:
         """When the story was told, which is the "now" of what is made up; None if there is none, or no longer."""
         story = self._refs.get("story", {})
-        return None if "over" in story or self._ending else story.get("begun")
+        return None if "over" in story else story.get("begun")
 
     @property
     def whole(self) -> bool:
@@ -115,14 +118,11 @@ class Invented:
         """
         if not may(person, REMOVE):
             raise Problem(403, "forbidden", f"{person.id} may not do this.", "Sign in as one who may.")
-        self._ending = True  # nothing is told any more meanwhile
-        try:
+        async with self.turn:
             if not again:
                 await self._close_stations()
             gone = await self._remove_rows(person, again, correlation)
             await self._platform.incidents.photos.forget(gone.files)
-        finally:
-            self._ending = False
         return gone.incidents
 
     async def _remove_rows(self, person: Person, again: bool, correlation: str) -> _Gone:
@@ -148,7 +148,8 @@ class Invented:
         """Let nothing in from the stations that were made up any more, and take what they reported on off the map."""
         platform = self._platform
         for device in self.refs("device"):
-            await platform.devices.refuse(SYSTEM, device)
+            if platform.devices.lookup(device) is not None:
+                await platform.devices.refuse(SYSTEM, device)
         lines = set(self.refs("alert-group"))
         published = await asyncio.to_thread(platform.context.query, SYSTEM, EntityQuery(type=ALERT, limit=_MOST_LINES))
         told = [one.id for one in published.entities if local_part(one.id).partition("-")[0] in lines]
