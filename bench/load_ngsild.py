@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from dothi.access.local_key import operator_headers
 
 BATCH = 1_000  # entities of one upsert
@@ -85,7 +87,7 @@ def maker(kind: str, headers: dict[str, str], entities: int) -> Maker:
     def upsert(turn: int) -> bytes:
         first = turn * BATCH % entities
         rows = [entity((first + i) % entities, turn, side) for i in range(BATCH)]
-        return request_of("POST", f"{base}/entityOperations/upsert", json_headers, json.dumps(rows).encode())
+        return request_of("POST", f"{base}/entityOperations/upsert", json_headers, msgspec.json.encode(rows))
 
     def retrieve(turn: int) -> bytes:
         return request_of("GET", f"{base}/entities/{URN % (turn * 7919 % entities)}", headers)

@@ -9,7 +9,7 @@ import pytest
 
 from dothi.api.ngsild.contexts.jsonld import Definitions
 from dothi.api.ngsild.contexts.term_map import TermMap
-from dothi.api.ngsild.negotiation import read_json
+from dothi.api.ngsild.negotiation import read_json, read_member, read_members
 from dothi.api.ngsild.projection import read_projection
 from dothi.model.problem import Problem
 from dothi.testing.city import RunningCity
@@ -239,6 +239,34 @@ def test_a_body_is_at_most_so_deep() -> None:
     for deep in (b"[" * 33 + b"]" * 33, b'{"a":' * 33 + b"1" + b"}" * 33, b"[" * 500_000):
         with pytest.raises(Problem):
             read_json(deep)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"a": [1, {"b": null}]}, null, "x", [[]], 1.5]',
+        b" [ ] ",
+        b'{"id": 1}',
+        b"3",
+        b'[{"a": 1,}]',
+        b'[{"a": 1e999}]',
+        b'["\xff"]',
+        b"[1] x",
+        b"",
+        b"[" * 32 + b"]" * 32,
+        b"[" * 33 + b"]" * 33,
+        b"[" * 500_000,
+    ],
+)
+def test_members_one_by_one_are_what_the_whole_list_is(body: bytes) -> None:
+    def read(one_by_one: bool) -> Any:
+        try:
+            found = read_members(body) if one_by_one else read_json(body)
+            return [read_member(one) for one in found] if one_by_one and isinstance(found, list) else found
+        except Problem as problem:
+            return problem.status, problem.title
+
+    assert read(True) == read(False)
 
 
 @pytest.mark.parametrize(

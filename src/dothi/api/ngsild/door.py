@@ -19,7 +19,17 @@ from dothi.access.policy import Person
 from dothi.access.routes import Page, page
 from dothi.api.ngsild.broker import Broker, abroad
 from dothi.api.ngsild.contexts.term_map import RELATION, TermMap, absolute, link_header
-from dothi.api.ngsild.negotiation import GEO_JSON, JSON, LD_JSON, Body, check_parameters, media_type, read_json, sent_type
+from dothi.api.ngsild.negotiation import (
+    GEO_JSON,
+    JSON,
+    LD_JSON,
+    Body,
+    check_parameters,
+    media_type,
+    read_json,
+    read_members,
+    sent_type,
+)
 from dothi.api.ngsild.not_here import not_here
 from dothi.api.ngsild.problems import invalid_request, ngsild_problem
 from dothi.api.ngsild.versions import preferred_version, told_in
@@ -52,8 +62,9 @@ _LENGTHS = frozenset({"POST", "PATCH", "PUT"})
 class Asked:
     """One request, understood: who asks, with what parameters, in whose words.
 
-    ``body`` is the JSON sent, without its @context (in a list each member keeps its own: see ``words_of``); None where a
-    door takes none. ``media`` is what the answer is to be, ``sent`` the media type of the body.
+    ``body`` is the JSON sent, without its @context (in a list each member keeps its own: see ``words_of``; "members" are
+    still to be read: see ``read_member``); None where a door takes none. ``media`` is what the answer is to be, ``sent`` the
+    media type of the body.
     """
 
     request: Request
@@ -190,7 +201,7 @@ async def _understand(
     found: Any = None
     context: TermMap | None = None
     if body != "none":
-        found = read_json(await request.body())
+        found = (read_members if body == "members" else read_json)(await request.body())
         if not isinstance(found, dict | list):
             raise invalid_request("The body is neither an object nor a list.")
         if body == "context":

@@ -16,9 +16,10 @@ MERGE_PATCH = "application/merge-patch+json"
 DEEPEST = 32
 """How deep objects and lists of a body may lie in each other."""
 
-Body = Literal["none", "json", "merge-patch", "context"]
-"""What a door reads: nothing, JSON(-LD), a merge patch too, or JSON whose @context is what it is about."""
+Body = Literal["none", "json", "merge-patch", "context", "members"]
+"""What a door reads: nothing, JSON(-LD), a merge patch too, JSON whose @context is what it is about, or a list of many."""
 
+_MEMBERS = msgspec.json.Decoder(list[msgspec.Raw])
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -85,9 +86,29 @@ def read_json(raw: bytes) -> Any:
     return found
 
 
-def _check_depth(found: Any) -> None:
+def read_members(raw: bytes) -> Any:
+    """The members of a list, each to be read by ``read_member``: one by one, what is made of one is let go of before the
+    next. What is no list is read whole. Raises Problem 400 as ``read_json``.
+    """
+    try:
+        return _MEMBERS.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return read_json(raw)
+
+
+def read_member(raw: msgspec.Raw) -> Any:
+    """One member of the list. Raises Problem 400 as ``read_json`` for the list."""
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise invalid_request("The body is not JSON.", str(error)) from None
+    _check_depth(found, DEEPEST - 1)
+    return found
+
+
+def _check_depth(found: Any, deepest: int = DEEPEST) -> None:
     level = [found] if isinstance(found, dict | list) else []
-    for _ in range(DEEPEST):
+    for _ in range(deepest):
         level = [
             inner
             for one in level

@@ -10,7 +10,7 @@ from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
 from dothi.api.ngsild.contexts.term_map import RELATION, TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.negotiation import LD_JSON, listed
+from dothi.api.ngsild.negotiation import LD_JSON, listed, read_member
 from dothi.api.ngsild.problems import problem_details
 from dothi.api.ngsild.writing.attributes import NO_OVERWRITE
 from dothi.api.ngsild.writing.documented import CREATED_MANY, DONE, ENTITIES, FRAGMENTS, IDS, OPTIONS, PARTLY, operation
@@ -52,7 +52,7 @@ def routes(broker: Broker) -> list[BaseRoute]:
             action="entity.write",
             method="POST",
             params=frozenset(params),
-            body="json",
+            body="members",
             operation=_OPERATIONS[name],
         )
 
@@ -128,15 +128,16 @@ async def _each(asked: Asked, kind: EntityKind, read: Read) -> list[Outcome]:
     members = asked.body
     if not isinstance(members, list) or not members:
         raise bad_request("A batch is a list with at least one member.", "Send a list.")
-    if any(one is None for one in members):
-        raise bad_request("A member of the batch is null.", "Leave it out.")
     if len(members) > MOST_MEMBERS:
         raise Problem(413, "too-many", f"A batch may have {MOST_MEMBERS} members.", "Send several batches.")
     if asked.sent == LD_JSON and RELATION in asked.request.headers.get("link", ""):
         raise bad_request("JSON-LD names its @context itself.", "Leave the Link out, or send application/json.")
     changes: list[EntityChange] = []
     outcomes: list[Outcome | None] = []
-    for number, member in enumerate(members, 1):
+    for number, raw in enumerate(members, 1):
+        member = read_member(raw)
+        if member is None:
+            raise bad_request("A member of the batch is null.", "Leave it out.")
         try:
             context, said = asked.context, member
             if isinstance(member, dict) and (asked.sent == LD_JSON or "@context" in member):
