@@ -83,14 +83,14 @@ def test_a_merge_goes_into_what_is_there(client: httpx.Client, urn: str) -> None
 
 
 def test_attributes_are_appended_updated_and_what_was_not_is_told(client: httpx.Client, urn: str) -> None:
-    path = made(client, urn, name=prop("a"))
-    answer = client.post(f"{path}/attrs", json={"name": prop("b"), "size": prop(1)}, params={"options": "noOverwrite"})
+    path = made(client, urn, label=prop("a"))
+    answer = client.post(f"{path}/attrs", json={"label": prop("b"), "size": prop(1)}, params={"options": "noOverwrite"})
     assert answer.status_code == 207
     assert answer.json()["updated"] == [DEFAULT + "size"]
-    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == [DEFAULT + "name"]
-    assert client.post(f"{path}/attrs/", json={"name": prop("c")}).status_code == 204
+    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == [DEFAULT + "label"]
+    assert client.post(f"{path}/attrs/", json={"label": prop("c")}).status_code == 204
     assert client.patch(f"{path}/attrs", json={"size": prop("urn:ngsi-ld:null"), "more": prop(3)}).status_code == 204
-    assert simple(client, path) == {"name": "c", "more": 3}
+    assert simple(client, path) == {"label": "c", "more": 3}
     assert client.patch(f"{path}/attrs", json={"scope": "/A"}).status_code == 207
 
 
