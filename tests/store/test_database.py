@@ -18,7 +18,7 @@ from dothi.store.sqlite import SqliteDatabase
 from dothi.store.tables import meta
 from dothi.testing.homes import open_city
 
-HEAD = "0022"
+HEAD = "0023"
 
 
 @pytest.fixture

@@ -65,6 +65,14 @@ def test_a_rule_is_written_tried_kept_and_found(city: RunningCity) -> None:
         done = send(client, "/alerts", "/alerts", pick=group[1], back="/alerts?rule=bui-day")
         assert done.headers["location"].startswith("/alerts?rule=bui-day&done=")
         assert "Đã nhận biết" in client.get(f"/alerts?group={group[1]}").text
+        sought = client.get("/alerts?q=bui+day").text
+        assert f"/alerts?group={group[1]}" in sought and 'data-follow="alerts"' in sought and 'value="bui day"' in sought
+        assert f"/alerts?group={group[1]}" not in client.get("/alerts?q=bui+day+nuoc").text
+        of_thing = client.get("/alerts", params={"thing": unquote(station[1]), "state": "all"}).text
+        assert f"/alerts?group={group[1]}" in of_thing and "bỏ lọc" in of_thing
+        assert "Mọi cảnh báo ở đây" in client.get(f"/panel/{unquote(station[1])}").text
+        listed = client.get("/api/v1/alerts", params={"q": "bui day", "entity": unquote(station[1])}).json()
+        assert [one["id"] for one in listed["items"]] == [int(group[1])]
         rows = client.get(f"/alerts.csv?group={group[1]}").text.splitlines()
         assert rows[0].startswith("\ufeffline,alert,rule") and ",bui-day," in rows[1]
         changed = send(

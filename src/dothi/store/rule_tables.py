@@ -68,7 +68,8 @@ alert_group = sa.Table(
     sa.Index("alert_group_to_publish", "to_publish"),
 )
 
-# ``value`` was measured when the rule fired, ``said_vi`` and ``said_en`` put it in words.
+# ``value`` was measured when the rule fired, or grew graver; ``said_vi`` and ``said_en`` put it in words. ``folded`` is what
+# is sought, without accents.
 alert = sa.Table(
     "alert",
     METADATA,
@@ -88,6 +89,7 @@ alert = sa.Table(
     sa.Column("threshold", sa.Double),
     sa.Column("said_vi", TEXT, nullable=False),
     sa.Column("said_en", TEXT, nullable=False),
+    sa.Column("folded", TEXT, nullable=False, server_default=""),
     sa.Column("ward", TEXT),
     sa.Column("owner", TEXT),
     sa.Column("clearance", sa.SmallInteger, nullable=False),

@@ -27,6 +27,7 @@ from dothi.access.sessions import Signed
 from dothi.data.news import Changes
 from dothi.platform.incidents.store import things
 from dothi.platform.platform import Platform
+from dothi.platform.rules.alerts import things as things_of_lines
 from dothi.platform.sector import MapLayer
 from dothi.platform.tasks import TaskState
 from dothi.ui.language import language_of
@@ -39,7 +40,8 @@ BEAT = 10.0  # a browser that hears nothing for three beats knows that the line 
 QUEUE = 64
 TASK = "live views"
 INCIDENTS_TASK = "live incidents"
-INCIDENTS_PAUSE = 1.0  # seconds between two words of incidents: each makes every browser ask once
+ALERTS_TASK = "live alerts"
+INCIDENTS_PAUSE = 1.0  # seconds between two words of incidents, or of alerts: each makes every browser ask once
 _log = structlog.get_logger("dothi.web")
 
 
@@ -141,6 +143,13 @@ class View:
         if codes:
             self.tell("incidents", {"codes": sorted(codes)})
 
+    def tell_alerts(self, changed: dict[int, list[Thing]]) -> None:
+        """Say which lines of alerts changed: those of which who watches may know an alert."""
+        reached = reach(self.person, "rule.read")
+        lines = [line for line, things in changed.items() if reached is not None and any(map(reached.covers, things))]
+        if lines:
+            self.tell("alerts", {"lines": sorted(lines)})
+
     async def _send_summary(self) -> None:
         summary = await run_in_threadpool(self._summarise)
         encoded = msgspec.json.encode(summary)
@@ -175,7 +184,7 @@ class View:
 
 
 class Live:
-    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, removed, summary, incidents,
+    """Serves ``/live``: Server-Sent Events (WHATWG HTML, 9.2) named hello, points, removed, summary, incidents, alerts,
     beat, reload."""
 
     def __init__(self, platform: Platform) -> None:
@@ -220,7 +229,8 @@ class Live:
         return {"now": self.platform.clock.now()}
 
     def _view(self, person: Person, language: str, layers: list[MapLayer]) -> View:
-        for name, task in ((TASK, self._listen), (INCIDENTS_TASK, self._listen_to_incidents)):
+        tasks = {TASK: self._listen, INCIDENTS_TASK: self._listen_to_incidents, ALERTS_TASK: self._listen_to_alerts}
+        for name, task in tasks.items():
             listening = self.platform.tasks.states.get(name)
             if listening is None or listening.state == "finished":  # one that crashed starts again by itself
                 self.platform.tasks.start(name, task)
@@ -275,6 +285,18 @@ class Live:
             for watched, _task in list(self._views.values()):
                 watched.tell_incidents(changed)
             await asyncio.sleep(INCIDENTS_PAUSE)
+
+    async def _listen_to_alerts(self, _state: TaskState) -> None:
+        """Pass on which lines of alerts changed, as those of incidents."""
+        async for numbers in self.platform.rules.listen():
+            changed = await run_in_threadpool(self._lines, numbers)
+            for watched, _task in list(self._views.values()):
+                watched.tell_alerts(changed)
+            await asyncio.sleep(INCIDENTS_PAUSE)
+
+    def _lines(self, numbers: frozenset[str]) -> dict[int, list[Thing]]:
+        with self.platform.database.reader() as db:
+            return things_of_lines(db, [int(one) for one in numbers])
 
     def _things(self, codes: frozenset[str]) -> dict[str, Thing]:
         with self.platform.database.reader() as db:

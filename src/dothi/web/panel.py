@@ -85,12 +85,14 @@ def panel_context(
     if moment is not None:
         now, entity = moment.at, _as_it_was(platform, person, entity, moment)
     panel = _panel(platform, person, language, entity, moment)
+    alerts = [] if moment is not None else platform.rules.alerts_on(person, urn, 5)
     return {
         "urn": urn,
         "panel": panel,
         "charts": [_chart(platform, person, language, urn, chart, moment) for chart in panel.charts],
         "measured": _measured(platform, language, entity),
-        "alerts": [] if moment is not None else [one for one in platform.rules.alerts_on(person, urn, 5) if one.goes_on],
+        "alerts": [one for one in alerts if one.goes_on],
+        "had_alerts": bool(alerts),
         "devices": platform.devices.of_entity(person, urn) if moment is None else [],
         "asked": urlencode({name: value for name, value in address_of(moment).items() if value}),
         "relative": lambda moment: relative(moment, now, language),

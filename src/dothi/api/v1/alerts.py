@@ -54,12 +54,24 @@ def router(platform: Platform) -> APIRouter:
         rule: Annotated[str, Query(max_length=64)] = "",
         ward: Annotated[str, Query(max_length=20)] = "",
         since: Annotated[datetime | None, Query(description="Found at this moment or later.")] = None,
+        q: Annotated[str, Query(max_length=100, description="Words, without accents, all of one alert.")] = "",
+        entity: Annotated[str, Query(max_length=500, description="An entity's URN, or a ward's code.")] = "",
         limit: Limit = 50,
         offset: Offset = 0,
     ) -> Response:
         found = rules.alerts(
             person,
-            AlertQuestion(tuple(state or OPEN), severity, rule, ward, aware(since, "since"), limit=limit, offset=offset),
+            AlertQuestion(
+                tuple(state or OPEN),
+                severity,
+                rule,
+                ward,
+                aware(since, "since"),
+                text=q,
+                subject=entity,
+                limit=limit,
+                offset=offset,
+            ),
         )
         return json_response(paged([line_json(one) for one in found.groups], found.total, limit, offset))
 

@@ -1,13 +1,15 @@
 """Alerts as people are told of them: lines with how many they stand for, and each alert of a line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from dothi.access.policy import Reach
+import msgspec
+
+from dothi.access.policy import Clearance, Reach, Thing
 from dothi.model.clock import from_micros, to_micros
-from dothi.model.text import Text
+from dothi.model.text import Text, fold
 from dothi.platform.rules.model import decode
 from dothi.platform.rules.store import within
 from dothi.store.connection import Connection
@@ -33,6 +35,11 @@ _BY = (
 _ALERT = (
     "a.id, a.group_id, a.rule, a.version, a.subject, a.entity_type, a.name, a.state, a.severity, a.began_at, a.detected_at, "
     "a.ended_at, a.value, a.threshold, a.said_vi, a.said_en, a.ward, a.acknowledged_by, a.acknowledged_at"
+)
+
+_THINGS = (
+    "SELECT DISTINCT a.group_id, a.clearance, a.ward, a.owner, a.entity_type FROM {numbers} w CROSS JOIN alert a "
+    "WHERE a.group_id = w.value"
 )
 
 
@@ -99,7 +106,11 @@ class AlertGroup:
 
 @dataclass(frozen=True, slots=True)
 class AlertQuestion:
-    """Which lines are sought; what is empty is any. ``severity`` is the least; ``since`` bounds when they were found."""
+    """Which lines are sought; what is empty is any. ``severity`` is the least; ``since`` bounds when they were found.
+
+    ``text`` is sought without accents, every word of it in one alert of the line; ``subject`` is an entity's URN or a ward's
+    code of which the line holds an alert.
+    """
 
     states: tuple[AlertState, ...] = ("firing", "acknowledged")
     severity: int = 0
@@ -107,6 +118,8 @@ class AlertQuestion:
     ward: str = ""
     since: datetime | None = None
     ids: tuple[int, ...] = ()
+    text: str = ""
+    subject: str = ""
     limit: int = 50
     offset: int = 0
 
@@ -136,12 +149,28 @@ def groups(db: Connection, reached: Reach, question: AlertQuestion) -> FoundGrou
         if wanted:
             conditions.append(f"{column} IN ({','.join('?' * len(wanted))})")
             values += wanted
+    sought = [("s.folded LIKE ? ESCAPE '!'", _like(word)) for word in fold(question.text).split()]
+    sought += [("s.subject = ?", question.subject)] if question.subject else []
+    if sought:  # in an alert that is reached: nobody finds by words what they may not read
+        known, bounds = within(reached, "s")
+        tests = " AND ".join(test for test, _ in sought)
+        conditions.append(f"EXISTS (SELECT 1 FROM alert s WHERE s.group_id = g.id AND {known} AND {tests})")  # noqa: S608 - ours
+        values += [*bounds, *(value for _, value in sought)]
     where = " AND ".join(conditions)
     (total,) = db.execute(f"SELECT count(DISTINCT g.id) {_FROM} WHERE {where}", values).fetchone()
     order = "ORDER BY CASE g.state WHEN 'ended' THEN 1 ELSE 0 END, max(a.detected_at) DESC, g.id DESC LIMIT ? OFFSET ?"
     query = f"SELECT {_GROUP} {_FROM} WHERE {where} {_BY} {order}"
     rows = db.execute(query, [*values, question.limit, question.offset]).fetchall()
     return FoundGroups(tuple(_group(db, reached, row) for row in rows), int(total))
+
+
+def things(db: Connection, lines: Collection[int]) -> dict[int, list[Thing]]:
+    """What the policy is asked about, to know who may be told of each of these lines."""
+    found: dict[int, list[Thing]] = {}
+    page = msgspec.json.encode(sorted(lines)).decode()
+    for number, clearance, ward, owner, kind in db.execute(db.dialect.fill(_THINGS), (page,)):
+        found.setdefault(number, []).append(Thing(Clearance(clearance), ward, owner, kind))
+    return found
 
 
 def of_group(db: Connection, reached: Reach, number: int, limit: int) -> list[Alert]:
@@ -181,6 +210,10 @@ def acknowledge(db: Connection, reached: Reach, numbers: Sequence[int], person: 
             (person, at, number, number),
         )
     return taken
+
+
+def _like(word: str) -> str:
+    return "%" + word.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
 def _alerts(db: Connection, reached: Reach, test: str, value: Any, limit: int) -> list[Alert]:

@@ -8,7 +8,7 @@ import msgspec
 
 from dothi.access.policy import Clearance
 from dothi.model.schema import EntityType
-from dothi.model.text import Text
+from dothi.model.text import Text, fold
 from dothi.model.ward import Ward
 from dothi.platform.rules import words
 from dothi.platform.rules.engine import Found
@@ -20,15 +20,18 @@ NAME = "https://smartdatamodels.org/name"
 _ENTITIES = "SELECT e.id, e.ward, e.owner, e.clearance, e.doc FROM {texts} w CROSS JOIN entity e WHERE e.id = w.value"
 _ALERT = (
     "INSERT INTO alert (id, group_id, rule, version, subject, entity_type, name, state, severity, began_at, detected_at, "
-    "value, threshold, said_vi, said_en, ward, owner, clearance) VALUES (?,?,?,?,?,?,?,'firing',?,?,?,?,?,?,?,?,?,?)"
+    "value, threshold, said_vi, said_en, folded, ward, owner, clearance) "
+    "VALUES (?,?,?,?,?,?,?,'firing',?,?,?,?,?,?,?,?,?,?,?)"
 )
 _GROUP = (
     "INSERT INTO alert_group (id, rule, state, severity, began_at, detected_at, newest_at, wards, to_tell) "
     "VALUES (?,?,'firing',?,?,?,?,?,?)"
 )
 
-
-_GRAVER = "UPDATE alert SET severity = ?, value = ?, threshold = ?, said_vi = ?, said_en = ? WHERE id = ? AND severity < ?"
+_GRAVER = (
+    "UPDATE alert SET severity = ?, value = ?, threshold = ?, said_vi = ?, said_en = ?, folded = ? "
+    "WHERE id = ? AND severity < ?"
+)
 _GRAVER_GROUP = (
     "UPDATE alert_group SET severity = ?, "
     "to_tell = CASE WHEN incident <> '' AND to_tell = '' THEN 'graver' ELSE to_tell END WHERE id = ? AND severity < ?"
@@ -125,9 +128,18 @@ class Keeper:
     def _raise(self, db: Connection, one: Said, kept: Kept) -> None:
         """An alert that goes on is graver than it was: so are its line and what the line opened."""
         number = kept.open[one.key]
-        (name, group) = db.execute("SELECT name, group_id FROM alert WHERE id = ?", (number,)).fetchone()
+        (name, group, ward) = db.execute("SELECT name, group_id, ward FROM alert WHERE id = ?", (number,)).fetchone()
         text = self._words(one, name)
-        row = (one.graver, one.found.value, one.found.limit, text.vi, text.en, number, one.graver)
+        row = (
+            one.graver,
+            one.found.value,
+            one.found.limit,
+            text.vi,
+            text.en,
+            self._sought(one, text, name, ward),
+            number,
+            one.graver,
+        )
         if not db.execute(_GRAVER, row).rowcount:
             return
         db.execute(_GRAVER_GROUP, (one.graver, group, one.graver))
@@ -144,7 +156,18 @@ class Keeper:
         text = self._words(one, of.name)
         row = (
             *(number, group.id, rule.id, one.rule.version, one.subject, rule.entity_type, of.name, rule.severity),
-            *(found.since, now, found.value, found.limit, text.vi, text.en, of.ward, of.owner, of.clearance),
+            *(
+                found.since,
+                now,
+                found.value,
+                found.limit,
+                text.vi,
+                text.en,
+                self._sought(one, text, of.name, of.ward),
+                of.ward,
+                of.owner,
+                of.clearance,
+            ),
         )
         db.execute(_ALERT, row)
 
@@ -153,6 +176,12 @@ class Keeper:
             return words.of_ward(round(one.found.value or 0), name, one.rule.rule.title)
         found = one.found
         return words.said(found.term, found.value, self._types, one.rule.rule.entity_type, name, found.limit)
+
+    def _sought(self, one: Said, text: Text, name: str, ward: str | None) -> str:
+        """What an alert is found by."""
+        of_ward, rule = self._wards.get(ward or ""), one.rule.rule
+        where = "" if of_ward is None else of_ward.full_name
+        return fold(f"{rule.id} {rule.title.vi} {rule.title.en} {name} {where} {text.vi} {text.en}")
 
     def _things(self, db: Connection, fired: Iterable[Said]) -> dict[str, _Of]:
         found: dict[str, _Of] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dothi.access.policy import may
+from dothi.access.policy import Person, may
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem
 from dothi.platform.platform import Platform
@@ -29,6 +29,7 @@ TABS: dict[str, tuple[AlertState, ...]] = {
     "firing": ("firing",),
     "acknowledged": ("acknowledged",),
     "ended": ("ended",),
+    "all": (),
 }
 SINCE = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _HEAD = ("line", "alert", "rule", "version", "subject", "name", "ward", "state", "severity", "value", "threshold")
@@ -60,7 +61,8 @@ class AlertPages:
             size=PAGE,
             tab=tab if tab in TABS else "open",
             asked=query,
-            narrowed=any(query.get(name) for name in ("ward", "severity", "rule", "since")),
+            narrowed=any(query.get(name) for name in ("ward", "severity", "rule", "since", "q", "thing")),
+            thing_name=self._thing(person, question.subject),
             rules={one.rule.id: one.rule.title.in_language(language) for one in self.platform.rules.rules(person)},
             wards={ward.code: ward.full_name for ward in self.platform.city.wards},
             done=query.get("done", "") if query.get("done", "").isdecimal() else "",
@@ -127,7 +129,16 @@ class AlertPages:
             ward=query.get("ward", "")[:20],
             since=self.platform.clock.now() - since if since else None,
             ids=ids,
+            text=query.get("q", "").strip()[:100],
+            subject=query.get("thing", "").strip()[:500],
         )
+
+    def _thing(self, person: Person, subject: str) -> str:
+        """What to call what the list is narrowed to."""
+        if not subject:
+            return ""
+        known = self.platform.rules.alerts_on(person, subject, 1)
+        return known[0].name if known else subject.rpartition(":")[2]
 
     def _spoken(self, request: Request) -> dict[str, Any]:
         language = language_of(request)

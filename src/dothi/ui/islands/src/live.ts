@@ -7,10 +7,11 @@ export type LiveMessage =
   | { kind: "removed"; data: { ids: string[] } }
   | { kind: "summary"; data: Summary }
   | { kind: "incidents"; data: { codes: string[] } }
+  | { kind: "alerts"; data: { lines: number[] } }
   | { kind: "reload"; data: object }
   | { kind: "lost"; data: { since: number } };
 
-const KINDS = ["hello", "beat", "points", "removed", "summary", "incidents", "reload"] as const;
+const KINDS = ["hello", "beat", "points", "removed", "summary", "incidents", "alerts", "reload"] as const;
 const SILENCE = 30_000; // three beats of the server
 
 /** Follow `address` until the returned function is called; `hear` is called for every message, "lost" included. */

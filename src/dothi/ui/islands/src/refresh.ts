@@ -1,16 +1,33 @@
 // A part of a page that keeps itself up to date: it asks for its own page again and takes over what changed.
-// What holds the focus gets it back, opened details stay open, and a hidden tab asks for nothing.
+// What holds the focus gets it back, opened details stay open, and a hidden tab asks for nothing. What the stream tells of
+// (`data-follow`) is looked at when it changed, and only now and then (`data-every`) without news.
+import { follow } from "./live";
+
+const REST = 1000; // milliseconds between two looks, however much changes
 
 class Refresh extends HTMLElement {
   #timer = 0;
+  #looked = 0;
   #last = "";
+  #unfollow: (() => void) | null = null;
 
   connectedCallback(): void {
     this.#wait();
+    const wanted = this.dataset["follow"];
+    if (!wanted) return;
+    this.#unfollow = follow(`/live?layers=none&lang=${document.documentElement.lang}`, (message) => {
+      if (message.kind === wanted || message.kind === "hello" || message.kind === "reload") this.#soon();
+    });
   }
 
   disconnectedCallback(): void {
     window.clearTimeout(this.#timer);
+    this.#unfollow?.();
+  }
+
+  #soon(): void {
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => void this.#look(), Math.max(50, this.#looked + REST - performance.now()));
   }
 
   #wait(): void {
@@ -19,6 +36,7 @@ class Refresh extends HTMLElement {
   }
 
   async #look(): Promise<void> {
+    this.#looked = performance.now();
     if (!document.hidden) {
       try {
         const answer = await fetch(location.href, { headers: { accept: "text/html" } });
