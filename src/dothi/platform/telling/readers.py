@@ -49,7 +49,7 @@ _WHY_UNIT = Text(
 )
 
 
-class Telling:
+class Reader:
     """What correspondents share: the marks of the city, links, names and times."""
 
     def __init__(self, platform: "Platform") -> None:
@@ -108,7 +108,7 @@ class Telling:
         return found
 
 
-class People(Telling):
+class People(Reader):
     """Accounts: each hears of what it asked for, as far as it may know of it at the moment of sending."""
 
     def pace(self, ref: str) -> Pace | None:
@@ -166,7 +166,7 @@ class People(Telling):
         return None
 
 
-class Confirming(Telling):
+class Confirming(Reader):
     """Asks whoever reads an address whether they are the one who entered it: nobody is signed up by somebody else."""
 
     def pace(self, ref: str) -> Pace | None:
@@ -193,7 +193,7 @@ class Confirming(Telling):
         return ref if account is None else account.name
 
 
-class Units(Telling):
+class Units(Reader):
     """Wards and agencies that work without an account: they hear of what is given to them."""
 
     def pace(self, ref: str) -> Pace | None:

@@ -199,6 +199,13 @@ class Telling:
         with self._platform.database.reader() as db:
             return store.stopped(db, recipient)
 
+    async def tell(self, recipient: str, what: str, about: str, words: Text) -> None:
+        """Tell somebody outside of something that no timeline says, once; nothing happens in a city that sends no mail."""
+        if not self.configured:
+            return
+        note = Note(recipient, what, what, about, words, at=to_micros(self._clock.now()))
+        await self._platform.writer.run(SYSTEM, self._clock.now(), lambda db: store.add_notes(db, [note]))
+
     async def forget(self, recipient: str) -> None:
         """Leave nothing of what was or is to be told to somebody."""
         await self._platform.writer.run(SYSTEM, self._clock.now(), lambda db: store.forget(db, recipient))

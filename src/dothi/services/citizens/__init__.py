@@ -6,6 +6,7 @@ from dothi.services.citizens import pages
 from dothi.services.citizens.contact import PURPOSE
 from dothi.services.citizens.kinds import KINDS
 from dothi.services.citizens.tile import tile
+from dothi.services.citizens.told import Told
 
 SECTOR = Sector(
     id="citizens",
@@ -18,4 +19,5 @@ SECTOR = Sector(
     links=(("/report", Text("Gửi phản ánh", "Report a problem")),),
     purposes=(PURPOSE,),
     incident_kinds=KINDS,
+    tells=Told,
 )

@@ -12,6 +12,8 @@ from hashlib import sha256
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MEANT = str.maketrans("OIL", "011")
 _LENGTH, _GROUP = 12, 4
+VEILED = "mã theo dõi đã che: "
+"""What stands before a veiled code, for people who wonder what it is."""
 _FORM = re.compile(r"[0-9a-f]{32}")
 
 
@@ -37,6 +39,14 @@ def read(typed: str) -> str | None:
         letters = letters.removeprefix("PA")
     letters = letters.translate(_MEANT)
     return _written(letters) if len(letters) == _LENGTH and set(letters) <= set(_LETTERS) else None
+
+
+def veiled(secret: bytes, report: str, letters: str) -> str:
+    """A code as it may lie beside a contact: who opens that cannot follow in its place. Veiled again, it is bare."""
+    number = int.from_bytes(hmac.new(secret, b"veil:" + report.encode(), sha256).digest()[:8])
+    bare = letters.removeprefix("PA").replace("-", "")
+    turned = (_LETTERS[_LETTERS.index(one) ^ (number >> 5 * place & 31)] for place, one in enumerate(bare))
+    return _written("".join(turned))
 
 
 def hash_of(code: str) -> str:

@@ -18,10 +18,12 @@ from dothi.model.problem import Problem
 from dothi.services.citizens import codes, said
 from dothi.services.citizens.contact import CONSENT
 from dothi.services.citizens.forms import Fields, fields_of, photos_of
+from dothi.services.citizens.mailing import MailDoor
 from dothi.services.citizens.place import Asked, Place, place_of
 from dothi.services.citizens.public import PublicPages
 from dothi.services.citizens.review import ReviewPages
 from dothi.services.citizens.service import Received, Reports, Sent
+from dothi.services.citizens.told import Told
 from dothi.services.citizens.words import PACKAGE, PACKAGES, complains, line_of, text_of
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
@@ -40,13 +42,15 @@ _PRIVATE = {"cache-control": "no-store"}
 
 def routes(platform: "Platform") -> Sequence[BaseRoute]:
     """Everything the citizens' sector serves."""
-    reports = Reports(platform)
-    pages, public, review, post = ReportPages(reports), PublicPages(reports), ReviewPages(reports), ("POST",)
+    reports, mail = Reports(platform), MailDoor(Told(platform))
+    pages, public, review, post = ReportPages(reports, mail), PublicPages(reports), ReviewPages(reports), ("POST",)
     return [
         page("/report", pages.form, action="report.read", name="report"),
         page("/report", pages.send, action="report.send", methods=post, name="report-send", files=True),
         page("/report/same", pages.same, action="report.send", methods=post, name="report-same"),
         page("/report/find", pages.find, action="report.read", name="report-find"),
+        page("/report/mail", mail.page, action="report.read", name="report-mail"),
+        page("/report/mail", mail.decide, action="report.send", methods=post, name="report-mail-decide"),
         page("/report/citizens.css", _style, action="report.read", name="report-style"),
         *(
             page(f"/report/{{code}}{path}", door, action=action, methods=methods, name=name, files=files, untold="code")
@@ -74,8 +78,8 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
 class ReportPages:
     """What a stranger uses: two short forms to report, one page to follow."""
 
-    def __init__(self, reports: Reports) -> None:
-        self.reports, self.platform = reports, reports.platform
+    def __init__(self, reports: Reports, mail: MailDoor) -> None:
+        self.reports, self.platform, self.mail = reports, reports.platform, mail
         self._guesses, self._joins = Limits(), Limits()
         self._reading = asyncio.Semaphore(_READ_AT_A_TIME)
 
@@ -221,6 +225,7 @@ class ReportPages:
             code=code,
             said=told,
             trouble=trouble,
+            mails=self.mail.of(found.report),
             **said.following(self.reports, found, request.query_params, language),
         )
 
@@ -297,6 +302,7 @@ class ReportPages:
             agree=fields.agree,
             contact_open=fields.contact_given,
             consent=CONSENT.in_language(language),
+            sends_mail=self.platform.telling.configured,
             trouble=trouble,
             complaint=complaint,
         )

@@ -39,6 +39,7 @@ AT_ONCE, MOST_PHOTOS = 3, 6  # photos of one form, of one report
 NEARBY = 300.0  # metres within which the same trouble is looked for
 MOST_NEARBY = 5
 _TITLE = 60  # letters of what people wrote, in the name of their incident among those who work on it
+ARRIVED = Text("Đã nhận phản ánh của bạn", "Your report has arrived")
 REOPEN_WITHIN = timedelta(days=7)
 MOST_REOPENINGS = 2  # by one report
 SCORES = {
@@ -105,7 +106,7 @@ class Reports:
 
     def __init__(self, platform: "Platform") -> None:
         self.platform = platform
-        self._secret = secret_of(platform.settings.home)
+        self.secret = secret_of(platform.settings.home)
         self._sending: dict[str, asyncio.Lock] = {}
         self._decoding = asyncio.Semaphore(_DECODED_AT_A_TIME)
         self.releases = Releases(platform, self._incident)
@@ -162,7 +163,7 @@ class Reports:
     async def _take(
         self, person: Person, sent: Sent | Joined, begin: Callable[[str], Awaitable[Incident]], correlation: str
     ) -> Received:
-        made = codes.report_of(self._secret, sent.form)
+        made = codes.report_of(self.secret, sent.form)
         if made is None:
             raise bad_request("This form was not made here.", "Open the page again and fill it in.")
         report, code = made
@@ -193,7 +194,7 @@ class Reports:
             return Received(code)
         photos = sent.photos if report.photos < len(sent.photos) else ()
         unread = sum([not await self._photo(report, body) for body in photos])
-        kept = sent.contact is None or bool(report.subject) or await self._contact(report, sent.contact, correlation)
+        kept = sent.contact is None or bool(report.subject) or await self._contact(report, sent.contact, code, correlation)
         return Received(code, unread, kept)
 
     async def _make_sure_of_room(self, photos: bool) -> None:
@@ -223,15 +224,18 @@ class Reports:
         await self.platform.writer.run(SYSTEM, now, lambda db: store.count_photos(db, report.id))
         return True
 
-    async def _contact(self, report: Report, contact: Contact, correlation: str) -> bool:
+    async def _contact(self, report: Report, contact: Contact, code: str, correlation: str) -> bool:
         """Keep how to reach the sender in the vault; False if it cannot be kept there. The report stands either way."""
         try:
-            subject = await keep(self.platform.personal, contact, correlation)
+            veiled = codes.VEILED + codes.veiled(self.secret, report.id, code)
+            subject = await keep(self.platform.personal, contact, veiled, correlation)
         except Problem as problem:
             _log.warning("the contact of a report could not be kept", report=report.id, problem=problem.code)
             return False
         now = self.platform.clock.now()
         await self.platform.writer.run(SYSTEM, now, lambda db: store.set_subject(db, report.id, subject))
+        if contact.mail:
+            await self.platform.telling.tell(f"report:{report.id}", "received", f"incident:{report.incident}", ARRIVED)
         return True
 
     def follow(self, code: str) -> Following:
@@ -240,9 +244,10 @@ class Reports:
         report = None if written is None else self._read_now(lambda db: store.of_code(db, codes.hash_of(written)))
         if report is None:
             raise not_found("report", "")
-        return self._following(report)
+        return self.of_report(report)
 
-    def _following(self, report: Report) -> Following:
+    def of_report(self, report: Report) -> Following:
+        """What the holder of this report's code sees."""
         incident = self._incident(report)
         answered = incident.answered_at
         rating = None if answered is None else self._read_now(lambda db: store.rating_of(db, report.id, answered))
@@ -338,6 +343,7 @@ class Reports:
             await self.platform.writer.run(
                 person, now, lambda db: store.set_subject(db, report.id, ""), [act], action="report.send"
             )
+            await self.platform.telling.forget(f"report:{report.id}")
 
     def nearby(self, kind: str, place: Place) -> list[Nearby]:
         """Open reports that may be of the same trouble, the same kind first, then the newest."""
