@@ -33,7 +33,7 @@ _ALERTS = (
     "ORDER BY id LIMIT ?"
 )
 _COMMANDS = (
-    "SELECT ended_at, id, kind, ward, agency, entity_type, clearance FROM command WHERE state = 'failed' AND ended_at >= ? "
+    "SELECT ended_at, id, kind, ward, agency, entity_type, clearance FROM command WHERE state = 'failed' AND ended_at > ? "
     "ORDER BY ended_at, id LIMIT ?"
 )
 _NEWEST = {

@@ -151,7 +151,7 @@ class People(Reader):
                 line = self.platform.rules.group(person, int(ref))
                 title = _ALERT.in_language(language).format(title=line.title.in_language(language))
                 where = " · ".join(self.unit(ward, language) for ward in line.wards)
-                link = self.link(f"/alerts/{line.id}")
+                link = self.link(f"/alerts?group={line.id}")
                 told = (line.newest.said.in_language(language), where)
                 return Item(title, tuple(filter(None, told)), link, _ALERTS.in_language(language))
             if kind == "command":
