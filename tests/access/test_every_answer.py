@@ -11,7 +11,14 @@ from dothi.access.sessions import COOKIE
 from dothi.testing.city import RunningCity
 
 # The same for everybody.
-PUBLIC_FILES = ("/static", "/air/air.css", "/report/citizens.css", "/mine/worker.js", "/ngsi-ld/context.jsonld")
+PUBLIC_FILES = (
+    "/static",
+    "/air/air.css",
+    "/report/citizens.css",
+    "/report/worker.js",
+    "/mine/worker.js",
+    "/ngsi-ld/context.jsonld",
+)
 
 
 @pytest.fixture(params=["stranger", "person"])

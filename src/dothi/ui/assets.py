@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from dothi.access.routes import GuardedMount, guarded_mount
+from dothi.model.problem import not_found
 
 PREFIX = "/static"
 DIST = Path(__file__).parent / "dist"
+_WORKER = "src/page-worker.ts"
 
 
 _MANIFEST = DIST / ".vite" / "manifest.json"
@@ -64,6 +66,15 @@ def styles(entry: str) -> list[str]:
 
     gather(entry)
     return list(found)
+
+
+def page_worker(page: str) -> Response:
+    """The script that keeps ``page`` (its path) on a phone. Raises Problem 404 while the bundle is not built."""
+    address = asset(_WORKER)
+    if address is None:
+        raise not_found("worker", _WORKER)
+    headers = {"service-worker-allowed": page, "cache-control": "no-cache"}
+    return FileResponse(DIST / address.removeprefix(f"{PREFIX}/"), media_type="text/javascript", headers=headers)
 
 
 class Bundle(StaticFiles):

@@ -1,6 +1,7 @@
 """Forms that strangers send, read without trusting a field of them: of the wrong kind, twice, missing, too long."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.datastructures import FormData, UploadFile
 
@@ -26,6 +27,7 @@ class Fields:
     still: bool
     trapped: bool
     form: str
+    made: datetime | None
 
     @property
     def contact_given(self) -> bool:
@@ -54,7 +56,17 @@ def fields_of(form: FormData) -> Fields:
         still=form.get("still") == "yes",
         trapped=bool(line_of(form.get("homepage"))),
         form=line_of(form.get("form"), 40),
+        made=_moment(line_of(form.get("made_at"), 40)),
     )
+
+
+def _moment(told: str) -> datetime | None:
+    """When a form was filled in that waited for a line (RFC 3339); None for what is no moment."""
+    try:
+        found = datetime.fromisoformat(told.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 async def photos_of(form: FormData) -> list[bytes]:

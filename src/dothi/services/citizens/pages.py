@@ -6,6 +6,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -25,6 +26,7 @@ from dothi.services.citizens.review import ReviewPages
 from dothi.services.citizens.service import Received, Reports, Sent
 from dothi.services.citizens.told import Told
 from dothi.services.citizens.words import PACKAGE, PACKAGES, complains, line_of, text_of
+from dothi.ui import assets
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 
@@ -49,6 +51,7 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
         page("/report", pages.send, action="report.send", methods=post, name="report-send", files=True),
         page("/report/same", pages.same, action="report.send", methods=post, name="report-same"),
         page("/report/find", pages.find, action="report.read", name="report-find"),
+        page("/report/worker.js", _worker, action="report.read", name="report-worker"),
         page("/report/mail", mail.page, action="report.read", name="report-mail"),
         page("/report/mail", mail.decide, action="report.send", methods=post, name="report-mail-decide"),
         page("/report/citizens.css", _style, action="report.read", name="report-style"),
@@ -98,6 +101,8 @@ class ReportPages:
         fields, asked = fields_of(form), self._asked(form)
         if asked.place is None or fields.kind not in self.reports.kinds:
             told = _("Bạn chọn loại việc và nơi trước đã.")
+            if _is_script(request):
+                raise Problem(400, "bad-request", told, "")
             return await asyncio.to_thread(self._begin, request, fields.kind, asked, told, 400)
         async with self._reading:
             return await self._take(request, form, fields, asked.place)
@@ -111,15 +116,21 @@ class ReportPages:
         if trouble or complaint:
             again = _("Ảnh phải chọn lại.") if photos else ""
             told = f"{trouble} {again}".strip()
+            if _is_script(request):
+                raise Problem(400, "bad-request", trouble or _("Đây có phải khiếu nại, tố cáo?"), "")
             return await asyncio.to_thread(self._more, request, place, fields, told, complaint=complaint, status=400)
         contact = fields.contact(CONSENT.in_language(language))
-        sent = Sent(fields.form, fields.kind, place, fields.text, language, photos, contact)
+        sent = Sent(fields.form, fields.kind, place, fields.text, language, photos, contact, fields.made)
         try:
             received = await self.reports.send(person_of(request), sent, correlation=request.state.correlation)
         except Problem as problem:
             told, status, retry = said.problem(problem, language), problem.status, problem.retry_after
+            if _is_script(request):
+                raise Problem(status, problem.code, told, "", retry_after=retry) from problem
             return await asyncio.to_thread(self._more, request, place, fields, told, status=status, retry=retry)
-        return _to(received)
+        if not _is_script(request):
+            return _to(received)
+        return Response(msgspec.json.encode({"report": received.code}), media_type="application/json", headers=_PRIVATE)
 
     async def same(self, request: Request) -> Response:
         """ "Me too": one more report of what is known already."""
@@ -267,6 +278,7 @@ class ReportPages:
             spot_words=said.spot_words(language),
             lost=lost,
             complaint=False,
+            draft_words=said.draft_words(language),
         )
 
     def _more(
@@ -305,11 +317,17 @@ class ReportPages:
             sends_mail=self.platform.telling.configured,
             trouble=trouble,
             complaint=complaint,
+            draft_words=said.draft_words(language),
         )
 
 
 def _blank(kind: str) -> Fields:
-    return Fields(kind, "", "", "", "", agree=False, still=False, trapped=False, form="")
+    return Fields(kind, "", "", "", "", agree=False, still=False, trapped=False, form="", made=None)
+
+
+def _is_script(request: Request) -> bool:
+    """True for the script that sends what waited in a browser: it reads the answer itself."""
+    return request.headers.get("accept", "").startswith("application/json")
 
 
 def _to(received: Received) -> Response:
@@ -317,6 +335,11 @@ def _to(received: Received) -> Response:
         {"done": "sent"} | ({"unread": "1"} if received.unread else {}) | ({} if received.contact_kept else {"lost": "1"})
     )
     return RedirectResponse(f"/report/{received.code}?{urlencode(query)}", 303)
+
+
+def _worker(_: Request) -> Response:
+    """The script that keeps ``/report`` on a phone."""
+    return assets.page_worker("/report")
 
 
 def _style(_: Request) -> Response:

@@ -86,6 +86,20 @@ def spot_words(language: str) -> dict[str, str]:
     }
 
 
+def draft_words(language: str) -> dict[str, str]:
+    """What the script says of a report that waits in the browser."""
+    _ = translator(language, PACKAGES)
+    return {
+        "waiting": _("chờ có mạng"),
+        "refused": _("chưa nhận được"),
+        "sent": _("đã gửi; mã theo dõi:"),
+        "follow": _("Xem phản ánh"),
+        "noted": _("Tôi đã ghi mã"),
+        "mend": _("Sửa và gửi lại"),
+        "drop": _("Bỏ"),
+    }
+
+
 def trouble(fields: Fields, photos: Sequence[bytes], shortest: int, language: str) -> str:
     """What must be mended before a report can be taken; "" for nothing."""
     _ = translator(language, PACKAGES)

@@ -28,6 +28,7 @@ from dothi.services.citizens.releasing import Releases
 from dothi.services.citizens.store import Rating, Report
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
+from dothi.ui import formats
 
 if TYPE_CHECKING:
     from dothi.platform.platform import Platform
@@ -48,12 +49,15 @@ SCORES = {
     1: Text("Chưa hài lòng", "Not satisfied"),
 }
 """Ratings of an answer, the best first."""
+_LATE, _OLD = timedelta(minutes=2), timedelta(days=7)  # between writing a report without a line and sending it
 _DECODED_AT_A_TIME = 2  # photos: each takes up to a second of a core
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What somebody reports. ``form`` marks the form it came with: the same form again is the same report."""
+    """What somebody reports. ``form`` marks the form it came with: the same form again is the same report. ``made`` is when
+    it was written, if it waited for a line (aware); None if it came at once.
+    """
 
     form: str
     kind: str
@@ -62,6 +66,7 @@ class Sent:
     language: str
     photos: Sequence[bytes] = ()
     contact: Contact | None = None
+    made: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +186,23 @@ class Reports:
                 act = Act(person.id, "report.send", incident.code, correlation=correlation, detail=f"report {report}")
                 work = partial(store.insert, report=row)
                 await self.platform.writer.run(person, now, work, [act], action="report.send")
+                if isinstance(sent, Sent) and sent.made is not None:
+                    await self._say_late(incident.code, sent.made)
                 return await self._completed(row, sent, code, correlation)
         finally:
             if not lock.locked():
                 self._sending.pop(report, None)
+
+    async def _say_late(self, incident: str, made: datetime) -> None:
+        """Say in the timeline that a report was written at ``made`` without a line, if long enough ago to matter."""
+        if not _LATE <= self.platform.accounts.clock.now() - made < _OLD:
+            return
+        told = formats.daytime(made, "vi"), formats.daytime(made, "en")
+        await self.platform.incidents.note(
+            incident,
+            f"Người gửi viết lúc {told[0]} khi mất mạng, nay mới gửi được.",
+            f"Written at {told[1]} without a line, sent only now.",
+        )
 
     async def _completed(self, report: Report, sent: Sent | Joined, code: str, correlation: str) -> Received:
         """Keep what came with a report and is not kept yet: all of it, but for a form that is sent again because the city

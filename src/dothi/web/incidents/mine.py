@@ -5,11 +5,10 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from dothi.access.policy import Person, reach
 from dothi.access.routes import person_of
-from dothi.model.problem import not_found
 from dothi.platform.incidents.flow import TABLE
 from dothi.platform.incidents.model import Incident, Question
 from dothi.platform.incidents.photos import Photo
@@ -25,7 +24,6 @@ from dothi.web.incidents.queue import choices
 MOST = 40
 _WARDS = 3  # of an officer of more, the centre gives the work
 _FREE = 10
-_WORKER = "src/mine-worker.ts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +75,9 @@ class Mine:
             **choices(platform, person, language),
         )
 
-    def worker(self, request: Request) -> Response:
+    def worker(self, _: Request) -> Response:
         """The script that keeps the page on the phone. Raises Problem 404 while the bundle is not built."""
-        address = assets.asset(_WORKER)
-        if address is None:
-            raise not_found("worker", _WORKER)
-        path = assets.DIST / address.removeprefix(f"{assets.PREFIX}/")
-        headers = {"service-worker-allowed": "/mine", "cache-control": "no-cache"}
-        return FileResponse(path, media_type="text/javascript", headers=headers)
+        return assets.page_worker("/mine")
 
     def _card(self, person: Person, one: Incident, language: str, *, drawn: bool) -> Card:
         possible = self.platform.incidents.possible(person, one)

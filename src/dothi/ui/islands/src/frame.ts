@@ -43,7 +43,7 @@ function walk(key: string): boolean {
   return links.length > 0;
 }
 
-// Whoever signs out leaves no list of theirs on the phone (mine-worker.ts keeps it).
+// Whoever signs out leaves no list of theirs on the phone (page-worker.ts keeps it).
 document.querySelector<HTMLFormElement>('form[action="/sign-out"]')?.addEventListener("submit", () => {
   if ("caches" in window) void caches.delete("dothi-mine");
 });

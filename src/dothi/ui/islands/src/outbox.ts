@@ -1,4 +1,4 @@
-// What an officer did while the line was down: kept in the browser in order, sent when the line is back, never twice at once.
+// What somebody did while the line was down, an officer or a citizen: kept in the browser in order, sent when the line is back, never twice at once.
 export interface Kept {
   id?: number;
   owner: string; // whose it is: another who signs in at this phone neither sees nor sends it
@@ -9,7 +9,14 @@ export interface Kept {
   fields: [string, string][];
   photo: Blob | null;
   photoName: string;
+  photos?: Blob[]; // where there may be several
   refused: string; // why the city would not take it; "" while it waits
+  sent?: string; // what the city calls it now, where its sender must be told: it stays until they have noted it
+}
+
+interface Answer {
+  version?: number; // of the incident, after an act
+  report?: string; // the code to follow a report by
 }
 
 const NAME = "dothi-outbox";
@@ -74,12 +81,15 @@ export class Outbox {
         "locks" in navigator ? (navigator.locks.request(NAME, work) as Promise<T>) : work();
       await lock(async () => {
         for (;;) {
-          const one = (await this.all()).find(({ refused }) => !refused); // anew each time: what went may change what follows
+          const one = (await this.all()).find(({ refused, sent }) => !refused && !sent); // anew each time: what went may change what follows
           if (!one) return;
           const answer = await this.#post(one);
           if (answer === "later") return;
           if (typeof answer === "string") await within("readwrite", (store) => store.put({ ...one, refused: answer }));
-          else {
+          else if (answer.report) {
+            await within("readwrite", (store) => store.put({ ...one, fields: [], photo: null, photos: [], sent: answer.report }));
+            sent = true;
+          } else {
             await within("readwrite", (store) => store.delete(one.id!));
             await this.#follow(one, answer.version);
             sent = true;
@@ -106,14 +116,14 @@ export class Outbox {
   }
 
   /** What the city answered when it took it, "later" when the line is down or the city busy, else why it was refused. */
-  async #post(one: Kept): Promise<string | { version?: number }> {
+  async #post(one: Kept): Promise<string | Answer> {
     const form = new FormData();
     for (const [name, value] of one.fields) form.append(name, value);
     form.set("made_at", one.made);
-    if (one.photo) form.append("photo", one.photo, one.photoName);
+    for (const photo of one.photos ?? (one.photo ? [one.photo] : [])) form.append("photo", photo, one.photoName);
     try {
       const answer = await fetch(one.to, { method: "POST", body: form, headers: { accept: "application/json", "X-CSRF-Token": this.#token() }, redirect: "manual" });
-      if (answer.ok) return (await answer.json().catch(() => ({}))) as { version?: number };
+      if (answer.ok) return (await answer.json().catch(() => ({}))) as Answer;
       if (answer.type === "opaqueredirect" || answer.status >= 500 || answer.status === 429 || answer.status === 401) return "later";
       const problem = (await answer.json().catch(() => ({}))) as { type?: string; title?: string };
       if (problem.type?.endsWith(":stale-form")) return "later"; // another session: the page brings a new token

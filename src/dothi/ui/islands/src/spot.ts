@@ -48,7 +48,7 @@ function place(box: HTMLElement): void {
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
         const at: [number, number] = [coords.longitude, coords.latitude];
-        if (choose(at)) void open().then((go) => go(at));
+        if (choose(at)) open().then((go) => go(at)).catch(() => (ground.hidden = true)); // without a line there is no map
       },
       () => (said.textContent = words.refused),
       POSITION,
@@ -86,12 +86,12 @@ document.querySelectorAll<HTMLElement>("[data-spot]").forEach(place);
 document.querySelectorAll<HTMLFormElement>("form[data-photos]").forEach((form) => {
   form.addEventListener("submit", (event) => {
     const input = form.querySelector<HTMLInputElement>("input[type=file]")!;
-    if (form.dataset.sent) event.preventDefault(); // a second tap
-    else if (input.files?.length) {
-      event.preventDefault();
-      form.dataset.sent = "1";
-      void shrink(input, Number(form.dataset.photos)).finally(() => form.submit());
-    }
+    event.preventDefault();
+    if (form.dataset.sent) return; // a second tap
+    form.dataset.sent = "1";
+    // Who listens to "ready" may send it another way.
+    const send = (): void => void (form.dispatchEvent(new Event("ready", { bubbles: true, cancelable: true })) && form.submit());
+    void shrink(input, Number(form.dataset.photos)).finally(send);
   });
 });
 // Back from the next page the form is a new one.
