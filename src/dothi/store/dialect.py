@@ -36,6 +36,8 @@ class Dialect:
     save_place: str
     # The highest number ever given out in the counting column "seq" of the outbox; no row before the first.
     last_outbox: str
+    # Photos that came with their numbers are counted on behind the highest; SQLite does so by itself.
+    count_photos_on: str
 
     def fill(self, sql: str) -> str:
         """``sql`` with its ``{numbers}``, ``{texts}`` and the like in this dialect's words; made once for each text."""
@@ -68,6 +70,7 @@ SQLITE = Dialect(
     touches="p.east >= ? AND p.north >= ? AND p.west <= ? AND p.south <= ?",
     save_place="INSERT OR REPLACE INTO place (num, west, south, east, north) VALUES (?,?,?,?,?)",
     last_outbox="SELECT seq FROM sqlite_sequence WHERE name = 'outbox'",
+    count_photos_on="SELECT 1",
 )
 
 # A NUL is no character to PostgreSQL, not even one that is escaped in JSON.
@@ -98,4 +101,5 @@ POSTGRES = Dialect(
         "ON CONFLICT (num) DO UPDATE SET box = excluded.box"
     ),
     last_outbox="SELECT last_value FROM outbox_seq_seq WHERE is_called",
+    count_photos_on="SELECT setval('incident_photo_number_seq', max(number)) FROM incident_photo",
 )

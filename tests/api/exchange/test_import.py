@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from exchange_world import NOW, PM, STATION, Town, acts, at, contents, row, urn
 
-from dothi.access.policy import STRANGER, Clearance
+from dothi.access.policy import STRANGER, WHOLE_CITY, Clearance, Grant, Person
 from dothi.api.exchange import layout
 from dothi.api.exchange.export import About, Wanted, export_city
 from dothi.api.exchange.importing import import_city, refuse_unfinished
@@ -23,9 +23,11 @@ from dothi.model.entity import Attribute, Entity
 from dothi.model.problem import Problem
 from dothi.store.audit import last_seal, verify
 from dothi.store.checkpoints import AuditKey, checkpoints
+from dothi.store.files import FolderFiles
 from dothi.store.tables import METADATA
 
 MICROS = to_micros(NOW)
+INTERNAL = Person("kept", (Grant("system", WHOLE_CITY, Clearance.INTERNAL),))
 
 
 @pytest.fixture
@@ -315,3 +317,62 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(town: Town, tmp_path: P
         )
         assert told.stdout.strip() == "disk-full", told.stderr
         assert list(folder.iterdir()) == []
+
+
+PHOTO = {
+    "incident": "SV-2605-0001",
+    "first": "SV-2605-0001",
+    "phase": "after",
+    "media": "image/png",
+    "width": 8,
+    "height": 8,
+}
+
+
+def with_photo(town: Town, number: int, body: bytes, **more: Any) -> str:
+    """A photo in a town, and the name of its picture."""
+    name = FolderFiles(town.database.folder / "files").put(body)
+    row = PHOTO | {"number": number, "hash": name, "small": name, "added_at": MICROS, "person": "an"} | more
+    marks = ",".join("?" * len(row))
+    town.execute(f"INSERT INTO incident_photo ({', '.join(row)}) VALUES ({marks})", *row.values())  # noqa: S608 - our names
+    return name
+
+
+def test_photos_travel_with_their_numbers_and_their_bytes(town: Town, tmp_path: Path, homes: object) -> None:
+    kept = with_photo(town, 7, b"a picture", boxes='[{"left":1,"top":2,"width":3,"height":4}]')
+    gone = with_photo(town, 9, b"one that was removed", removed_at=MICROS)
+    manifest = town.export(tmp_path / "first")
+    assert (manifest.counts["incident_photo"], manifest.counts["photos"]) == (2, 1)
+    assert (tmp_path / "first" / "photos" / kept).read_bytes() == b"a picture"
+    assert not (tmp_path / "first" / "photos" / gone).exists(), "what was destroyed is in no export"
+    elsewhere = Town(tmp_path / "there", chosen=True)
+    elsewhere.take(tmp_path / "first")
+    files = FolderFiles(elsewhere.database.folder / "files")
+    assert (files.get(kept), files.get(gone)) == (b"a picture", None)
+    with elsewhere.database.reader() as db:
+        rows = db.execute("SELECT number, hash, boxes FROM incident_photo ORDER BY number").fetchall()
+    assert [(number, hash) for number, hash, _ in rows] == [(7, kept), (9, gone)]
+    assert '"left"' in rows[0][2]
+    columns = [*PHOTO, "hash", "small", "added_at", "person"]
+    asked = f"INSERT INTO incident_photo ({', '.join(columns)}) VALUES ({','.join('?' * len(columns))})"  # noqa: S608 - ours
+    elsewhere.execute(asked, *PHOTO.values(), "x", "x", MICROS, "an")
+    with elsewhere.database.reader() as db:
+        assert db.execute("SELECT max(number) FROM incident_photo").fetchone()[0] > 9, "no number is given out twice"
+    elsewhere.close()
+
+
+def test_a_picture_under_another_ones_name_is_refused(town: Town, tmp_path: Path) -> None:
+    name = with_photo(town, 1, b"a picture")
+    town.export(tmp_path / "first")
+    _signed(tmp_path / "first", f"photos/{name}", b"another picture")
+    elsewhere = Town(tmp_path / "there")
+    with pytest.raises(Problem, match="not the picture of that name"):
+        elsewhere.take(tmp_path / "first")
+    elsewhere.close()
+
+
+def test_photos_stay_with_who_may_not_take_them(town: Town, tmp_path: Path) -> None:
+    with_photo(town, 1, b"a picture")
+    export_city(town.database, tmp_path / "part", INTERNAL, About("t", {}, (), NOW, NOW, ()), Wanted(), lambda *_: None)
+    assert not (tmp_path / "part" / "photos").exists()
+    assert (tmp_path / "part" / "incident_photo.ndjson").read_bytes() == b""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Person, Reach, may, reach
+from dothi.access.policy import Clearance, Person, Reach, Thing, may, reach
 from dothi.api.exchange import entities, layout, records
 from dothi.api.exchange.forecasts import write_forecasts
 from dothi.api.exchange.layout import Manifest, Progress, Source, moment_text
@@ -30,6 +30,7 @@ from dothi.model.schema import EntityType
 from dothi.store.audit import last_seal
 from dothi.store.connection import Connection, Database
 from dothi.store.delta import LakeFile
+from dothi.store.files import FolderFiles
 
 if TYPE_CHECKING:
     import polars as pl
@@ -207,9 +208,25 @@ class _Export:
             self._taken.counts[record.table.name] = _write_lines(
                 self._folder / record.file, records.rows_of(db, record, self._reached)
             )
+        self._photos(db)
         self._audit(db)
         row = db.execute("SELECT value FROM meta WHERE key = 'replay'").fetchone()
         self._taken.replay = row[0] if row else None
+
+    def _photos(self, db: Connection) -> None:
+        """The pictures of the photos that leave, each a file named by the SHA-256 of what it holds."""
+        if not self._reached.covers(Thing(Clearance.RESTRICTED)):
+            return
+        kept = FolderFiles(self._database.folder / "files")
+        rows = db.execute("SELECT hash, small, shown, shown_small FROM incident_photo WHERE removed_at IS NULL").fetchall()
+        names = sorted({name for row in rows for name in row if name})
+        for done, name in enumerate(names):
+            self._progress(layout.PHOTOS, done, len(names))
+            body = kept.get(name)  # none if the photo was removed a moment ago
+            if body is not None:
+                (self._folder / layout.PHOTOS).mkdir(exist_ok=True)
+                (self._folder / layout.PHOTOS / name).write_bytes(body)
+                self._taken.counts[layout.PHOTOS] += 1
 
     def _audit(self, db: Connection) -> None:
         """The log leaves whole, because a part of it proves nothing; so only with who may take all of it."""

@@ -16,6 +16,7 @@ from dothi.data.restoring import Also, Restorer, ShownValue
 from dothi.model.problem import Problem
 from dothi.store.audit import INSERT, Act
 from dothi.store.connection import Connection, Database
+from dothi.store.files import FolderFiles
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,7 +48,8 @@ def import_city(database: Database, folder: Path, manifest: Manifest, person: Pe
     standing = _standing(database, manifest, folder)
     restorer = Restorer(database)
     try:
-        _Import(restorer, folder, manifest, standing, progress).run(person, at)
+        files = FolderFiles(database.folder / "files")
+        _Import(restorer, files, folder, manifest, standing, progress).run(person, at)
     except _WRONG as error:
         raise damaged(folder, f"it holds what no export holds ({type(error).__name__}: {error})") from error
     finally:
@@ -91,8 +93,16 @@ def _standing(database: Database, manifest: Manifest, folder: Path) -> Standing:
 
 
 class _Import:
-    def __init__(self, restorer: Restorer, folder: Path, manifest: Manifest, standing: Standing, progress: Progress) -> None:
-        self._restorer, self._folder, self._manifest = restorer, folder, manifest
+    def __init__(
+        self,
+        restorer: Restorer,
+        files: FolderFiles,
+        folder: Path,
+        manifest: Manifest,
+        standing: Standing,
+        progress: Progress,
+    ) -> None:
+        self._restorer, self._files, self._folder, self._manifest = restorer, files, folder, manifest
         self._standing, self._progress = standing, progress
 
     def run(self, person: Person, at: int) -> None:
@@ -103,6 +113,7 @@ class _Import:
         steps = [
             self._audit,
             *(lambda start, one=one: self._record(one, start) for one in records.RECORDS),
+            lambda _start: self._photos([one for one in paths if one.parent.name == layout.PHOTOS]),
             lambda start: self._entities(layout.ENTITIES, start),
             lambda start: self._entities(layout.DELETED, start),
             self._series,
@@ -123,7 +134,15 @@ class _Import:
         act = Act(person.id, "city.import", self._manifest.tenant, detail=detail)
         self._restorer.conclude([act], at, self._conclude)
 
+    def _photos(self, paths: Sequence[Path]) -> None:
+        """Keep the pictures; once more does no harm, so one that was interrupted begins again."""
+        for done, path in enumerate(sorted(paths)):
+            self._progress(layout.PHOTOS, done, len(paths))
+            if self._files.put(path.read_bytes()) != path.name:
+                raise damaged(self._folder, f"{layout.PHOTOS}/{path.name} is not the picture of that name")
+
     def _conclude(self, db: Connection) -> None:
+        db.execute(db.dialect.count_photos_on)
         db.execute("DELETE FROM meta WHERE key = ?", (_MARK,))
         if self._manifest.replay is not None:
             db.execute("INSERT INTO meta (key, value) VALUES ('replay', ?)", (self._manifest.replay,))

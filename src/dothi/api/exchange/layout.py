@@ -16,7 +16,7 @@ from dothi.model.problem import Problem, bad_request
 FORMAT = 1
 MANIFEST, README = "manifest.json", "README.md"
 ENTITIES, DELETED, SERIES, AUDIT = "entities.ndjson", "entities-deleted.ndjson", "series.parquet", "audit.ndjson"
-FOLDERS = ("entities", "readings", "forecasts")
+PHOTOS = "photos"  # the folder of pictures
 Progress = Callable[[str, int, int], None]  # (what is under way, done, total)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

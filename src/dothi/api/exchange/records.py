@@ -77,6 +77,8 @@ RECORDS = (
     Record(
         incident_tables.incident_entry, ("number",), ("changes", "refs"), given=("number",), clearance=Clearance.RESTRICTED
     ),
+    # Answers and timelines name photos by their numbers, so these travel; the pictures are in photos/.
+    Record(incident_tables.incident_photo, ("number",), ("boxes",), clearance=Clearance.RESTRICTED),
     Record(incident_tables.incident_link, ("incident", "kind", "ref"), clearance=Clearance.RESTRICTED),
     Record(command_tables.command, ("month", "number"), ("parameters", "value"), clearance=Clearance.RESTRICTED),
     Record(incident_tables.incident_help, ("incident", "unit"), clearance=Clearance.RESTRICTED),
@@ -123,7 +125,6 @@ ELSEWHERE = {
     "personal_record": "personal data never leaves with a city",
     "personal_look": "personal data never leaves with a city",
     "personal_request": "personal data never leaves with a city",
-    "incident_photo": "photos of people's streets and houses stay where they were taken in",
     "anchor": "made again from the readings",
     "late": "made again from the readings",
     "subscription": "whom a home tells, with their secrets, is each home's own",
