@@ -8,7 +8,7 @@ import pytest
 from dothi.cities.load import load_city
 from dothi.cities.pack import read_pack
 from dothi.cities.units import read_country
-from dothi.cities.working_hours import Hours, read_working_hours, working_time_of
+from dothi.cities.working_hours import Hours, check_promises, read_working_hours, working_time_of
 from dothi.model.problem import Problem
 
 PACK = read_pack(read_country().province("01"))
@@ -33,6 +33,9 @@ def test_every_province_knows_its_working_hours_and_days_off() -> None:
     assert office.spans(date(2026, 11, 20)) == ((time(8), time(12)), (time(13), time(17)))
     assert office.spans(date(2026, 11, 22)) == ()
     assert set(PACK.working_time.yearly) == {"01-01", "04-30", "05-01", "09-02"}
+    for province in read_country().provinces.values():
+        pack = read_pack(province)
+        check_promises(working_time_of(pack.working_time, pack.time_zone), pack.promises)
 
 
 def test_a_citys_own_file_stands_in_for_the_packs_hours_and_leaves_its_promises(tmp_path: Path) -> None:
@@ -53,6 +56,10 @@ def test_a_citys_own_file_stands_in_for_the_packs_hours_and_leaves_its_promises(
     "said",
     [
         '[working_time]\nmonday = ["8 to 12"]',
+        '[working_time]\nmonday = ["08:00-08:01"]\n'  # forty hours would take decades
+        '[[promises]]\nstep = "handle"\nhours = 40\nworking = true\nsource = { vi = "x", en = "x" }',
+        '[[promises]]\nstep = "accept"\nhours = 1\nworking = true\nsource = { vi = "x", en = "x" }\n'
+        '[[promises]]\nstep = "accept"\nhours = 2\nworking = true\nsource = { vi = "x", en = "x" }\norigins = ["report"]',
         '[working_time]\nmonday = ["12:00-08:00"]',
         '[working_time]\nmonday = ["08:00-12:00", "11:00-13:00"]',
         '[working_time]\nmonday = ["08:00-24:00", "13:00-17:00"]',

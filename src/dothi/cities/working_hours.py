@@ -1,20 +1,21 @@
 """Working hours and promises as a city pack or a city's own file says them."""
 
 import tomllib
-from datetime import date, time, timedelta
-from itertools import pairwise
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise, product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from dothi.model.problem import Problem
-from dothi.model.promise import Promise
+from dothi.model.promise import Origin, Promise, Step, Urgency
 from dothi.model.text import Text
 from dothi.model.working_time import Span, WorkingTime
 
 _MOST_DAYS = 60
+_MOST_WEEKS = 260
 
 
 class Stretch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,16 +82,25 @@ def read_working_hours(
     """
     try:
         said = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
-        if said.working_time is not None:
-            working_time_of(said.working_time, "UTC")
+        hours = hours if said.working_time is None else said.working_time
+        promises = promises if said.promises is None else said.promises
+        check_promises(working_time_of(hours, "UTC"), promises)
     except (OSError, ValueError) as error:
         advice = "Mend DOTHI_WORKING_TIME, or leave it out. docs/guides/working-hours.md says what it holds."
         raise Problem(400, "bad-working-time", f"{path} says no working hours: {error}.", advice) from error
-    return (
-        hours if said.working_time is None else said.working_time,
-        promises if said.promises is None else said.promises,
-        close_after_days if said.close_after_days is None else said.close_after_days,
-    )
+    return hours, promises, close_after_days if said.close_after_days is None else said.close_after_days
+
+
+def check_promises(hours: WorkingTime, promises: tuple[Promise, ...]) -> None:
+    """Make sure that every promise has an end, and every incident one clock a step at most. Raises ValueError."""
+    begin = datetime(2024, 1, 1, tzinfo=hours.zone)
+    week = WorkingTime(hours.zone, hours.week).between(begin, begin + timedelta(weeks=1))
+    for one in promises:
+        if one.working and timedelta(hours=one.hours) > _MOST_WEEKS * week:
+            raise ValueError(f"{one.hours:g} working hours take longer than five years of such weeks")
+    for origin, urgency, step in product(get_args(Origin), get_args(Urgency), get_args(Step)):
+        if sum(one.step == step and one.holds(origin, urgency) for one in promises) > 1:
+            raise ValueError(f"two promises hold for the step {step} of what is {urgency} and came by {origin}")
 
 
 def _spans(said: tuple[str, ...]) -> tuple[Span, ...]:
