@@ -115,6 +115,17 @@ def test_every_kind_of_attribute_has_its_own_name_over_time(client: httpx.Client
     simple = get(client, urn, options="temporalValues")
     for name, (kind, _, _, key, value) in shapes.items():
         assert simple[name] == {"type": kind, key: [[value, at(1)], [value, at(2)]]}
+    late = {"state": {"a": [1]}, "category": "bus", "depths": [1, 2], "route": ["urn:a:b"]}
+    for options in ({}, {"options": "temporalValues"}):
+        early = client.get(f"{ROOT}/{urn}", params=options, headers={"prefer": "ngsi-ld=1.5"})
+        assert (early.status_code, early.headers["preference-applied"]) == (203, "ngsi-ld=1.5")
+        for name, value in late.items():
+            told = early.json()[name]
+            if options:
+                assert told == {"type": "Property", "values": [[value, at(1)], [value, at(2)]]}
+            else:
+                assert [(one["type"], one["value"]) for one in told] == [("Property", value)] * 2
+        assert ("languageMaps" in early.json()["label"]) if options else early.json()["label"][0]["languageMap"]
 
 
 def test_figures_of_periods(client: httpx.Client, make: Make) -> None:

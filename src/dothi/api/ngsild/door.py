@@ -250,8 +250,8 @@ def _write(asked: Asked, answer: Answer, prefer: str, echo: Mapping[str, str]) -
     version = preferred_version(prefer) if prefer else None
     if version is not None:
         headers["Preference-Applied"] = f"ngsi-ld={version[0]}.{version[1]}"
-        if status == 200 and answer.entities and told_in(body, version):
-            status = 203
+        if status in (200, 206) and answer.entities and told_in(body, version) and status == 200:
+            status = 203  # a part stays a part
     if answer.named:
         # GeoJSON carries its context unless the client would rather have it beside (Prefer: body=json).
         context = answer.context or asked.context

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from dothi.api.ngsild.writing.reading import VALUE_KEYS
+from dothi.api.ngsild.writing.reading import SEVERAL_KEYS, VALUE_KEYS
 
 # The version that brought each kind of attribute; before it, it is told as a Property.
 _SINCE = {
@@ -15,6 +15,7 @@ _SINCE = {
 }
 _KEYS = {VALUE_KEYS[kind]: kind for kind in _SINCE}
 _VALUES = frozenset(VALUE_KEYS.values())
+_OVER_TIME = {key: (kind, wrap) for kind, (key, wrap) in SEVERAL_KEYS.items() if kind in _SINCE}
 _NO_ATTRIBUTES = frozenset({"id", "type", "scope", "@context", "createdAt", "modifiedAt", "expiresAt"})
 _PREFERRED = re.compile(r"(?:^|,)\s*ngsi-ld\s*=\s*\"?([0-9])\.([0-9]{1,2})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 
@@ -52,7 +53,7 @@ def _instance(one: dict[str, Any], late: frozenset[str]) -> bool:
     """An instance of an attribute, normalized or concise, and its own attributes."""
     key = next((key for key in one if key in _VALUES), None)
     if key is None:
-        return False
+        return _over_time(one, late)
     kind = one.get("type") or _KEYS.get(key)
     changed = kind in late
     if changed:
@@ -63,3 +64,15 @@ def _instance(one: dict[str, Any], late: frozenset[str]) -> bool:
         if "type" in one:
             one["type"] = "Property"
     return _members(one, late, _VALUES | {"type"}) or changed
+
+
+def _over_time(one: dict[str, Any], late: frozenset[str]) -> bool:
+    """The values of an attribute over time, each with its moment."""
+    key = next((key for key in one if key in _OVER_TIME), None)
+    if key is None or _OVER_TIME[key][0] not in late:
+        return False
+    wrap = _OVER_TIME[key][1]
+    told = one.pop(key)
+    one["type"] = "Property"
+    one["values"] = [[value[wrap] if isinstance(value, dict) and wrap in value else value, at] for value, at in told]
+    return True

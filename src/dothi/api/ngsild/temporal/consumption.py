@@ -358,7 +358,7 @@ def _answer(asked: Asked, found: list[Evolved], told: Temporal, page: int, *, al
     part = cut(found, told, page)
     shown = list(map(shower(terms, told), found))
     headers = {} if part is None else {"Content-Range": part.header}
-    return Answer(200 if part is None else 206, shown[0] if alone else shown, headers, context=terms)
+    return Answer(200 if part is None else 206, shown[0] if alone else shown, headers, context=terms, entities=True)
 
 
 def _words(asked: Asked, found: Iterable[tuple[Evolved, Parts]]) -> TermMap:

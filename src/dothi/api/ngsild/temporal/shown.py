@@ -15,6 +15,7 @@ from dothi.api.ngsild.languages import served
 from dothi.api.ngsild.representation import instance_shaper
 from dothi.api.ngsild.shape import Shape
 from dothi.api.ngsild.temporal.asking import Temporal
+from dothi.api.ngsild.writing.reading import SEVERAL_KEYS
 from dothi.data.batch import join_value
 from dothi.data.evolution import Kind
 from dothi.data.evolved import Cells, Column, Evolved, Told
@@ -30,17 +31,6 @@ INSTANCE = "urn:ngsi-ld:Instance:"
 """How ids of instances begin."""
 
 _LETTERS = {None: "r", Kind.TOLD: "t", Kind.GONE: "d", Kind.BESIDE: "b"}
-# How each kind names its values over time, and what wraps each of them (clause 4.5.9).
-_SEVERAL = {
-    "Property": ("values", None),
-    "GeoProperty": ("values", None),
-    "Relationship": ("objects", None),
-    "LanguageProperty": ("languageMaps", "languageMap"),
-    "JsonProperty": ("jsons", "json"),
-    "VocabProperty": ("vocabs", "vocab"),
-    "ListProperty": ("valueLists", None),
-    "ListRelationship": ("objectLists", None),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +143,7 @@ def shower(context: TermMap, asked: Temporal) -> Callable[[Evolved], Shown]:
 
     def pairs(told: list[Told]) -> Shown:
         first = told[0].attribute
-        key, wrap = _SEVERAL[first.kind]
+        key, wrap = SEVERAL_KEYS[first.kind]
         values = [value_of(one.attribute, wrap) for one in told]
         if first.kind == "LanguageProperty" and values and not any(isinstance(one, dict) for one in values):
             key = "values"

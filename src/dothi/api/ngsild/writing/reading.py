@@ -22,6 +22,18 @@ VALUE_KEYS = {
 }
 """How each kind of attribute names its value (clause 4.5.2 and following)."""
 
+SEVERAL_KEYS: dict[str, tuple[str, str | None]] = {
+    "Property": ("values", None),
+    "GeoProperty": ("values", None),
+    "Relationship": ("objects", None),
+    "LanguageProperty": ("languageMaps", "languageMap"),
+    "JsonProperty": ("jsons", "json"),
+    "VocabProperty": ("vocabs", "vocab"),
+    "ListProperty": ("valueLists", None),
+    "ListRelationship": ("objectLists", None),
+}
+"""How each kind names its values over time, and what wraps each of them (clause 4.5.9)."""
+
 _KIND_OF = {key: kind for kind, key in VALUE_KEYS.items() if kind != "GeoProperty"}
 # What the city itself says of a reading: it is shown, and what comes back of it is not taken for a client's word.
 _OURS = frozenset(f"urn:dothi:term:{name}" for name in ("grade", "origin", "reasons"))
