@@ -16,6 +16,22 @@ ADMIN = someone("minh", "administrator")
 COVER = Wanted(Text("Mất nắp hố ga", "Missing manhole cover"), agency="water", severity=3, urgency="urgent", citizens=True)
 
 
+def test_who_is_bounded_to_a_ward_makes_no_kinds_of_the_city(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        catalogue, local = world.incidents.catalogue, someone("lan", "administrator", wards=frozenset({"00001"}))
+        made = await catalogue.add(ADMIN, "", COVER)
+        for work in (
+            catalogue.add(local, "khac", COVER),
+            catalogue.change(local, made.id, 1, COVER),
+            catalogue.offer(local, "waste", 0, False),
+        ):
+            with pytest.raises(Problem) as caught:
+                await work
+            assert caught.value.status == 403
+
+    play(tmp_path, scene)
+
+
 def test_a_kind_is_added_changed_and_retired_and_found_again_after_a_restart(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         catalogue = world.incidents.catalogue

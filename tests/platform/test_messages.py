@@ -47,6 +47,20 @@ def test_it_is_said_to_its_audience_from_its_time_until_its_end(tmp_path: Path) 
     play(tmp_path, scene)
 
 
+def test_who_is_bounded_to_a_ward_says_nothing_to_the_city(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        messages = Messages(world.platform)
+        await messages.say(ADMIN, WORDS, "all")
+        local = someone("lan", "administrator", wards=frozenset({"00001"}))
+        for work in (messages.say(local, WORDS, "all"), messages.end(local, messages.every()[0].number)):
+            with pytest.raises(Problem) as caught:
+                await work
+            assert caught.value.status == 403
+        assert len(messages.now("citizens")) == 1
+
+    play(tmp_path, scene)
+
+
 def test_one_that_was_ended_before_its_time_never_comes(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         messages = Messages(world.platform)

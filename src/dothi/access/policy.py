@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from dothi.access.roles import ACTIONS, ROLES
 from dothi.model.clearance import Clearance as Clearance
+from dothi.model.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,12 @@ def may(person: Person, action: str, thing: Thing | Clearance | None = None) -> 
     if reached is None or thing is None:
         return reached is not None
     return reached.covers(Thing(thing) if isinstance(thing, Clearance) else thing)
+
+
+def make_sure_of_all(person: Person, action: str) -> None:
+    """Make sure that ``person`` may do ``action`` to the whole city, not in some ward of it. Raises Problem 403."""
+    if not may(person, action, Thing()):
+        raise Problem(403, "not-allowed", f"{person.id} may not do this for the whole city.", "Sign in as one who may.")
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, make_sure_of_all
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.text import Text
@@ -82,6 +82,7 @@ class Messages:
 
         Raises Problem 400 for words or times that are none, 403, 409 for more than ``MOST`` that are not over.
         """
+        make_sure_of_all(person, WRITE)
         now = self._platform.clock.now()
         begin = max(start or now, now)
         vi, en = (said(one, "message", LONGEST) for one in (text.vi, text.en))
@@ -109,6 +110,7 @@ class Messages:
 
     async def end(self, person: Person, number: int, *, correlation: str = "") -> None:
         """Say a message no more; nothing happens to one that is over. Raises Problem 403, 404."""
+        make_sure_of_all(person, WRITE)
         now, recorded = self._platform.clock.now(), list[Act]()
 
         def work(db: Connection) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dothi.access.policy import Person
+from dothi.access.policy import Person, make_sure_of_all
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.model.promise import Urgency
@@ -116,6 +116,7 @@ class Catalogue:
     async def _write(
         self, person: Person, id: str, version: int, wanted: Wanted, action: str, correlation: str
     ) -> IncidentKind:
+        make_sure_of_all(person, WRITE)
         now, recorded = self._platform.clock.now(), list[Act]()
 
         def work(db: Connection) -> None:

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dothi.access.policy import may
+from dothi.access.policy import Thing, may
 from dothi.access.routes import person_of
 from dothi.model.problem import Problem, not_found
 from dothi.model.promise import Urgency
@@ -151,7 +151,7 @@ class KindPages:
 
     def _frame(self, request: Request) -> dict[str, Any]:
         person, language = person_of(request), language_of(request)
-        return {"may_write": may(person, WRITE), **choices(self.platform, person, language)}
+        return {"may_write": may(person, WRITE, Thing()), **choices(self.platform, person, language)}
 
     def _kind(self, request: Request) -> IncidentKind:
         id = request.path_params["kind"]
