@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from incidents_world import EAST, ENGINEER, IN_EAST, OPERATOR, OTHER, WEST
+from incidents_world import EAST, ENGINEER, IN_EAST, OPERATOR, OTHER, WEST, someone
 from telling_world import World, play, text_of
 
 from dothi.access.policy import Clearance
@@ -134,7 +134,16 @@ def test_boxes_are_an_administrators(tmp_path: Path) -> None:
         for unit, address in (("nobody", "a@example.vn"), ("env", "nowhere"), ("env", "a@example.vn\r\nBcc: b@example.vn")):
             with pytest.raises(Problem, match=r"No unit|no address"):
                 await world.telling.set_box(KEEPER, unit, address)
+        bounded = someone("khoa", "administrator", wards=frozenset({"00001"}))
+        await world.telling.set_box(bounded, "00001", "tay@example.vn")
+        for unit in ("00002", "env"):
+            with pytest.raises(Problem, match="may not"):
+                await world.telling.set_box(bounded, unit, "a@example.vn")
+        with pytest.raises(Problem, match="may not"):
+            await world.telling.resend(bounded, [1])
+        await world.telling.set_box(KEEPER, "00001", "")
         await world.telling.set_box(KEEPER, "env", "a@example.vn")
+        assert world.telling.desk(bounded).units == {}
         assert world.telling.desk(KEEPER).units == {"env": "a@example.vn"}
         await world.telling.look()
         await world.opened()

@@ -13,6 +13,7 @@ from dothi.model.clock import from_micros
 from dothi.model.problem import Problem, bad_request
 from dothi.platform.platform import Platform
 from dothi.platform.telling.model import Letter, Quiet
+from dothi.platform.telling.service import WRITE
 from dothi.platform.telling.wishes import TOPICS, Wish
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
@@ -73,7 +74,8 @@ class MailPages:
 
     def desk(self, request: Request, wrong: str = "", status: int = 200) -> Response:
         """How the post is doing: the server, what waits, what could not be sent, the boxes of units."""
-        language, desk = language_of(request), self.telling.desk(person_of(request))
+        language, person = language_of(request), person_of(request)
+        desk = self.telling.desk(person)
         city = self.platform.city
         units = [(one.id, one.title.in_language(language)) for one in city.agencies]
         units += [(one.code, one.full_name) for one in city.wards]
@@ -90,7 +92,7 @@ class MailPages:
             machine_now=self.platform.accounts.clock.now(),
             dead=[self._row(one, language) for one in desk.dead],
             waiting=[self._row(one, language) for one in desk.waiting],
-            units=units,
+            units=[one for one in units if self.telling.reaches(person, WRITE, one[0])],
             boxes=[(unit, dict(units).get(unit, unit), box) for unit, box in desk.units.items()],
             done=_done(request.query_params.get("done", ""), language),
         )

@@ -213,23 +213,31 @@ class Telling:
     # Those who look after it
 
     def desk(self, asker: Person) -> Desk:
-        """How the post is doing. Raises Problem 403."""
-        if not may(asker, READ, Thing()):
-            raise Problem(403, "not-allowed", "You may not look at the city's mail.", "Ask an administrator.")
+        """How the post is doing, as far as ``asker`` may know: letters who looks after the whole city, boxes who does so of
+        their units.
+        """
+        whole = may(asker, READ, Thing())
         with self._platform.database.reader() as db:
+            boxes = db.execute("SELECT unit, address FROM telling_unit ORDER BY unit").fetchall()
             return Desk(
                 self.configured,
                 self.post.server,
-                store.counts(db),
+                store.counts(db) if whole else {},
                 store.last_sent(db),
-                tuple(store.letters(db, "dead", MOST_SHOWN)),
-                tuple(store.letters(db, "waiting", MOST_SHOWN)),
-                dict(db.execute("SELECT unit, address FROM telling_unit ORDER BY unit").fetchall()),
+                tuple(store.letters(db, "dead", MOST_SHOWN)) if whole else (),
+                tuple(store.letters(db, "waiting", MOST_SHOWN)) if whole else (),
+                {unit: address for unit, address in boxes if self.reaches(asker, READ, unit)},
             )
+
+    def reaches(self, person: Person, action: str, unit: str) -> bool:
+        """True if ``person`` may do ``action`` to the box of a unit (a ward's code, an agency's id)."""
+        ward = unit in self._platform.city.by_code
+        return may(person, action, Thing(ward=unit) if ward else Thing(agency=unit))
 
     async def resend(self, person: Person, letters: Sequence[int], *, correlation: str = "") -> int:
         """Try dead letters again; how many there were. Raises Problem 403."""
-        self._require(person)
+        if not may(person, WRITE, Thing()):
+            raise _forbidden()
         now, acts = to_micros(self._clock.now()), list[Act]()
 
         def work(db: Connection) -> int:
@@ -244,7 +252,8 @@ class Telling:
 
         Raises Problem 400, 403.
         """
-        self._require(person)
+        if not self.reaches(person, WRITE, unit):
+            raise _forbidden()
         city, box = self._platform.city, address.strip()
         if city.agency(unit) is None and unit not in city.by_code:
             raise bad_request(f"No unit {unit[:40]!r} here.", "Choose an agency or a ward of this city.")
@@ -263,6 +272,6 @@ class Telling:
         act = Act(person.id, "telling.box", unit, correlation=correlation, detail="set" if box else "removed")
         await self._platform.writer.run(person, self._clock.now(), work, [act], action=WRITE)
 
-    def _require(self, person: Person) -> None:
-        if not may(person, WRITE, Thing()):
-            raise Problem(403, "not-allowed", "You may not look after the city's mail.", "Ask an administrator.")
+
+def _forbidden() -> Problem:
+    return Problem(403, "not-allowed", "You may not look after this mail.", "Ask an administrator of the city.")
