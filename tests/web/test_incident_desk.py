@@ -159,3 +159,21 @@ def test_an_incident_shows_what_is_measured_where_it_came_from(worked: RunningCi
         text = desk.get(path).text
         assert '<dt-chart class="chart"><script type="application/json">{' in text, path
         assert f"/panel/{quote(station)}/history.csv" in text, path
+
+
+def test_months_are_charts_a_map_and_a_file(worked: RunningCity, desk: Visitor) -> None:
+    for _ in range(3):
+        opened(worked, "Cây đổ cùng một chỗ")
+    page = desk.get("/incidents/months")
+    assert page.status_code == 200
+    assert page.text.count('class="months-ward') == len(worked.platform.city.wards)
+    assert "months-shade-5" in page.text
+    assert "months-spot" in page.text
+    narrowed = desk.get("/incidents/months", params={"kind": "test-tree", "ward": "00070"}).text
+    assert 'value="test-tree" selected' in narrowed
+    assert 'aria-label="Cây đổ, từng tháng: 0, ' in narrowed
+    assert "Chưa có sự việc nào trong 12 tháng" in desk.get("/incidents/months", params={"ward": "00004"}).text
+    rows = list(csv.DictReader(io.StringIO(desk.get("/incidents/months.csv?kind=test-tree").text.removeprefix("\ufeff"))))
+    assert {row["kind"] for row in rows} == {"test-tree"}
+    assert sum(int(row["opened"]) for row in rows) >= 3
+    assert 'href="/incidents/months"' in desk.get("/incidents/load").text

@@ -34,6 +34,7 @@ from dothi.platform.incidents.model import (
     PublicIncident,
     Question,
 )
+from dothi.platform.incidents.months import Months, months_of
 from dothi.platform.incidents.photos import Photos, photos_of
 from dothi.platform.incidents.public import public_of
 from dothi.platform.incidents.shifts import Shifts
@@ -235,6 +236,12 @@ class Incidents:
         """What every ward, then every agency, has to do, as far as the asker may see."""
         with self._platform.database.reader() as db:
             return load_of(db, reach(asker, READ) or _NOTHING, self._platform.clock.now())
+
+    def months(self, asker: Person, kind: str = "", ward: str = "") -> Months:
+        """What the last twelve months brought, as far as the asker may see; of one kind or ward if they are given."""
+        reached = reach(asker, READ) or _NOTHING
+        with self._platform.database.reader() as db:
+            return months_of(db, reached, asker.id, self._platform.clock.now(), self._zone, kind, ward)
 
     def public(self, code: str) -> PublicIncident:
         """What anybody may know of an incident, or of what it was merged into; for who was given its code, or the code of a

@@ -10,6 +10,7 @@ from dothi.web.incidents.feed import Feed
 from dothi.web.incidents.kinds import KindPages
 from dothi.web.incidents.load import LoadPages
 from dothi.web.incidents.mine import Mine
+from dothi.web.incidents.months import MonthPages
 from dothi.web.incidents.photos import PhotoPages
 from dothi.web.incidents.queue import Queue
 from dothi.web.incidents.shift import ShiftPages
@@ -22,6 +23,7 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
     acts, photos = Acts(platform, show), PhotoPages(platform, show)
     mine, load, shift, blackout = Mine(platform), LoadPages(platform), ShiftPages(platform), BlackoutPages(platform)
     kinds = KindPages(platform)
+    months = MonthPages(platform)
     return [
         page("/mine", mine.page, action="incident.write"),
         page("/mine/worker.js", mine.worker, action="page.read"),
@@ -34,6 +36,8 @@ def incident_routes(platform: Platform) -> list[BaseRoute]:
         page("/incidents/views/{number:int}/drop", queue.drop, action="incident.read", methods=("POST",)),
         page("/incidents/load", load.page, action="incident.read"),
         page("/incidents/load.csv", load.table, action="incident.read"),
+        page("/incidents/months", months.page, action="incident.read"),
+        page("/incidents/months.csv", months.table, action="incident.read"),
         page("/incidents/shift", shift.page, action="incident.read"),
         page("/incidents/shift", shift.decide, action="incident.write", methods=("POST",)),
         page("/incidents/bulk", queue.many, action="incident.write", methods=("POST",)),
