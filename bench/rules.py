@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from shapely import box
@@ -31,6 +30,7 @@ from dothi.model.text import Text
 from dothi.platform.record import ward_codes
 from dothi.platform.rules import store
 from dothi.platform.rules.engine import Engine
+from dothi.platform.rules.hours import CityHours
 from dothi.platform.rules.model import Change, Compare, Needs, Rule, Silence, Term, Where, Window
 from dothi.platform.rules.told import Told
 from dothi.platform.rules.watching import Watching
@@ -96,7 +96,7 @@ def values(random: np.random.Generator, count: int) -> Any:
 
 def engine_alone(watched: Sequence[Rule], random: np.random.Generator) -> None:
     """Columns in, findings out."""
-    engine = Engine(watched, ZoneInfo("Asia/Ho_Chi_Minh"), lambda _: None)
+    engine = Engine(watched, CityHours.of(CITY), lambda _: None)
     engine.ward.update((entity, WARDS[entity % len(WARDS)]) for entity in range(ENTITIES))
     columns = np.array([engine.column(TYPE, iri) for iri in IRIS], np.int64)
     took, start = 0.0, to_micros(NOW)

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dothi.model.problem import Problem
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
-from dothi.platform.rules.model import Compare, Graver, Rule, check
+from dothi.platform.rules.model import Compare, Graver, Rule, Schedule, check
 from dothi.web.rules.form import Row, attributes_of, blank, numbers_of, rule_in, told_in, told_of
 
 TYPE, LEVEL, ALARM, NOTE, OPEN = (f"https://example.org/{name}" for name in ("Gate", "level", "alarm", "note", "open"))
@@ -55,6 +56,28 @@ def test_the_form_loses_nothing(term: Compare) -> None:
     told, rows = told_of(of)
     sent = told | {f"r{place}-{name}": value for place, row in enumerate(rows) for name, value in row.items()}
     assert rule_in(*told_in(sent, []), "gate", GATE) == of
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        Schedule(start=420, end=1_440, days=(0, 4)),
+        Schedule(start=30, start_by="sunset", end=0, end_by="sunrise"),
+        Schedule(start=-45, start_by="sunrise", end=600, negated=True),
+    ],
+    ids=str,
+)
+def test_hours_come_back(hours: Schedule) -> None:
+    level = Compare(attribute=LEVEL, op=">", value=1.0)
+    of = Rule(id="gate", title=Text("Cống", "Gate"), entity_type=TYPE, any_of=((level, hours),))
+    check(of, {TYPE: GATE})
+    told, rows = told_of(of)
+    assert rule_in(told, rows, "gate", GATE) == of
+    for wrong in (Schedule(start=300, start_by="sunset"), Schedule(end=-241, end_by="sunrise"), Schedule(days=())):
+        with pytest.raises(Problem, match="hours"):
+            check(structs.replace(of, any_of=((level, wrong),)), {TYPE: GATE})
+    with pytest.raises(Problem, match="by the sun"):
+        check(structs.replace(of, quiet=Schedule(end=0, end_by="sunrise")), {TYPE: GATE})
 
 
 def test_steps_come_back() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rules_world import NOTE, PM, TYPE, rule
 
 from dothi.platform.rules.engine import Engine, Found
+from dothi.platform.rules.hours import CityHours
 from dothi.platform.rules.model import Change, Compare, Rule, Schedule, Silence, Term, Where, Window
 from dothi.platform.rules.told import Told
 
@@ -168,8 +169,9 @@ class Slow:
         local = datetime.fromtimestamp(now / 1e6, UTC) + timedelta(hours=7)
         minute = local.hour * 60 + local.minute
         began = {(local.weekday(), minute), ((local.weekday() - 1) % 7, minute + 1_440)}
-        end = term.end if term.end > term.start else term.end + 1_440
-        self.hours[term] = any(day in term.days and term.start <= one < end for day, one in began) != term.negated
+        start, end = SUN.get(term.start_by, 0) + term.start, SUN.get(term.end_by, 0) + term.end
+        end = end if end > start else end + 1_440
+        self.hours[term] = any(day in term.days and start <= one < end for day, one in began) != term.negated
 
     def tick(self, now: int) -> None:
         self.values |= {term: now - self.last_heard(term) for term in self.silences() if self.hears(term)}
@@ -200,7 +202,15 @@ def clearing(draw: st.DrawFn, kind: Any, **more: Any) -> Term:
     return term
 
 
-schedules = st.builds(
+suns = st.builds(
+    Schedule,
+    start=st.sampled_from([-120, 30]),
+    end=st.sampled_from([-60, 90]),
+    start_by=st.sampled_from(["sunrise", "sunset"]),
+    end_by=st.sampled_from(["sunrise", "sunset"]),
+    negated=st.booleans(),
+)
+schedules = suns | st.builds(
     Schedule,
     days=st.sets(st.integers(0, 6), min_size=1).map(lambda days: tuple(sorted(days))),
     start=st.sampled_from([0, 420, 540, 1_380]),
@@ -296,12 +306,13 @@ def by_cell(found: Sequence[Found]) -> dict[tuple[int, int | str], list[tuple[bo
 
 def engine_of(*watched: Rule, works: Sequence[tuple[int, int]] = ()) -> Engine:
     slow = Slow(watched[0], works)
-    engine = Engine(watched, ZONE, lambda name: int(name), lambda _entity, _ward, at: slow.free(at))
+    engine = Engine(watched, HOURS, lambda name: int(name), lambda _entity, _ward, at: slow.free(at))
     engine.ward.update(WARDS)
     return engine
 
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+HOURS = CityHours(ZoneInfo("Asia/Ho_Chi_Minh"), 105.85, 21.0)
+SUN = {"sunrise": 5 * 60 + 20, "sunset": 18 * 60 + 25}  # of Hanoi on these days of May, as almanacs have it
 
 
 @settings(max_examples=60)

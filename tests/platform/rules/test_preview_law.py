@@ -11,7 +11,7 @@ from dothi.access.policy import SYSTEM
 from dothi.data.batch import Batch, ReadingRow, readings_of
 from dothi.model.reading import Origin
 from dothi.platform.rules.alerts import Alert, AlertQuestion
-from dothi.platform.rules.model import Change, Compare, Graver, Rule, Silence, Window
+from dothi.platform.rules.model import Change, Compare, Graver, Rule, Schedule, Silence, Window
 from dothi.platform.rules.preview import Stretch
 
 pytestmark = pytest.mark.usefixtures("homes")
@@ -34,7 +34,9 @@ CONDITIONS: dict[str, Any] = {
 def _rules() -> list[Rule]:
     steps = (Graver(3, 80.0), Graver(4, 95.0))
     grown = {"above": steps, "own-limit": (Graver(4, 30.0),), "mean": (Graver(3, 65.0),)}
-    return [
+    night = Schedule(start=-200, start_by="sunset", end=30, end_by="sunrise", negated=True)
+    by_day = rule("by-day", any_of=((CONDITIONS["above"], night),), severity=2)
+    return [by_day] + [
         rule(name, any_of=((term,),), severity=2, graver=grown.get(name, ()), for_minutes=10.0 * (place % 2))
         for place, (name, term) in enumerate(CONDITIONS.items())
     ]

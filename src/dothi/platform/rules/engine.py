@@ -7,13 +7,11 @@ that they came is known. Windows empty, hours begin and silence is noticed when 
 
 import heapq
 from collections.abc import Callable, Sequence
-from datetime import tzinfo
 from typing import NamedTuple
 
 import numpy as np
 
 from dothi.data.batch import FloatArray, IntArray
-from dothi.model.clock import from_micros
 from dothi.platform.rules.compiled import Bound, Compiled, compiled
 from dothi.platform.rules.features import (
     UNKNOWN,
@@ -22,7 +20,8 @@ from dothi.platform.rules.features import (
     features_of,
     micros,
 )
-from dothi.platform.rules.model import Rule, Schedule, Term
+from dothi.platform.rules.hours import CityHours
+from dothi.platform.rules.model import Rule, Term
 from dothi.platform.rules.state import Cell, Phase, advance, judge
 from dothi.platform.rules.told import EARLIEST, Told, fitted, rounds
 
@@ -51,8 +50,8 @@ class Found(NamedTuple):
 
 
 class Engine:
-    """Watches ``rules``, one thread at a time. ``zone`` is the city's; ``number_of`` gives an entity's number by URN. Steps
-    of a rule (``Rule.steps``) come right after it: what is due of any of them happens before one of them is judged anew.
+    """Watches ``rules``, one thread at a time. ``hours`` are the city's; ``number_of`` gives an entity's number by URN. The
+    steps of a rule (``Rule.steps``) come after it: what is due of any of them happens before one of them is judged anew.
 
     ``touched`` collects the cells that changed, as (rule, subject), until whoever keeps them empties it.
     """
@@ -60,11 +59,11 @@ class Engine:
     def __init__(
         self,
         rules: Sequence[Rule],
-        zone: tzinfo,
+        hours: CityHours,
         number_of: Callable[[str], int | None],
         maintained: Maintained = lambda _entity, _ward, at: at,
     ) -> None:
-        self._zone, self._maintained = zone, maintained
+        self._hours, self._maintained = hours, maintained
         self.ward: dict[int, str | None] = {}
         self.touched: set[tuple[int, int | str]] = set()
         self._features = features_of(rules)
@@ -184,7 +183,7 @@ class Engine:
                 self._move(feature, entities, _figure(feature, entities, moments), None, moments, pairs)
         for place, one in enumerate(self._rules):
             if one.hours:
-                inside = tuple(self._in_hours(hours, now) for hours in one.hours)
+                inside = tuple(self._hours.hold(hours, now) for hours in one.hours)
                 if inside != one.in_hours:
                     one.in_hours = inside
                     pairs.update((place << _SHIFT | entity, now) for entity in one.known())
@@ -397,12 +396,8 @@ class Engine:
         if bound.compiled is not None:
             return bound.compiled.holds(entity, going)
         if one.in_hours is None:
-            one.in_hours = tuple(self._in_hours(hours, at) for hours in one.hours)
+            one.in_hours = tuple(self._hours.hold(hours, at) for hours in one.hours)
         return one.in_hours[bound.hours]
-
-    def _in_hours(self, hours: Schedule, at: int) -> bool:
-        local = from_micros(at).astimezone(self._zone)
-        return hours.holds(local.weekday(), local.hour * 60 + local.minute)
 
     def _silent_since(self, one: Compiled, entity: int, at: int) -> int:
         silence = one.alone

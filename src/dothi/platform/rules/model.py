@@ -13,12 +13,14 @@ from dothi.model.text import Text
 
 Op = Literal[">", ">=", "<", "<=", "=", "!="]
 TextOp = Literal["contains", "begins", "in"]
+Bound = Literal["clock", "sunrise", "sunset"]
 Statistic = Literal["mean", "min", "max", "sum", "count"]
 DAY_MINUTES = 1_440
 LONGEST = 31 * DAY_MINUTES
 MOST_TERMS, MOST_PLACES = 40, 1_000
 LONGEST_TITLE, LONGEST_NOTE, LONGEST_NAME = 150, 1_000, 500  # letters; a ward's name goes behind a title
 MOST_TEXTS = 50
+_BESIDE_SUN = 240
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
@@ -90,22 +92,30 @@ class Ahead(_Term, frozen=True, kw_only=True, tag="ahead"):
 
 class Schedule(_Term, frozen=True, kw_only=True, tag="schedule"):
     """Days (0 is Monday) and hours of the city's zone: ``start`` ≤ minute of the day < ``end``; past midnight if ``end`` is
-    not later, and then by the day on which it began.
+    not later, and then by the day on which it began. A bound ``by`` the sun is so many minutes after it rises or sets
+    (negative: before), at most four hours.
     """
 
     days: tuple[int, ...] = EVERY_DAY
     start: int = 0
     end: int = DAY_MINUTES
+    start_by: Bound = "clock"
+    end_by: Bound = "clock"
 
-    def holds(self, weekday: int, minute: int) -> bool:
-        """True at ``minute`` of a day of the week."""
-        if self.start < self.end:
-            inside = weekday in self.days and self.start <= minute < self.end
+    def holds(self, weekday: int, minute: int, sun: tuple[int, int]) -> bool:
+        """True at ``minute`` of a day of the week, on which the sun rises and sets at the minutes ``sun``."""
+        start, end = _bound(self.start, self.start_by, sun), _bound(self.end, self.end_by, sun)
+        if start < end:
+            inside = weekday in self.days and start <= minute < end
         else:
-            inside = (weekday in self.days and minute >= self.start) or (
-                (weekday - 1) % 7 in self.days and minute < self.end
-            )
+            inside = (weekday in self.days and minute >= start) or ((weekday - 1) % 7 in self.days and minute < end)
         return inside != self.negated
+
+
+def _bound(minutes: int, by: Bound, sun: tuple[int, int]) -> int:
+    if by == "clock":
+        return minutes
+    return min(DAY_MINUTES, max(0, sun[by == "sunset"] + minutes))
 
 
 Measured = Compare | Change | Window | Ahead
@@ -227,7 +237,7 @@ def check(rule: Rule, types: Mapping[str, EntityType]) -> None:
             raise _wrong("one entity is not several", "Ask for two at least, or leave it out.")
         _minutes(rule.needs.minutes, 0.0)
     if rule.quiet is not None:
-        _schedule(rule.quiet)
+        _schedule(rule.quiet, sun=False)
     for term in rule.terms():
         _check(term, kind)
     _check_graver(rule)
@@ -318,10 +328,16 @@ def _check_measured(term: Measured, attribute: AttributeType) -> None:
         raise _wrong("no forecast reaches that far", "Look 1 to 240 hours ahead.")
 
 
-def _schedule(one: Schedule) -> None:
-    good = 0 <= one.start < DAY_MINUTES and 0 < one.end <= DAY_MINUTES and one.days and all(0 <= day < 7 for day in one.days)
-    if not good:
-        raise _wrong("its hours are none", "Name days and a beginning and an end within a day.")
+def _schedule(one: Schedule, *, sun: bool = True) -> None:
+    start = 0 <= one.start < DAY_MINUTES if one.start_by == "clock" else abs(one.start) <= _BESIDE_SUN
+    end = 0 < one.end <= DAY_MINUTES if one.end_by == "clock" else abs(one.end) <= _BESIDE_SUN
+    if not (start and end and one.days and all(0 <= day < 7 for day in one.days)):
+        raise _wrong(
+            "its hours are none",
+            "Name days and a beginning and an end within a day, or at most four hours around sunrise or sunset.",
+        )
+    if not sun and (one.start_by, one.end_by) != ("clock", "clock"):
+        raise _wrong("its quiet hours go by the sun", "Name them by the clock: people must know when they are called.")
 
 
 def _minutes(minutes: float, least: float) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from dothi.platform.rules import store
 from dothi.platform.rules.engine import Engine, Found
 from dothi.platform.rules.features import micros
 from dothi.platform.rules.hearing import text_of
+from dothi.platform.rules.hours import CityHours
 from dothi.platform.rules.model import Ahead, Compare, Rule, Schedule, Silence, check
 from dothi.platform.rules.told import Told
 from dothi.platform.rules.works import Works
@@ -87,7 +87,7 @@ class _Trial:
             if reached is not None:
                 kept = subjects(db, reached, Classified(platform.types.values()), type=rule.entity_type)
         self._steps = rule.steps
-        self._engine = Engine(self._steps, ZoneInfo(platform.city.time_zone), index.number_of, works.free)
+        self._engine = Engine(self._steps, CityHours.of(platform.city), index.number_of, works.free)
         self._engine.ward.update((one.num, one.ward) for one in kept)
         self._readings = 0
 

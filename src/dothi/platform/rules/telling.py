@@ -2,18 +2,18 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from dothi.access.policy import SYSTEM, Clearance
-from dothi.model.clock import from_micros
+from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.model.severity import SEVERITIES
 from dothi.model.text import Text
 from dothi.platform.incidents.acts import Rank
 from dothi.platform.incidents.model import ChangedMeanwhile, Draft
 from dothi.platform.rules import store
+from dothi.platform.rules.hours import CityHours
 from dothi.platform.rules.model import Rule
 from dothi.store.connection import Connection, Unavailable
 
@@ -50,7 +50,7 @@ class Telling:
     """Opens and tells incidents. What cannot be told now is told at the next look."""
 
     def __init__(self, platform: "Platform") -> None:
-        self._platform, self._zone = platform, ZoneInfo(platform.city.time_zone)
+        self._platform, self._hours = platform, CityHours.of(platform.city)
 
     async def look(self) -> set[int]:
         """Tell what there is to tell; returns the lines of which something was told."""
@@ -66,7 +66,7 @@ class Telling:
         return told
 
     async def _tell(self, one: _Waiting, rule: Rule, now: datetime) -> bool:
-        quiet = rule.quiet is not None and self._within_quiet(rule, now)
+        quiet = rule.quiet is not None and self._hours.hold(rule.quiet, to_micros(now))
         if one.incident:
             if "graver" in one.to_tell and (quiet or not await self._follow(one)):
                 return False
@@ -106,10 +106,6 @@ class Telling:
         vi, en = SEVERITIES[one.severity].vi.lower(), SEVERITIES[one.severity].en.lower()
         await incidents.note(incident.code, f"Cảnh báo nặng thêm: {vi}.", f"Its alerts grew graver: {en}.")
         return True
-
-    def _within_quiet(self, rule: Rule, now: datetime) -> bool:
-        local = now.astimezone(self._zone)
-        return rule.quiet is not None and rule.quiet.holds(local.weekday(), local.hour * 60 + local.minute)
 
     def _draft(self, one: _Waiting, rule: Rule) -> Draft:
         with self._platform.database.reader() as db:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -25,6 +24,7 @@ from dothi.platform.rules.engine import Engine, Found
 from dothi.platform.rules.foreseeing import foreseen
 from dothi.platform.rules.grouping import Group, Groups, Neighbours
 from dothi.platform.rules.hearing import Hearing
+from dothi.platform.rules.hours import CityHours
 from dothi.platform.rules.keeping import Keeper, Kept, Said, end
 from dothi.platform.rules.model import Rule
 from dothi.platform.rules.store import KeptCell, KeptRule
@@ -103,7 +103,7 @@ class Watching:
                 for step, rule in enumerate(one.rule.steps)
             ]
             index = platform.writer.index
-            engine = Engine([one.rule for one in rules], ZoneInfo(platform.city.time_zone), index.number_of, self._free)
+            engine = Engine([one.rule for one in rules], CityHours.of(platform.city), index.number_of, self._free)
             begun = _Begun(platform, rules, engine, Hearing(engine, index), Groups(self._neighbours))
             return begun, begun.resume(db, now)
 

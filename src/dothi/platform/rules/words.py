@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
 from dothi.model.unit import UNITS
-from dothi.platform.rules.model import Ahead, Change, Compare, Schedule, Silence, Term, Window
+from dothi.platform.rules.model import Ahead, Bound, Change, Compare, Schedule, Silence, Term, Window
 
 OPS: dict[str, Text] = {
     ">": Text("trên", "above"),
@@ -20,6 +20,7 @@ TEXT_OPS: dict[str, Text] = {
     "begins": Text("bắt đầu bằng", "begins with"),
     "in": Text("là một trong", "is one of"),
 }
+SUN: dict[str, Text] = {"sunrise": Text("mặt trời mọc", "sunrise"), "sunset": Text("mặt trời lặn", "sunset")}
 YES_NO = {True: Text("có", "yes"), False: Text("không", "no")}
 STATISTICS: dict[str, Text] = {
     "mean": Text("Trung bình", "Mean"),
@@ -79,7 +80,7 @@ def _condition(term: Term, kind: EntityType | None, language: str) -> str:
     vi = language == "vi"
     if isinstance(term, Schedule):
         days = ", ".join(DAYS[day].in_language(language) for day in term.days)
-        return f"{days} {clock(term.start)}–{clock(term.end)}"
+        return f"{days} {_bound(term.start, term.start_by, language)}–{_bound(term.end, term.end_by, language)}"
     attribute = None if kind is None else kind.attribute(term.attribute)
     if isinstance(term, Silence):
         of = "" if not term.attribute else f" ({_title(attribute, term.attribute, language)})"
@@ -97,6 +98,13 @@ def _condition(term: Term, kind: EntityType | None, language: str) -> str:
     return (
         f"Dự báo {title} trong {term.hours} giờ tới {limit}" if vi else f"{title} forecast {limit} within {term.hours} hours"
     )
+
+
+def _bound(minutes: int, by: Bound, language: str) -> str:
+    if by == "clock":
+        return clock(minutes)
+    name = SUN[by].in_language(language)
+    return name + (f" {'+' if minutes > 0 else '−'} {span(abs(minutes), language)}" if minutes else "")
 
 
 def said(

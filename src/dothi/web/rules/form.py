@@ -13,6 +13,7 @@ from dothi.platform.rules.model import (
     EVERY_DAY,
     MOST_TERMS,
     Ahead,
+    Bound,
     Change,
     Compare,
     Graver,
@@ -155,7 +156,13 @@ def _with_unit(one: AttributeType, language: str) -> str:
 def _row(term: Term, join: str) -> Row:
     row = {"is": _KINDS[type(term)], "join": join, "not": "1" if term.negated else ""}
     if isinstance(term, Schedule):
-        return row | {"days": "".join(map(str, term.days)), "start": clock(term.start), "end": _end(term.end)}
+        row["days"] = "".join(map(str, term.days))
+        for name, by, minutes, told in (
+            ("start", term.start_by, term.start, clock),
+            ("end", term.end_by, term.end, _end),
+        ):
+            row |= {name: told(minutes)} if by == "clock" else {f"{name}by": by, f"{name}sun": str(minutes)}
+        return row
     row["attribute"] = term.attribute
     if isinstance(term, Change | Window | Silence):
         row["minutes"] = _plain(term.minutes)
@@ -205,9 +212,9 @@ def _term(row: Row, of: EntityType | None) -> Term:
     kind, negated, attribute = row.get("is"), row.get("not") == "1", row.get("attribute", "")
     if kind == "schedule":
         days = tuple(sorted({int(day) for day in row.get("days", "") + _ticked(row) if day in "0123456"}))
-        return Schedule(
-            days=days, start=_minute(row.get("start", "")), end=_minute(row.get("end", ""), end=True), negated=negated
-        )
+        start, start_by = _hour(row, "start")
+        end, end_by = _hour(row, "end")
+        return Schedule(days=days, start=start, end=end, start_by=start_by, end_by=end_by, negated=negated)
     if kind == "silence":
         return Silence(minutes=_number(row.get("minutes", "")), attribute=attribute, negated=negated)
     op: Op = next((one for one in get_args(Op) if one == row.get("op")), ">")
@@ -234,6 +241,14 @@ def _term(row: Row, of: EntityType | None) -> Term:
         hours = int(_number(row.get("hours", "")))
         return Ahead(attribute=attribute, hours=hours, op=op, value=value, clear=clear, negated=negated)
     raise bad_request("A condition cannot be read.", "Choose how it compares: above or below for forecasts.")
+
+
+def _hour(row: Row, name: str) -> tuple[int, Bound]:
+    """A bound of a schedule: of the clock, or so many minutes after the sun rises or sets."""
+    by: Bound = next((one for one in get_args(Bound) if one == row.get(f"{name}by")), "clock")
+    if by == "clock":
+        return _minute(row.get(name, ""), end=name == "end"), by
+    return int(_number(row.get(f"{name}sun") or "0")), by
 
 
 def _ticked(row: Row) -> str:

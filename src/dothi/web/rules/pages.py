@@ -251,6 +251,7 @@ class RulePages:
             "person_name": person_name,
             "ops": {op: text.in_language(language) for op, text in words.OPS.items()},
             "text_ops": {op: text.in_language(language) for op, text in words.TEXT_OPS.items()},
+            "suns": {by: text.in_language(language) for by, text in words.SUN.items()},
             "statistics": {name: text.in_language(language) for name, text in words.STATISTICS.items()},
             "weekdays": [day.in_language(language) for day in words.DAYS],
         }
