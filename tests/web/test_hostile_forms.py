@@ -106,4 +106,8 @@ def test_a_line_of_alerts_is_shown_to_who_may_not_know_its_incident(worked: Runn
         page = visitor.get(f"/alerts?group={line.id}")
         assert page.status_code == 200 and line.incident not in page.text
         assert visitor.get(f"/incidents/{line.incident}").status_code == 404
+    with Visitor(worked, worked.session("operator")) as desk:
+        chosen = desk.get("/", params={"list": "stations", "chosen": line.newest.subject})
+        assert chosen.status_code == 200
+        assert f'href="/alerts?group={line.id}"' in chosen.text
     worked.run(platform.rules.turn(insider(), storm.id, enabled=False))
