@@ -166,7 +166,7 @@ def test_one_may_also_decide_not_to_release(citizen: Citizen, official: httpx.Cl
     token = dict(HIDDEN.findall(review))["csrf_token"]
     data = {"csrf_token": token, "decision": "withhold", "because": "chuyện riêng"}
     assert official.post(f"/reports/review/{report}", data=data).status_code == 303
-    assert "Chuyện riêng" not in unescape(official.get("/reports/review").text)
+    assert "Chuyện riêng của nhà bên cạnh" not in unescape(official.get("/reports/review").text)
     assert '<span class="chip">Không công bố</span>' in unescape(official.get("/reports/review", params=one).text)
     assert official.post("/reports/review/ffff", data=data).status_code == 404
 

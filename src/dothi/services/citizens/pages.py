@@ -67,6 +67,7 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
         ),
         page("/reports", public.index, action="report.read", name="reports"),
         page("/reports.csv", public.table, action="report.read", name="reports-table"),
+        page("/reports.geojson", public.places, action="report.read", name="reports-places"),
         page("/reports.atom", public.atom, action="report.read", name="reports-feed"),
         page("/reports/ratings", public.ratings, action="report.read", name="report-ratings"),
         page("/reports/ratings.csv", public.ratings_table, action="report.read", name="report-ratings-table"),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -31,6 +32,7 @@ _COMMENTS = 30
 FEWEST = 5  # ratings that make a share
 _LEAST = 120.0  # units of the drawing: about 15 km of Hanoi
 _ROUND = 3  # digits of a degree: about 100 m
+_EACH_TIME = {"cache-control": "private, no-cache", "vary": "accept-language, cookie"}
 _STATES = {
     "open": ("new", "accepted", "assigned", "handling"),
     "done": ("answered", "closed"),
@@ -77,6 +79,7 @@ class PublicPages:
             older=link(start + PAGE) if start + PAGE < total else "",
             counted=_("{first}–{last} trong {total}").format(first=start + 1, last=start + len(rows), total=total),
             query=urlencode(query),
+            bounds=",".join(f"{edge:.4f}" for edge in self.platform.city.bounds),
             filtered=query != {"state": "all"},
         )
 
@@ -106,6 +109,30 @@ class PublicPages:
         )
         return csv_response("phan-anh", head, cells)
 
+    def places(self, request: Request) -> Response:
+        """The list as GeoJSON (RFC 7946), the newest ``MOST_ROWS`` that have a place, rounded as everywhere."""
+        language = language_of(request)
+        rows, _total = self._rows(_asked(request.query_params), MOST_ROWS, 0)
+        features = [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [round(one.longitude, _ROUND), round(one.latitude, _ROUND)]},
+                "properties": {
+                    "code": one.code,
+                    "title": one.title,
+                    "kind": self._kind(one.kind, language),
+                    "ward": self._ward(one.ward),
+                    "state": said.state(one.state, language),
+                    "done": one.state in _STATES["done"],
+                    "openedAt": formats.here(one.opened_at).isoformat(timespec="seconds"),
+                },
+            }
+            for one in rows
+            if one.longitude is not None and one.latitude is not None
+        ]
+        body = msgspec.json.encode({"type": "FeatureCollection", "features": features})
+        return Response(body, media_type="application/geo+json", headers=_EACH_TIME)
+
     def atom(self, request: Request) -> Response:
         """The list as a feed to subscribe to, the newest ``PAGE``."""
         language, asked = language_of(request), _asked(request.query_params)
@@ -121,8 +148,7 @@ class PublicPages:
         ]
         base = str(request.base_url).rstrip("/")
         body = feed(base, str(request.url), title, self.platform.clock.now(), told)
-        headers = {"cache-control": "private, no-cache", "vary": "accept-language, cookie"}
-        return Response(body, media_type=MEDIA_TYPE, headers=headers)
+        return Response(body, media_type=MEDIA_TYPE, headers=_EACH_TIME)
 
     def one(self, request: Request) -> Response:
         """One released report. Raises Problem 404 for any other."""

@@ -55,6 +55,7 @@ class ReviewPages:
             rows=[
                 self._row(request, report, incident, language) for report, incident in [*found, *(decided if known else ())]
             ],
+            incident=code,
             total=formats.number(total, language),
             said=done.get(request.query_params.get("done", ""), ""),
         )

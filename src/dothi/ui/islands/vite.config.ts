@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
-const ENTRIES = ["src/base.css", "src/dark.css", "src/data.css", "src/account.css", "src/frame.ts", "src/operations.ts", "src/charts.ts", "src/wall.ts", "src/wards.ts", "src/sql.ts", "src/passkeys.ts", "src/spot.ts", "src/incidents.ts", "src/blackout.ts", "src/mine.ts", "src/page-worker.ts", "src/report.ts"];
+const ENTRIES = ["src/base.css", "src/dark.css", "src/data.css", "src/account.css", "src/frame.ts", "src/operations.ts", "src/charts.ts", "src/wall.ts", "src/wards.ts", "src/sql.ts", "src/passkeys.ts", "src/spot.ts", "src/incidents.ts", "src/blackout.ts", "src/mine.ts", "src/page-worker.ts", "src/report.ts", "src/reports.ts"];
 const DOCS = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
 function docsAssets(): Plugin {
