@@ -1,7 +1,7 @@
 """What the city is now: entities with their live values, by id, type, value and place. Every question says who asks."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from dothi.data.compiling import compile_query
 from dothi.data.document import Document, Instance, attribute_of, by_dataset, read_document, subs_of
 from dothi.data.finding import Found, Looker, find
 from dothi.data.instances import without_expired
-from dothi.data.inventory import Inventory, count_types, take_inventory
+from dothi.data.inventory import Inventories, Inventory, count_types
 from dothi.data.question import MOST, EntityQuery
 from dothi.data.subjects import subjects
 from dothi.model.clock import Clock, SystemClock, from_micros, to_micros
@@ -90,10 +90,21 @@ class EntityTable:
 
 
 class Context:
-    """The live state of a city, as whoever asks may know it; what is past its time by ``clock`` is not there."""
+    """The live state of a city, as whoever asks may know it; what is past its time by ``clock`` is not there.
 
-    def __init__(self, database: Database, types: Iterable[EntityType], clock: Clock | None = None) -> None:
+    ``shape`` gives a number that changes with every commit that may change which types and attributes there are; without it
+    they are counted anew each time.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        types: Iterable[EntityType],
+        clock: Clock | None = None,
+        shape: Callable[[], int] | None = None,
+    ) -> None:
         self._database, self._classified, self._clock = database, Classified(types), clock or SystemClock()
+        self._inventories = Inventories(self._classified, shape)
         self._iris: dict[int, str] = {}
 
     def get(self, asker: Person, urn: str) -> Entity | None:
@@ -201,8 +212,7 @@ class Context:
         reached = reach(asker, "entity.read")
         if reached is None:
             return Inventory()
-        with self._database.reader() as db:
-            return take_inventory(db, reached, self._classified, self._now(), kind)
+        return self._inventories.take(self._database, reached, self._now(), kind)
 
     def _find(self, db: Connection, reached: Reach, query: EntityQuery, count: bool) -> Found:
         question = compile_query(query, reached, self._classified, db)

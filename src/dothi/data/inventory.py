@@ -1,6 +1,8 @@
 """What kinds of things a city holds and what is told of them, counted over what whoever asks may know."""
 
-from collections import Counter, defaultdict
+import threading
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from dothi.access.policy import Reach
 from dothi.data.classified import OF_ENTITY, Classified
 from dothi.model.entity import LOCATION
 from dothi.store.connection import Connection
+from dothi.store.database import Database
 
 _THERE = "e.deleted_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > ?) AND {reached}"
 _OF_TYPE = " AND (e.type = ? OR e.num IN (SELECT f.entity FROM further_type f WHERE f.type = ?))"
@@ -72,6 +75,42 @@ class Inventory:
     types: dict[str, int] = field(default_factory=dict)
     attributes: dict[str, AttributeFound] = field(default_factory=dict)
     told: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+
+
+_MOST = 64  # questions: those who may know the same ask the same
+_FIRST_DUE = "SELECT min(due_at) FROM entity WHERE due_at > ? AND deleted_at IS NULL"
+
+
+class Inventories:
+    """Inventories that were taken, each for as long as it holds: until ``shape`` is another number, or something of it is
+    past its time. Thread-safe.
+    """
+
+    def __init__(self, classified: Classified, shape: Callable[[], int] | None) -> None:
+        self._classified, self._shape = classified, shape
+        self._kept: OrderedDict[tuple[Reach, str | None], tuple[int, int | None, Inventory]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, database: Database, reached: Reach, now: int, kind: str | None) -> Inventory:
+        """``take_inventory``, or what it found before; whoever gets it changes nothing in it."""
+        if self._shape is None:
+            with database.reader() as db:
+                return take_inventory(db, reached, self._classified, now, kind)
+        question = reached, kind
+        shape = self._shape()  # before anything is read: a commit that comes meanwhile makes it be read again
+        with self._lock:
+            kept = self._kept.get(question)
+        if kept is not None and kept[0] == shape and (kept[1] is None or now < kept[1]):
+            return kept[2]
+        with database.reader() as db:
+            found = take_inventory(db, reached, self._classified, now, kind)
+            (due,) = db.execute(_FIRST_DUE, (now,)).fetchone()
+        with self._lock:
+            self._kept[question] = shape, due, found
+            self._kept.move_to_end(question)
+            if len(self._kept) > _MOST:
+                self._kept.popitem(last=False)
+        return found
 
 
 def count_types(db: Connection, reached: Reach, now: int) -> dict[str, int]:

@@ -46,7 +46,10 @@ _Said = tuple[float | None, str | None, int, int, int, int, int]
 
 @dataclass(slots=True)
 class Recorded:
-    """What one call stored: the series touched in history, those that show a new value, and how many rows of which sort."""
+    """What one call stored: the series touched in history, those that show a new value, and how many rows of which sort.
+
+    ``reshapes`` says that one shows something that showed nothing before, or the reverse.
+    """
 
     series: IntArray
     live: IntArray
@@ -54,6 +57,7 @@ class Recorded:
     revisions: int = 0
     late: int = 0
     repeated: int = 0
+    reshapes: bool = False
 
 
 class Recorder:
@@ -92,7 +96,8 @@ class Recorder:
         same = np.zeros(len(order), np.bool_)
         same[1:] = sorted_series[1:] == sorted_series[:-1]
         touched = sorted_series[~same]
-        self._undo.append((touched, self._index.head[touched], self._index.shown[touched]))
+        shown = self._index.shown[touched]
+        self._undo.append((touched, self._index.head[touched], shown))
         again = same.copy()
         again[1:] &= sorted_at[1:] == sorted_at[:-1]
         new = (sorted_at > self._index.head[sorted_series]) & ~again & (readings.reasons[order] & SKEWED == 0)
@@ -113,6 +118,7 @@ class Recorder:
             done.live = np.unique(np.concatenate([done.live, shown_late]))
         if self._unsealed:
             self._note_unsealed()
+        done.reshapes = not np.array_equal(shown == NEVER, self._index.shown[touched] == NEVER)
         return done
 
     def insist(self, readings: Readings, received: int, done: Recorded) -> None:

@@ -47,6 +47,7 @@ class SeriesIndex:
         self._new_names: list[int] = []
         self._new_series: set[int] = set()
         self._undo: list[tuple[int, bool, int, int]] = []
+        self.shape = 0  # goes up with every commit after which there may be other types or attributes, or elsewhere
 
     @classmethod
     def load(cls, connection: Connection, above: int = 0) -> "SeriesIndex":

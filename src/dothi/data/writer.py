@@ -83,6 +83,7 @@ class Writer:
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._doubt: _Doubt | None = None
+        self._reshapes = False  # what is written now may change which types and attributes there are
         self._waiting = Waiting()
         self.keep_before: Callable[[str], bool] = _nothing  # asked with a type: is what was before told too?
         self.after_commit: list[Callable[[], None]] = []  # called on the committing thread once an outbox row is on disk
@@ -192,6 +193,7 @@ class Writer:
 
         def transact() -> T:
             with self._lock:
+                self._reshapes = bool(acts)  # whoever changes what is kept says so
                 return self._transaction(lambda: self._work(work, acts, to_micros(at)))
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, transact)
@@ -244,6 +246,7 @@ class Writer:
 
     def _commit_requests(self, requests: Sequence[Request], *, careful: bool) -> list[list[Outcome]]:
         written, telling = Written(self._db, self.index), Telling(self.index, self.keep_before)
+        self._reshapes = False
         at = max(request.at for request in requests)
         waiting = [(request, change) for request in requests for change in request.changes]
 
@@ -315,6 +318,8 @@ class Writer:
 
     def _settle(self, doubt: "_Doubt") -> None:
         self._recorder.settle()
+        if self._reshapes or doubt.mark:
+            self.index.shape += 1
         if doubt.settle is not None:
             doubt.settle()
 
@@ -324,6 +329,7 @@ class Writer:
         self._recorder.undo()
 
     def _commit(self, batch: Batch, *, careful: bool, also: Also | None = None) -> Applied:
+        self._reshapes = False
         at = to_micros(batch.at)
         written = Written(self._db, self.index)
 
@@ -381,7 +387,10 @@ class Writer:
             self._recorder.insist(carried, at, recorded[-1])
         self._editor.finish()
         for one in recorded:
-            self._editor.move(index.of_attribute(one.live, LOCATION).tolist())
+            moved = index.of_attribute(one.live, LOCATION).tolist()
+            self._editor.move(moved)
+            self._reshapes |= one.reshapes or bool(moved)
+        self._reshapes |= bool(edited.edits)
         return recorded
 
     def _tell(self, telling: Telling, at: int) -> int:

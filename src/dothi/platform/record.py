@@ -55,7 +55,7 @@ def open_record(
         database,
         writer,
         Dispatcher(database, writer, clock),
-        Context(database, kinds, clock),
+        Context(database, kinds, clock, lambda: writer.index.shape),
         History(database, kinds),
         Retention(database, writer, clock, types),
         Bookkeeper(database, writer, clock),
