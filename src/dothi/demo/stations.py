@@ -36,7 +36,7 @@ _HISTORY = 26  # hours: the first index of a day looks back on two more
 _SMOG = 190.0  # µg/m³ of PM2.5 more than the air of the day
 # Hours before the whole hour of the story's now, and after it: the last whole hour is the first that is bad.
 _RISES, _LASTS = 1.5, 5.0
-_APART = 0.006  # degrees
+_APART = 0.003  # degrees
 
 
 @dataclass(frozen=True, slots=True)

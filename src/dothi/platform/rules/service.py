@@ -34,6 +34,7 @@ Work = Callable[[Connection], set[int]]
 HANDLER = "rules"
 _log = structlog.get_logger("dothi.rules")
 LOOK_EVERY = 1.0
+LISTENS_FIRST = 10.0  # real seconds
 LONGEST_WORK = timedelta(days=31)
 _ENTITY = (
     "SELECT e.clearance, e.ward, e.owner, n.iri FROM entity e JOIN name n ON n.id = e.type "
@@ -58,13 +59,24 @@ class Rules:
 
     async def _run(self, _: TaskState) -> None:
         await self.begin()
+        await self._listen_first()
         while True:
             await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _listen_first(self) -> None:
+        """A city that just woke reads what waited for it before the clock says who is silent."""
+        until = asyncio.get_running_loop().time() + LISTENS_FIRST
+        while asyncio.get_running_loop().time() < until:
+            await self._tell_what_came()
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
         """Look at the city's clock, open the incidents that are due, and publish the lines that changed."""
         await self.watching.tick()
+        await self._tell_what_came()
+
+    async def _tell_what_came(self) -> None:
         self._tell(await self._telling.look())
         await self._publishing.look()
 
