@@ -25,6 +25,7 @@ export interface MapOptions {
 }
 
 const EDGE = { top: 20, bottom: 32, left: 20, right: 20 }; // around the whole city
+const AFAR = { top: 25, bottom: 27, left: 20, right: 20 }; // the same where nobody can move it, for marks of a desk's size
 const ROOM = { top: 48, bottom: 68, left: 64, right: 64 }; // a marker moved aside still stands whole inside
 const FONTS = ["400 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro'", "600 16px 'Be Vietnam Pro SemiBold'"];
 
@@ -45,7 +46,7 @@ export class CityMap {
       style: { version: 8, sources: {}, layers: [] },
       ...(options.place
         ? { center: [options.place.longitude, options.place.latitude] as [number, number], zoom: options.place.zoom }
-        : { bounds: [[west, south], [east, north]] as [[number, number], [number, number]], fitBoundsOptions: { padding: EDGE } }),
+        : { bounds: [[west, south], [east, north]] as [[number, number], [number, number]], fitBoundsOptions: { padding: options.fixed ? grown(AFAR, options.scale ?? 1) : EDGE } }),
       maxBounds: [[west - 1, south - 1], [east + 1, north + 1]],
       minZoom: 7,
       maxZoom: 18,
@@ -134,6 +135,10 @@ export class CityMap {
     const bounds = inside.reduce((all, one) => all.extend([one.longitude, one.latitude]), new maplibre.LngLatBounds());
     this.#map.fitBounds(inside.length ? bounds : city, { padding: ROOM, maxZoom: 14, animate: !still() });
   }
+}
+
+function grown(room: typeof AFAR, by: number): typeof AFAR {
+  return { top: room.top * by, bottom: room.bottom * by, left: room.left * by, right: room.right * by };
 }
 
 function still(): boolean {
