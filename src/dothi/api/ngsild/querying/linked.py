@@ -1,6 +1,6 @@
 """Entities that others lead to, shown with them (linked entity retrieval, ETSI GS CIM 009 v1.8.1, clause 4.5.23)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Literal
@@ -51,17 +51,25 @@ def read_join(query: Mapping[str, str], projection: Projection) -> Join | None:
 
 
 def joined(
-    asker: Person, context: Context, entities: Sequence[Entity], terms: TermMap, shape: Shape, join: Join
-) -> list[Shown]:
-    """``entities`` with what they lead to, as far as ``asker`` may know it: shown inside them, or after them.
+    asker: Person,
+    context: Context,
+    entities: Sequence[Entity],
+    words: Callable[[Iterable[Entity]], TermMap],
+    shape: Shape,
+    join: Join,
+) -> tuple[list[Shown], TermMap]:
+    """``entities`` with what they lead to, as far as ``asker`` may know it: shown inside them, or after them, in the names
+    that ``words`` gives for all of these.
 
     Raises Problem 403 (TooManyResults) if they lead to more than MOST_LINKED, or would be shown more than MOST_COPIES times.
     """
     linked = _linked(asker, context, entities, shape.projection, join)
-    if join.how == "inline":
-        copies = count()
-        return [_inline(one, linked, terms, shape, join.level, join.contained_by | {one.id}, copies) for one in entities]
-    return _flat(entities, linked, terms, shape, join)
+    terms = words(linked.values())
+    if join.how == "flat":
+        return _flat(entities, linked, terms, shape, join), terms
+    copies, within = count(), join.contained_by
+    shown = [_inline(one, linked, terms, shape, join.level, within | {one.id}, copies) for one in entities]
+    return shown, terms
 
 
 def _linked(

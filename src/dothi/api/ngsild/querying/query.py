@@ -170,12 +170,12 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
         found, status, headers = context.query(asked.person, query, count=count), 200, dict[str, str]()
     else:
         found, status, headers = mapped
-    terms = asked.words_for(found.entities)
     if join is None:
+        terms = asked.words_for(found.entities)
         show = shaper(terms, shape)
         shown = [show(one) for one in found.entities]
     else:
-        shown = joined(asked.person, context, found.entities, terms, shape, join)
+        shown, terms = joined(asked.person, context, found.entities, asked.words_for, shape, join)
     if count:
         headers["NGSILD-Results-Count"] = str(found.total)
     if pages and (links := page_links(asked.request.url.path.rstrip("/"), asked.query, query, found.more)):

@@ -69,10 +69,11 @@ def routes(broker: Broker) -> list[BaseRoute]:
         if entity is None or not _is_one_of(entity, asked):
             raise not_found("entity", urn)
         check_shown(entity, shape, asked)
-        terms, headers = asked.words_for((entity,)), of_one(asked, urn)
+        headers = of_one(asked, urn)
         if join is None:
+            terms = asked.words_for((entity,))
             return Answer(200, shaper(terms, shape)(entity), headers, context=terms, entities=True)
-        shown = await run_in_threadpool(joined, asked.person, context, [entity], terms, shape, join)
+        shown, terms = await run_in_threadpool(joined, asked.person, context, [entity], asked.words_for, shape, join)
         if len(shown) == 1:
             return Answer(200, shown[0], headers, context=terms, entities=True)
         return Answer(200, collected(shown) if shape.geojson else shown, headers, context=terms, entities=True)

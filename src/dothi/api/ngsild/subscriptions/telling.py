@@ -45,7 +45,7 @@ def shown_entity(
     if about.join is None:
         found = [shaper(context, about.shape)(told)]
     else:
-        found = joined(person, city, [told], context, about.shape, about.join)
+        found, _ = joined(person, city, [told], lambda _: context, about.shape, about.join)
     others = [edit for edit in edits if edit.trigger != "attributeDeleted"]
     _decorate(about, context, found[0], [*others, *gone], at, moments)
     return found
