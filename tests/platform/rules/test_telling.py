@@ -37,7 +37,25 @@ def test_a_line_opens_one_incident_and_tells_it_when_it_is_over(tmp_path: Path) 
             await one.later(1)
             await one.later(1)
             notes = [entry.words.en for entry in one.incidents.timeline(OPERATOR, opened.code) if entry.act == "note"]
-            assert notes == ["All its alerts have ended."]
+            assert notes == ["Its alerts are now in 2 wards: Phường Tây, Phường Giữa.", "All its alerts have ended."]
+
+    run(scene)
+
+
+def test_a_line_of_several_wards_says_so_and_says_where_it_spreads(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule(incident="smog", spread=3), stations=("00000", "00001", "00002", "00003")) as one:
+            await one.hear((0, 90.0), (1, 90.0))
+            await one.later(1)
+            (opened,) = incidents(one)
+            assert opened.title.vi == "Bụi vượt ngưỡng – Phường Tây và 1 nơi khác" and opened.ward == "00000"
+            await one.hear((2, 90.0))
+            await one.later(1)
+            await one.hear((1, 9.0), (1, 91.0), ago=-1)  # where it was before: nothing new
+            await one.later(1)
+            notes = [entry.words for entry in one.incidents.timeline(OPERATOR, opened.code) if entry.act == "note"]
+            assert [note.vi for note in notes] == ["Cảnh báo nay ở 3 phường, xã: Phường Tây, Phường Giữa, Phường Đông."]
+            assert notes[0].en == "Its alerts are now in 3 wards: Phường Tây, Phường Giữa, Phường Đông."
 
     run(scene)
 

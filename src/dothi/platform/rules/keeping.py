@@ -27,14 +27,18 @@ _GROUP = (
     "INSERT INTO alert_group (id, rule, state, severity, began_at, detected_at, newest_at, wards, to_tell) "
     "VALUES (?,?,'firing',?,?,?,?,?,?)"
 )
-
+_GROWN_GROUP = (
+    "UPDATE alert_group SET newest_at = ?, wards = ?, to_publish = to_publish + 1, to_tell = CASE WHEN incident <> '' "
+    "AND wards <> ? AND to_tell IN ('', 'graver') THEN trim(to_tell || ' spread') ELSE to_tell END WHERE id = ?"
+)
 _GRAVER = (
     "UPDATE alert SET severity = ?, value = ?, threshold = ?, said_vi = ?, said_en = ?, folded = ? "
     "WHERE id = ? AND severity < ?"
 )
 _GRAVER_GROUP = (
     "UPDATE alert_group SET severity = ?, "
-    "to_tell = CASE WHEN incident <> '' AND to_tell = '' THEN 'graver' ELSE to_tell END WHERE id = ? AND severity < ?"
+    "to_tell = CASE WHEN incident <> '' AND to_tell IN ('', 'spread') THEN trim(to_tell || ' graver') ELSE to_tell END "
+    "WHERE id = ? AND severity < ?"
 )
 
 
@@ -120,10 +124,8 @@ class Keeper:
                 kept.open[one.key] = next_alert
                 next_alert += 1
             for group in {id(group): group for group in groups.values()}.values():
-                db.execute(
-                    "UPDATE alert_group SET newest_at = ?, wards = ?, to_publish = to_publish + 1 WHERE id = ?",
-                    (now, msgspec.json.encode(sorted(group.wards)).decode(), group.id),
-                )
+                named = msgspec.json.encode(sorted(group.wards)).decode()
+                db.execute(_GROWN_GROUP, (now, named, named, group.id))
 
     def _raise(self, db: Connection, one: Said, kept: Kept) -> None:
         """An alert that goes on is graver than it was: so are its line and what the line opened."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import structlog
 
 from dothi.access.policy import SYSTEM, Clearance
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 _WAITING = (
-    "SELECT id, rule, severity, began_at, ended_at, to_tell, incident FROM alert_group WHERE to_tell <> '' ORDER BY id"
+    "SELECT id, rule, severity, began_at, ended_at, to_tell, incident, wards FROM alert_group WHERE to_tell <> '' "
+    "ORDER BY id"
 )
 _FIRST = (
     "SELECT a.subject, a.ward, a.said_vi, (e.west + e.east) / 2, (e.south + e.north) / 2 FROM alert a "
     "LEFT JOIN entity e ON e.id = a.subject WHERE a.group_id = ? ORDER BY a.id LIMIT 1"
 )
 _STRICTEST = "SELECT max(clearance) FROM alert WHERE group_id = ?"
+_NAMED = 10
 _log = structlog.get_logger("dothi.rules")
 
 
@@ -39,6 +42,7 @@ class _Waiting(NamedTuple):
     ended: int | None
     to_tell: str
     incident: str
+    wards: str
 
     @property
     def cause(self) -> str:
@@ -70,6 +74,8 @@ class Telling:
         if one.incident:
             if "graver" in one.to_tell and (quiet or not await self._follow(one)):
                 return False
+            if "spread" in one.to_tell:
+                await self._spread(one)
             if "ended" in one.to_tell:
                 await self._platform.incidents.note(
                     one.cause, "Mọi cảnh báo của sự việc đã hết.", "All its alerts have ended."
@@ -107,12 +113,30 @@ class Telling:
         await incidents.note(incident.code, f"Cảnh báo nặng thêm: {vi}.", f"Its alerts grew graver: {en}.")
         return True
 
+    async def _spread(self, one: _Waiting) -> None:
+        """Its line reached further wards: who works on it may ask them for help."""
+        names = self._names(one)
+        told, more = ", ".join(names[:_NAMED]), len(names) - _NAMED
+        rest_vi, rest_en = (f" và {more} nơi khác", f" and {more} more") if more > 0 else ("", "")
+        await self._platform.incidents.note(
+            one.cause,
+            f"Cảnh báo nay ở {len(names)} phường, xã: {told}{rest_vi}.",
+            f"Its alerts are now in {len(names)} wards: {told}{rest_en}.",
+        )
+
+    def _names(self, one: _Waiting) -> list[str]:
+        known = self._platform.city.by_code
+        return [known[code].full_name for code in msgspec.json.decode(one.wards) if code in known]
+
     def _draft(self, one: _Waiting, rule: Rule) -> Draft:
         with self._platform.database.reader() as db:
             subject, ward, vi, longitude, latitude = db.execute(_FIRST, (one.id,)).fetchone()
             (strictest,) = db.execute(_STRICTEST, (one.id,)).fetchone()
         of_ward = None if ward is None else self._platform.city.by_code.get(ward)
-        where = Text("", "") if of_ward is None else Text(f" – {of_ward.full_name}", f" – {of_ward.full_name}")
+        more = len(self._names(one)) - 1
+        also = Text(f" và {more} nơi khác", f" and {more} more") if more > 0 else Text("", "")
+        name = "" if of_ward is None else f" – {of_ward.full_name}"
+        where = Text(name + also.vi, name + also.en) if name else Text("", "")
         if longitude is None and of_ward is not None:
             longitude, latitude = of_ward.longitude, of_ward.latitude
         return Draft(
@@ -133,9 +157,11 @@ class Telling:
         """It was told of ``incident``, or ("") of none."""
 
         def work(db: Connection) -> None:
-            # It may have grown graver or ended since it was looked at: then that is told next.
-            state, severity = db.execute("SELECT state, severity FROM alert_group WHERE id = ?", (one.id,)).fetchone()
+            # It may have spread, grown graver or ended since it was looked at: then that is told next.
+            query = "SELECT state, severity, wards FROM alert_group WHERE id = ?"
+            state, severity, wards = db.execute(query, (one.id,)).fetchone()
             left = ["graver"] if severity > one.severity else []
+            left += ["spread"] if wards != one.wards else []
             left += ["ended"] if state == "ended" and "ended" not in one.to_tell else []
             db.execute(
                 "UPDATE alert_group SET incident = ?, to_tell = ?, to_publish = to_publish + 1 WHERE id = ?",
