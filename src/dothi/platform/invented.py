@@ -168,7 +168,8 @@ class Invented:
         files = list[str]()
         for some in _by(sorted(codes)):
             marks = ",".join("?" * len(some))
-            photos = f"SELECT hash, small FROM incident_photo WHERE incident IN ({marks}) AND removed_at IS NULL"  # noqa: S608 - marks
+            of = f"FROM incident_photo WHERE incident IN ({marks}) AND removed_at IS NULL"
+            photos = f"SELECT hash, small, shown, shown_small {of}"
             files += [name for row in db.execute(photos, some) for name in row]
             for table, column in _OF_INCIDENT:
                 db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks})", some)  # noqa: S608 - names of our own

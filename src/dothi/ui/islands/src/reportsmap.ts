@@ -49,7 +49,7 @@ export async function draw(root: HTMLElement): Promise<void> {
     repaint(map);
     paint(map);
   }));
-  await load(map, () => undefined);
+  part(root, "thanks").textContent = await load(map, () => undefined);
 }
 
 function colour(name: string): string {
