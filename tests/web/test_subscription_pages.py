@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from dothi.access.outgoing import NotCalled, address_of_name
+from dothi.access.policy import SYSTEM
 from dothi.api.ngsild.subscriptions.taking import unreached
+from dothi.store.connection import Connection
 from dothi.testing.city import RunningCity, wait_until
 from dothi.web.subscriptions import _error_words
 
@@ -18,6 +20,15 @@ def _form(client: httpx.Client, act: str, id_: str) -> dict[str, str]:
     found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(PAGE).text)
     assert found is not None
     return {"csrf_token": unescape(found[1]), "act": act, "id": id_, "because": "thử"}
+
+
+def _give_up(city: RunningCity, id_: str) -> None:
+    """As if its receiver had refused what waits so often that nobody tries any more."""
+
+    def work(db: Connection) -> None:
+        db.execute("UPDATE notification SET dead = 1, attempts = 5, error = 'answered 503' WHERE subscription = ?", (id_,))
+
+    city.run(city.platform.writer.run(SYSTEM, city.platform.clock.now(), work))
 
 
 def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: RunningCity, client: httpx.Client) -> None:
@@ -49,9 +60,14 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     assert "tạm dừng</span>" in shown
     assert "Subscriptions" in client.get(PAGE, headers={"accept-language": "en"}).text
     assert client.get(f"{PAGE}.csv").text.splitlines()[1].split(",")[0] == id_
+    assert "Trang này không còn đăng ký nào." in client.get(PAGE, params={"page": "2"}).text
+    _give_up(city, id_)
+    shown = client.get(PAGE).text
+    assert "số thực thể: 1" in shown
+    assert "Nơi nhận trả lời 503." in shown
     assert client.post(PAGE, data=_form(client, "resume", id_)).headers["location"] == f"{PAGE}?done=resume"
     answer = client.post(PAGE, data=_form(client, "resend", id_))
-    assert answer.headers["location"] == f"{PAGE}?done=resent:0"
+    assert answer.headers["location"] == f"{PAGE}?done=resent:1"
     assert client.post(PAGE, data=_form(client, "other", id_)).status_code == 400
     assert client.post(PAGE, data=_form(client, "pause", "urn:no")).status_code == 404
     rows = httpx.get(f"{city.base_url}/api/v1/subscriptions", headers=city.operator, trust_env=False).json()

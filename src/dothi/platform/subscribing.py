@@ -36,6 +36,18 @@ class SubscriptionState:
     tenant: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A notification that is not tried any more: of how many entities, made ``at`` (aware UTC, the machine's clock), tried
+    so often, and why (English).
+    """
+
+    at: datetime
+    entities: int
+    attempts: int
+    error: str
+
+
 class Subscribing(Protocol):
     """The subscriptions of a running city."""
 
@@ -45,6 +57,10 @@ class Subscribing(Protocol):
 
     def of(self, tenant: str) -> "Subscribing":
         """Those of a further tenant alone (empty for the city itself). Raises Problem 404 for an unknown one."""
+        ...
+
+    def dead(self, asker: Person, id: str, most: int) -> Sequence[DeadLetter]:
+        """The newest dead notifications of a subscription, ``most`` at most. Raises Problem 404."""
         ...
 
     async def pause(self, asker: Person, id: str, *, correlation: str = "") -> None:

@@ -1,20 +1,24 @@
 """The page of subscriptions: who is told what, whether it arrives, what waits, and the ways out when it does not."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dothi.access.routes import person_of
-from dothi.model.problem import bad_request
+from dothi.model.problem import Problem, bad_request
 from dothi.platform.platform import Platform
-from dothi.platform.subscribing import SubscriptionState
+from dothi.platform.subscribing import DeadLetter, SubscriptionState
 from dothi.ui.formats import number
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
+from dothi.web.devices import link, page_number
 
+PAGE = 50
+_LETTERS = 20  # of what was given up, so many are shown
 _GRAVE = {"failed": 0, "paused": 1, "active": 2, "expired": 3}
 
 
@@ -25,13 +29,19 @@ class SubscriptionPages:
         self.platform = platform
 
     def index(self, request: Request) -> Response:
-        """All subscriptions, those in trouble first."""
-        language = language_of(request)
+        """All subscriptions, those in trouble first, a page of them; of what was given up, the newest."""
+        language, page, states = language_of(request), page_number(request), self._states(request)
+        rows = states[(page - 1) * PAGE : page * PAGE]
         return render(
             request,
             self.platform,
             "dothi.web:subscriptions.html",
-            rows=self._states(request),
+            rows=rows,
+            page=page,
+            size=PAGE,
+            total=len(states),
+            link=partial(link, request),
+            letters={one.id: self._letters(request, one) for one in rows if one.dead},
             owner=self._owner,
             state_words=partial(_state_words, language=language),
             error_words=partial(_error_words, language=language),
@@ -95,6 +105,13 @@ class SubscriptionPages:
     def _states(self, request: Request) -> list[SubscriptionState]:
         found = self.platform.subscriptions.states(person_of(request))
         return sorted(found, key=lambda one: (_GRAVE.get(one.status, 0), -one.dead, one.created_at))
+
+    def _letters(self, request: Request, one: SubscriptionState) -> Sequence[DeadLetter]:
+        """The newest that was given up; nothing of a subscription that went meanwhile."""
+        try:
+            return self.platform.subscriptions.of(one.tenant).dead(person_of(request), one.id, _LETTERS)
+        except Problem:
+            return ()
 
     def _owner(self, account_id: str) -> str:
         """What the owner of a subscription is called."""

@@ -20,7 +20,7 @@ from dothi.api.ngsild.subscriptions.http import HttpSender
 from dothi.api.ngsild.subscriptions.kept import HELD, Kept, Subscribers, without_secrets
 from dothi.api.ngsild.subscriptions.matching import Draft, Matcher
 from dothi.api.ngsild.subscriptions.mqtt import MqttSender
-from dothi.api.ngsild.subscriptions.queues import Letter, Queues
+from dothi.api.ngsild.subscriptions.queues import DEAD, Letter, Queues
 from dothi.api.ngsild.subscriptions.sealed import Sealer
 from dothi.api.ngsild.subscriptions.taking import Target
 from dothi.api.ngsild.subscriptions.telling import Hidden, message
@@ -29,7 +29,7 @@ from dothi.data.news import Changes
 from dothi.model.clock import SystemClock, from_micros
 from dothi.model.problem import Problem, not_found
 from dothi.platform.platform import Platform
-from dothi.platform.subscribing import SubscriptionState
+from dothi.platform.subscribing import DeadLetter, SubscriptionState
 from dothi.platform.tasks import TaskState
 from dothi.store.audit import Act
 
@@ -37,6 +37,7 @@ HANDLER = "ngsild"
 MOST_AT_ONCE = 1_000  # entities of one interval
 _TICK = 0.25
 _LATER = 2_000
+_DEAD = "SELECT at, told, attempts, error FROM notification WHERE subscription = ? AND dead = ? ORDER BY id DESC LIMIT ?"
 _HIDDEN = msgspec.json.Decoder(Hidden)
 Unsent = tuple[str, str, str, bytes]
 """Subscription, endpoint, what it tells of, body."""
@@ -221,6 +222,13 @@ class Subscriptions:
             raise not_found("tenant", tenant)
         return found
 
+    def dead(self, asker: Person, id: str, most: int) -> list[DeadLetter]:
+        """The newest dead notifications of a subscription, ``most`` at most. Raises Problem 404."""
+        kept = self._seen(asker, id)
+        with self.platform.database.reader() as db:
+            rows = db.execute(_DEAD, (kept.id, DEAD, most)).fetchall()
+        return [DeadLetter(from_micros(at), len(_HIDDEN.decode(told)), tried, error) for at, told, tried, error in rows]
+
     async def pause(self, asker: Person, id: str, *, correlation: str = "") -> None:
         """Send nothing until ``resume``; what waits is kept. Raises Problem 403, 404."""
         await self._turn(asker, id, correlation, active=False)
@@ -255,12 +263,16 @@ class Subscriptions:
         self.changed()
         await (self.queues.go_on if active else self.queues.rest)(fresh)
 
-    def _named(self, asker: Person, id: str) -> Kept:
+    def _seen(self, asker: Person, id: str) -> Kept:
         asker = self.broker.here(asker)
         kept = self.subscribers.get(id)
         if kept is None or not (self.subscribers.may_touch(asker, kept) or may(asker, "operations.read")):
             raise not_found("subscription", id)
-        if not self.subscribers.may_touch(asker, kept):
+        return kept
+
+    def _named(self, asker: Person, id: str) -> Kept:
+        kept = self._seen(asker, id)
+        if not self.subscribers.may_touch(self.broker.here(asker), kept):
             raise Problem(403, "not-allowed", "You may not change this.", "Ask its owner, or an operator of the city.")
         return kept
 
