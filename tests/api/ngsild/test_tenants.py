@@ -58,6 +58,19 @@ def test_a_name_that_is_none_and_what_makes_no_tenant(city: RunningCity) -> None
         with httpx.Client(base_url=city.base_url, headers=city.operator) as client:
             answer = client.post(f"{BASE}/entities", json=PUMP, headers={"NGSILD-Tenant": name.encode()})
         assert answer.status_code == 400, name
+    with client_of(city, "refused") as client:
+        for path, wrong in (
+            ("entities", {"id": "no URI", "type": "Pump"}),
+            ("entities", {"id": URN}),
+            ("entityOperations/upsert", {"id": URN, "type": "Pump"}),
+            ("temporal/entities", {"id": URN, "type": "Pump", "level": {"type": "Property"}}),
+        ):
+            answer = client.post(f"{BASE}/{path}", json=wrong)
+            assert (answer.status_code, answer.headers["NGSILD-Tenant"]) == (400, "refused"), path
+        assert client.post(f"{BASE}/entities", content="{").status_code == 415
+        each = client.post(f"{BASE}/entityOperations/create", json=[{"id": "no URI", "type": "Pump"}])
+        assert (each.status_code, each.json()["success"]) == (207, [])
+        assert client.get(f"{BASE}/entities?type=Pump").status_code == 404, "makes no tenant"
     with client_of(city, "nobodys") as client:
         assert client.post(f"{BASE}/entityOperations/update", json=[PUMP]).status_code == 404
         assert client.get(f"{BASE}/entities?type=Pump").status_code == 404

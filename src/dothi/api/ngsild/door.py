@@ -343,6 +343,9 @@ class Doors(BaseRoute):
         scope, state = request.scope, request.state
         creates = scope["method"] == "POST" and scope["path"].removeprefix(ROOT).strip("/") in _CREATES
         try:
+            refused = await tenants.refused(tenant, request) if creates else None
+            if refused is not None:
+                return refused
             _match, found = (await tenants.doors(tenant, state.person, creates=creates)).matches(scope)
         except Problem as problem:
             return ngsild_problem(request, problem, {"NGSILD-Tenant": tenant[:80]})

@@ -9,13 +9,19 @@ import copy
 import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import cached_property
+from typing import Any, NoReturn
 
 import structlog
+from starlette.requests import Request
+from starlette.responses import Response
 
 from dothi.access.policy import Person, may
 from dothi.api.ngsild.broker import FURTHER, Broker, abroad, open_broker
-from dothi.api.ngsild.door import Doors
+from dothi.api.ngsild.door import ROOT, Doors
 from dothi.api.ngsild.subscriptions.service import Subscriptions, subscriptions_of
+from dothi.data.series import SeriesIndex
+from dothi.data.writer import Writer
 from dothi.model.problem import Problem, bad_request
 from dothi.platform.memo import Memo
 from dothi.platform.platform import Platform
@@ -24,9 +30,27 @@ from dothi.platform.tasks import Supervisor, TaskState
 from dothi.store.audit import Act
 from dothi.store.database import database_of, migrate, open_database, tenant_folder
 
+_TRIED = frozenset({"entities", "entityOperations/create", "entityOperations/upsert", "temporal/entities"})
 MOST = 32  # each holds a writer, a connection and some memory
 _log = structlog.get_logger("dothi.tenants")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+
+
+class _ToWrite(Exception):  # noqa: N818 - what it says, not what went wrong
+    """A request was understood and would write now."""
+
+
+class _Trial(Writer):
+    """A writer of nothing: whoever gets as far as it is not refused."""
+
+    def __init__(self) -> None:
+        self.index = SeriesIndex()
+
+    async def edit(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises _ToWrite."""
+        raise _ToWrite
+
+    save = run = edit
 
 
 class Tenants:
@@ -75,6 +99,31 @@ class Tenants:
                 await city.writer.run(person, city.clock.now(), lambda _: None, [act], action="entity.write")
             self._open[name] = await self._opened(name)
             return self._open[name]
+
+    async def refused(self, name: str, request: Request) -> Response | None:
+        """What a request that would make a tenant is refused with before it writes anything; None if it gets that far."""
+        scope, person = request.scope, request.state.person
+        if scope["path"].removeprefix(ROOT).strip("/") not in _TRIED or name in self._open or _NAME.fullmatch(name) is None:
+            return None
+        if not may(abroad(person), "entity.write") or await asyncio.to_thread(self._exists, name):
+            return None
+        _match, found = self._trial.matches(scope)
+        request.state.person = abroad(person)
+        scope.update(found)
+        try:
+            answer: Response = await found["endpoint"](request)
+            return answer
+        except _ToWrite:
+            return None
+        finally:
+            request.state.person = person
+
+    @cached_property
+    def _trial(self) -> Doors:
+        """Doors behind which nothing is written."""
+        trial = copy.copy(self._city)
+        trial.writer = _Trial()
+        return self._make(open_broker(trial))
 
     async def _open_all(self) -> None:
         for name in await asyncio.to_thread(self._known):
