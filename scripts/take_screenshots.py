@@ -1,4 +1,7 @@
-"""Takes the pictures in docs/screens from a running city: each page, phone and desk, light and dark, both languages."""
+"""Takes the pictures in docs/screens: each page, phone and desk, light and dark, both languages.
+
+The pages of work are taken from a city with a demo neighbourhood, where there is some; all others from the first city.
+"""
 
 import sys
 from pathlib import Path
@@ -29,10 +32,30 @@ PAGES = {
     "audit": "/audit",
     "personal": "/personal",
 }
+# Pages of work by their address, or by the words by which the demo's page of what to try leads there.
+WORK = {
+    "demo": "/demo",
+    "incidents": "/incidents",
+    "incident": "Sự việc từ cảnh báo",
+    "answered": "Đã trả lời, có ảnh trước và sau",
+    "duplicates": "Hai phản ánh có thể là một",
+    "mine": "/mine",
+    "shift": "/incidents/shift",
+    "load": "/incidents/load",
+    "alerts": "/alerts",
+    "rule": "Thử một quy tắc",
+    "commands": "/commands",
+    "report": "/report",
+    "follow": "Đã trả lời, có ảnh trước và sau: chấm điểm",
+    "reports": "/reports",
+    "review": "/reports/review",
+    "ratings": "/reports/ratings",
+}
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
 SIZES_OF = {"wall": {"wall": (1920, 1080)}}  # what is not looked at on a phone or a desk
 # Who looks at it: the operator, unless it is another's page; nobody yet at the page to sign in.
-SEEN_BY = {"sign-in": "", "people": "administrator", "audit": "auditor", "personal": "steward"}
+SEEN_BY = {"demo": "", "report": "", "follow": "", "reports": "", "ratings": "", "mine": "ward_officer", "load": "leader"}
+SEEN_BY |= {"answered": "ward_officer", "sign-in": "", "people": "administrator", "audit": "auditor", "personal": "steward"}
 SETTLE = 7000  # milliseconds for map and stream
 WITH_MAP = ("operations", "past", "ward", "wall")
 
@@ -63,19 +86,40 @@ def sizes_of(name: str) -> dict[str, tuple[int, int]]:
     return SIZES_OF.get(name, SIZES)
 
 
-def main(base: str) -> None:
-    """Take them all from the city at ``base``, e.g. http://127.0.0.1:8080."""
+def main(base: str, demo: str) -> None:
+    """Take them from the cities at ``base`` and ``demo``; of one that is "-" the pictures stay as they are."""
     OUT.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        signed = {role: _signed_in(browser, base, role) for role in {"operator", *SEEN_BY.values()} if role}
-        for name, path in PAGES.items():
-            seen = signed.get(SEEN_BY.get(name, "operator"))
-            for size in sizes_of(name):
-                for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
-                    print(shoot(browser, seen, base, name, path, size, language, dark).name)
+        if base != "-":
+            take(browser, base, PAGES)
+        if demo != "-":
+            take(browser, demo, {name: _found(browser, demo, page) for name, page in WORK.items()})
         browser.close()
     (OUT / "README.md").write_text(contents(), encoding="utf-8")
+
+
+def take(browser: Browser, base: str, pages: dict[str, str]) -> None:
+    """Every one of ``pages`` of the city at ``base``, in each size, language and light."""
+    signed = {role: _signed_in(browser, base, role) for role in {SEEN_BY.get(name, "operator") for name in pages} if role}
+    for name, path in pages.items():
+        seen = signed.get(SEEN_BY.get(name, "operator"))
+        for size in sizes_of(name):
+            for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
+                print(shoot(browser, seen, base, name, path, size, language, dark).name)
+
+
+def _found(browser: Browser, base: str, page: str) -> str:
+    """The address of a page of work."""
+    if page.startswith("/"):
+        return page
+    opened = browser.new_page(locale="vi")
+    opened.goto(f"{base}/demo")
+    stops = opened.locator(".demo-stops .button")
+    told = [(one.inner_text(), one.get_attribute("value") or one.get_attribute("href") or "") for one in stops.all()]
+    opened.close()
+    # The shortest: what a citizen sees is told in more words than what an official sees of it.
+    return min((one for one in told if one[0].startswith(page)), key=lambda one: len(one[0]))[1]
 
 
 def _signed_in(browser: Browser, base: str, role: str) -> StorageState:
@@ -88,9 +132,11 @@ def _signed_in(browser: Browser, base: str, role: str) -> StorageState:
 
 def contents() -> str:
     """The page that shows them all, a table a page."""
-    lines = ["# Every page in pictures", "", "Taken by `make docs` from a replay city in real Chromium.", ""]
-    for name, path in PAGES.items():
-        lines += [f"## {name} (`{path}`)", "", "| | light | dark |", "|---|---|---|"]
+    said = "Taken by `make docs` in real Chromium: pages of work from a demo neighbourhood, all others from a replay city."
+    lines = ["# Every page in pictures", "", said, ""]
+    for name, path in (PAGES | WORK).items():
+        where = f" (`{path}`)" if path.startswith("/") else ""
+        lines += [f"## {name}{where}", "", "| | light | dark |", "|---|---|---|"]
         for size in sizes_of(name):
             for language in ("vi", "en"):
                 lines.append(
@@ -101,4 +147,5 @@ def contents() -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080")
+    given = dict(enumerate(sys.argv))
+    main(given.get(1, "http://127.0.0.1:8080"), given.get(2, "http://127.0.0.1:8081"))

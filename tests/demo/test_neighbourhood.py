@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from dothi.access.policy import SYSTEM
@@ -102,13 +103,13 @@ def test_not_where_nobody_asks(tmp_path: Path) -> None:
         assert not plays(running.platform)
 
 
-def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path) -> None:
-    """A restart tells nothing twice; the first real account takes all of it away, and it does not come back."""
-    with running_city(tmp_path, demo_work=True) as running:
+def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path, homes: SecretStr | None) -> None:
+    """A restart tells nothing twice; the first real account takes all of it away for good, in both homes."""
+    with running_city(tmp_path, demo_work=True, database=homes) as running:
         first = running.platform.invented.begun_at
         files = list((running.platform.database.folder / "files").rglob("*"))
         assert first is not None and files
-    with running_city(tmp_path, demo_work=True) as running:
+    with running_city(tmp_path, demo_work=True, database=homes) as running:
         platform = running.platform
         assert platform.invented.begun_at == first
         assert len([one for one in platform.incidents.find(SYSTEM, EVERY).incidents if one.origin != "alert"]) == len(PLOTS)
@@ -130,7 +131,7 @@ def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path) -> None
             ):
                 assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table  # noqa: S608 - names above
         wait_until(lambda: not [one for one in files if one.is_file()], "no photo is left", timeout=5)
-    with running_city(tmp_path, demo_work=True) as running:
+    with running_city(tmp_path, demo_work=True, database=homes) as running:
         assert not plays(running.platform)
 
 
