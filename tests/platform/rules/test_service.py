@@ -113,6 +113,12 @@ def test_nothing_fires_while_people_work(tmp_path: Path) -> None:
             until = NOW + timedelta(minutes=30)
             work = await one.rules.maintain(OPERATOR, entity=urn(0), start=None, until=until, reason="thay đầu đo")
             far = await one.rules.maintain(OPERATOR, ward="00003", start=None, until=until, reason="mất điện")
+            officers = {of: someone("w", "ward_officer", wards=frozenset({of})) for of in ("00000", "00003")}
+            told = {of: one.rules.maintenance(officer) for of, officer in officers.items()}
+            assert {of: [line.id for line in lines] for of, lines in told.items()} == {
+                "00000": [work.id, far.id],
+                "00003": [far.id],
+            }, "a ward's works are no secret; a thing's are for who may know the thing"
             await one.hear((0, 60.0), (1, 60.0))
             await one.later(29)
             assert states(one) == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from dothi.access.policy import SYSTEM, Clearance, Person, Thing, may, reach
+from dothi.access.policy import SYSTEM, Clearance, Person, Reach, Thing, may, reach
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.platform.incidents.changing import checked_agency, checked_ward
@@ -271,11 +271,19 @@ class Rules:
     # Maintenance
 
     def maintenance(self, asker: Person) -> list[Maintenance]:
-        """Times of maintenance that go on or are to come, the earliest first."""
-        if reach(asker, "rule.read") is None:
+        """Times of maintenance that go on or are to come, the earliest first; of things that ``asker`` may know."""
+        reached = reach(asker, "rule.read")
+        if reached is None:
             return []
         with self._platform.database.reader() as db:
-            return store.maintenance(db, to_micros(self._platform.clock.now()))
+            found = store.maintenance(db, to_micros(self._platform.clock.now()))
+        return [one for one in found if one.entity is None or self._known(reached, one.entity)]
+
+    def _known(self, reached: Reach, entity: str) -> bool:
+        try:
+            return reached.covers(self._place(entity, ""))
+        except Problem:  # it is gone
+            return reached.covers(Thing(Clearance.INTERNAL))
 
     async def maintain(
         self,
