@@ -13,6 +13,7 @@ class Clock extends HTMLElement {
     const began = performance.now();
     const tick = (): void => {
       const now = Math.min(end, start + (performance.now() - began) * speed);
+      this.dataset["at"] = String(now); // cityTime reads it
       if (time) time.textContent = zoned(now).clock;
     };
     tick();

@@ -11,7 +11,7 @@ import { follow, type LiveMessage } from "./live";
 import type { CityMap, Place } from "./map";
 import type { Frame, Seen } from "./frames";
 import { say, type Area, type LayerData, type Point, type TileView, type Words } from "./model";
-import { zoned } from "./time";
+import { cityTime, zoned } from "./time";
 import { TimeBar } from "./timebar";
 
 class Operations extends HTMLElement {
@@ -235,7 +235,7 @@ class Operations extends HTMLElement {
         this.#line("live", this.#words["live"] ?? "");
         break;
       case "lost":
-        this.#line("lost", say(this.#words["lost"], { time: zoned(message.data.since).clock }));
+        this.#line("lost", say(this.#words["lost"], { time: zoned(cityTime(message.data.since)).clock }));
         break;
       case "points": {
         const { layer, points } = message.data;

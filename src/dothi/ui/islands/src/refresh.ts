@@ -16,6 +16,7 @@ class Refresh extends HTMLElement {
     const wanted = this.dataset["follow"];
     if (!wanted) return;
     this.#unfollow = follow(`/live?layers=none&lang=${document.documentElement.lang}`, (message) => {
+      if (message.kind === "lost") this.setAttribute("data-late", "");
       if (message.kind === wanted || message.kind === "hello" || message.kind === "reload") this.#soon();
     });
   }

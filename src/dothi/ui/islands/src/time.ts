@@ -10,6 +10,13 @@ export interface Moment {
   day: string; // 21/11/2026
 }
 
+/** What the city's clock showed when this machine's showed `machine` (both milliseconds since 1970): a replay has its own. */
+export function cityTime(machine: number): number {
+  const clock = document.querySelector<HTMLElement>("dt-clock")?.dataset;
+  const behind = Date.now() - machine;
+  return clock?.["at"] ? Number(clock["at"]) - behind * Number(clock["speed"] ?? 1) : machine;
+}
+
 /** A moment (milliseconds since 1970, UTC) in the city's zone. */
 export function zoned(milliseconds: number): Moment {
   const found: Record<string, string> = {};

@@ -8,7 +8,7 @@ import { part } from "./list";
 import { follow, type LiveMessage } from "./live";
 import type { CityMap } from "./map";
 import { say, type LayerData, type Point, type Words } from "./model";
-import { zoned } from "./time";
+import { cityTime, zoned } from "./time";
 
 const REST = 3000; // milliseconds between two renewals, however much changes
 const DESIGN = 1920; // the width that the layout is drawn for
@@ -70,7 +70,7 @@ class Wall extends HTMLElement {
   #lose(since: number): void {
     if (this.dataset["state"] === "lost") return;
     this.dataset["state"] = "lost";
-    const time = zoned(since).clock;
+    const time = zoned(cityTime(since)).clock;
     part(this, "line").dataset["state"] = "lost";
     part(this, "line-words").textContent = say(this.#words["lost"], { time });
     part(this, "verdict-title").textContent = this.#words["lost_verdict"] ?? "";
