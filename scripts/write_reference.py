@@ -159,7 +159,7 @@ def incidents_page() -> str:
         "`[working_time]`). All time is the city's: a replay's clocks run as fast as its day. In its last fifth a clock",
         "warns, once; when it runs out the incident goes one level up. A pause stops what runs, and ends by itself if that",
         "was said. Steps of a playbook have their minutes from the acceptance on, and are told of once when they are late.",
-        "What was answered is closed by itself after `close_after_days`, and the timeline says so in the last fifth of them.",
+        "What was answered is closed by itself after `close_after_days`; the timeline says so in the last fifth of them.",
         "",
         "## Kinds",
         "",
