@@ -16,7 +16,7 @@ from dothi.access.limits import Limit, Limits, neighbourhood
 from dothi.access.requests import address_of
 from dothi.access.routes import page, person_of
 from dothi.model.problem import Problem
-from dothi.services.citizens import codes, said
+from dothi.services.citizens import codes, open311, said
 from dothi.services.citizens.contact import CONSENT
 from dothi.services.citizens.forms import Fields, fields_of, photos_of
 from dothi.services.citizens.mailing import MailDoor
@@ -76,6 +76,7 @@ def routes(platform: "Platform") -> Sequence[BaseRoute]:
         page("/reports/review/photos/{number}", review.photo, action="incident.write", name="report-review-photo"),
         page("/reports/review/{report}", review.decide, action="incident.write", methods=post, name="report-decide"),
         page("/reports/{incident}", public.one, action="report.read", name="report-one"),
+        *open311.routes(platform),
     ]
 
 

@@ -185,15 +185,27 @@ def shown(
     kind: str = "",
     ward: str = "",
     code: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    box: tuple[float, float, float, float] | None = None,
     limit: int = 50,
     offset: int = 0,
 ) -> tuple[list[Shown], int]:
-    """One page of what was released, the newest first, and how many match."""
+    """One page of what was released, the newest first, and how many match: opened from ``since`` up to ``until``, within a
+    ``box`` (west, south, east, north, EPSG:4326).
+    """
     conditions, values = [f"i.state IN ({','.join('?' * len(states))})"], list[Any](states)
     for column, wanted in (("kind", kind), ("ward", ward), ("code", code)):
         if wanted:
             conditions.append(f"i.{column} = ?")
             values.append(wanted)
+    for sign, moment in ((">=", since), ("<=", until)):
+        if moment is not None:
+            conditions.append(f"i.opened_at {sign} ?")
+            values.append(to_micros(moment))
+    if box is not None:
+        conditions.append("i.longitude >= ? AND i.latitude >= ? AND i.longitude <= ? AND i.latitude <= ?")
+        values += box
     query = f"{_SHOWN}{_FIRST} AND {' AND '.join(conditions)}"
     (count,) = db.execute(f"SELECT count(*) FROM ({query}) AS found", values).fetchone()  # noqa: S608 - parts of our own
     rows = db.execute(f"{query} ORDER BY i.opened_at DESC, i.code DESC LIMIT ? OFFSET ?", (*values, limit, offset))
