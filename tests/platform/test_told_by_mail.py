@@ -89,6 +89,11 @@ def test_clocks_and_escalation_reach_those_who_see_the_ground(tmp_path: Path) ->
         await world.act(world.incidents.get(OPERATOR, one.code), acts.Escalate("too slow"))
         await world.look(minutes=20)
         assert inbox.receivers == ["binh@example.vn"]
+        inbox.taken.clear()
+        await world.act(world.incidents.get(OPERATOR, one.code), acts.Rank(2, "urgent"))
+        await world.act(world.incidents.get(OPERATOR, one.code), acts.Rank(4, "urgent"))
+        await world.look(minutes=30)
+        assert inbox.receivers == ["binh@example.vn"] and "It grows graver" in text_of(inbox)
 
     play(tmp_path, scene)
 

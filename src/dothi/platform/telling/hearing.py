@@ -43,6 +43,7 @@ _NEWEST = {
 }
 _GIVEN = Text("Được giao", "Given")
 _HELP = Text("Được xin hỗ trợ", "Help is asked for")
+_GRAVER = Text("Nặng thêm", "It grows graver")
 _ESCALATED = Text("Chuyển cấp trên", "Escalated")
 
 
@@ -145,6 +146,8 @@ def _topic(told: Happening) -> tuple[str, Text] | None:
         return "clocks", told.words
     if told.act == "escalate":
         return "escalated", _ESCALATED
+    if any(one.field == "severity" and one.after > one.before for one in told.changes):
+        return "escalated", _GRAVER
     if told.act == "ask_help":
         return "assigned", _HELP
     if told.incident.worked and (told.act == "open" or told.changed("assignee", "agency", "ward")):

@@ -16,7 +16,7 @@ from dothi.store.connection import Connection
 TOPICS: dict[str, Text] = {
     "assigned": Text("Sự việc giao cho tôi hoặc đơn vị tôi", "An incident given to me or my unit"),
     "clocks": Text("Sự việc sắp hết hạn hoặc quá hạn", "An incident that runs out of time, or is over it"),
-    "escalated": Text("Sự việc chuyển cấp trên", "An incident that is escalated"),
+    "escalated": Text("Sự việc chuyển cấp trên hoặc nặng thêm", "An incident that is escalated, or grows graver"),
     "alerts": Text("Cảnh báo mới, từ mức chọn dưới đây", "A new alert, from the severity chosen below"),
     "commands": Text("Lệnh tới thiết bị thất bại", "A command to a device that failed"),
 }
