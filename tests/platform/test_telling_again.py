@@ -10,6 +10,7 @@ from telling_world import World, play, text_of
 from dothi.access.policy import SYSTEM
 from dothi.model.clock import to_micros
 from dothi.model.text import Text
+from dothi.store.audit import Act
 from dothi.testing.mail import Inbox
 
 pytestmark = pytest.mark.usefixtures("homes")
@@ -38,7 +39,8 @@ def test_a_failed_command_is_told_once_also_after_its_letter_was_forgotten(tmp_p
         await world.wants(OPERATOR, "commands")
         asked = len(inbox.taken)
         moment = to_micros(world.clock.now())
-        await world.writer.run(SYSTEM, world.clock.now(), lambda db: db.execute(_COMMAND, (moment,)))
+        failed = [Act(SYSTEM.id, "command.failed", "L-2605-0001")]
+        await world.writer.run(SYSTEM, world.clock.now(), lambda db: db.execute(_COMMAND, (moment,)), failed)
         for days in (0, 1, 29, 2, 40):
             await world.opened()  # something else is heard, too
             await world.look(days=days, minutes=5)

@@ -8,9 +8,13 @@ from telling_world import World, play, text_of
 
 from dothi.access.policy import Clearance
 from dothi.model.problem import Problem
+from dothi.platform.commands import store as command_rows
+from dothi.platform.commands.model import Command
+from dothi.platform.commands.service import Commands
 from dothi.platform.incidents import acts
 from dothi.platform.telling.model import Quiet
 from dothi.platform.telling.wishes import Wish
+from dothi.store.audit import Act
 from dothi.testing.mail import Inbox
 from dothi.testing.people import insider
 
@@ -94,6 +98,31 @@ def test_clocks_and_escalation_reach_those_who_see_the_ground(tmp_path: Path) ->
         await world.act(world.incidents.get(OPERATOR, one.code), acts.Rank(4, "urgent"))
         await world.look(minutes=30)
         assert inbox.receivers == ["binh@example.vn"] and "It grows graver" in text_of(inbox)
+
+    play(tmp_path, scene)
+
+
+def test_a_command_that_failed_is_told_loudly(tmp_path: Path) -> None:
+    async def scene(world: World, inbox: Inbox) -> None:
+        world.platform.commands = Commands(world.platform, [])
+        await world.wants(OTHER, "commands")
+        await world.wants(EAST, "commands")
+        inbox.taken.clear()
+        at = world.clock.now()
+        told = ("open-valve", "urn:x", "https://example.org/Valve", "valve-1", {}, "failed", OPERATOR.id, at, "flood", "")
+        west = ("00001", "env", Clearance.INTERNAL)
+        for number in (1, 2):  # in one moment: a mark that is passed loses neither
+            one = Command(f"L-{number}", *told, *west, ended_at=at, reason="thiết bị không trả lời")
+            log = [Act(KEEPER.id, "command.failed", one.id)]
+            await world.writer.run(
+                KEEPER, at, lambda db, number=number, one=one: command_rows.add(db, "2605", number, one), log
+            )
+            await world.look(minutes=5)
+        await world.look(hours=1)
+        assert inbox.receivers == ["binh@example.vn", "binh@example.vn"]
+        for place in (0, 1):
+            text = text_of(inbox, place)
+            assert f"/commands/L-{place + 1}" in text and "thiết bị không trả lời" in text
 
     play(tmp_path, scene)
 

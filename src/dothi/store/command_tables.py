@@ -36,5 +36,4 @@ command = sa.Table(
     sa.UniqueConstraint("month", "number"),
     sa.Index("command_state", "state"),
     sa.Index("command_incident", "incident"),
-    sa.Index("command_ended", "state", "ended_at"),
 )

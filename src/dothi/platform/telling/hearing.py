@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dothi.platform.platform import Platform
 
 AT_ONCE = 500
+_ROWS = 1_000  # of the audit log
 ENTRIES, ALERTS, COMMANDS = "incident-entry", "alert", "command"
 _ENTRIES = (
     "SELECT number, incident, person, act, words, words_en, changes, refs FROM incident_entry WHERE number > ? "
@@ -32,14 +33,15 @@ _ALERTS = (
     "SELECT id, group_id, severity, ward, owner, clearance, entity_type, said_vi, said_en FROM alert WHERE id > ? "
     "ORDER BY id LIMIT ?"
 )
+# The log alone says in which order commands failed: their own moments are of before their commits.
 _COMMANDS = (
-    "SELECT ended_at, id, kind, ward, agency, entity_type, clearance FROM command WHERE state = 'failed' AND ended_at > ? "
-    "ORDER BY ended_at, id LIMIT ?"
+    "SELECT c.id, c.ward, c.agency, c.entity_type, c.clearance FROM audit a JOIN command c ON c.id = a.thing "
+    "WHERE a.seq > ? AND a.seq <= ? AND a.action = 'command.failed' ORDER BY a.seq"
 )
 _NEWEST = {
     ENTRIES: "SELECT max(number) FROM incident_entry",
     ALERTS: "SELECT max(id) FROM alert",
-    COMMANDS: "SELECT max(ended_at) FROM command WHERE state = 'failed'",
+    COMMANDS: "SELECT max(seq) FROM audit",
 }
 _GIVEN = Text("Được giao", "Given")
 _HELP = Text("Được xin hỗ trợ", "Help is asked for")
@@ -119,13 +121,15 @@ class Hearing:
         return mark
 
     def _commands(self, db: Connection, mark: int, now: int, wanted: "Wanted", _: set[str], notes: list[Note]) -> int:
-        for ended, id_, _kind, ward, agency, type_, clearance in db.execute(_COMMANDS, (mark, AT_ONCE)):
-            mark, thing = int(ended), Thing(Clearance(clearance), ward, agency, type_)
+        newest, heard = min(_newest(db, COMMANDS), mark + _ROWS), False
+        for id_, ward, agency, type_, clearance in db.execute(_COMMANDS, (mark, newest)):
+            heard, thing = True, Thing(Clearance(clearance), ward, agency, type_)
             for wish, person in wanted:
                 if "commands" in wish.topics and may(person, "command.read", thing):
                     note = Note(_to(wish), f"command:{id_}", "commands", f"command:{id_}", COMMAND_WORDS["failed"], 3, now)
                     notes.append(note)
-        return mark
+        # Every batch of readings is a row of the log: the mark need not be written for each.
+        return newest if heard or newest - mark >= _ROWS else mark
 
 
 Wanted = Sequence[tuple[Wish, Person]]

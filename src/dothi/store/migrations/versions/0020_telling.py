@@ -73,4 +73,3 @@ def upgrade() -> None:
     )
     op.create_index("telling_letter_state", "telling_letter", ["state", "next_at"])
     op.create_index("telling_letter_recipient", "telling_letter", ["recipient", "made_at"])
-    op.create_index("command_ended", "command", ["state", "ended_at"])
