@@ -49,6 +49,7 @@ STATION = EntityType(
         _attribute("temperature", unit="CEL", minimum=-10.0, maximum=60.0),
         _attribute("index"),
         _attribute("note", value="text"),
+        _attribute("open", value="boolean"),
         _attribute("setup", value="json"),
         _attribute("area", value="geometry"),
     ),

@@ -124,13 +124,14 @@ async def test_what_is_not_of_the_attributes_kind_is_kept_and_marked(tmp_path: P
     async with world(tmp_path) as city:
         one = await city.device("tram-1")
         point = {"type": "Point", "coordinates": [105.8, 21.0]}
-        right = {"note": "Đã sửa", "setup": {"a": [1]}, "area": point, "pm25": 3}
-        wrong = {"note": 5.0, "area": {"type": "Blob"}, "pm25": "cao", "temperature": None, "index": True}
+        right = {"note": "Đã sửa", "setup": {"a": [1]}, "area": point, "pm25": 3, "open": False}
+        wrong = {"note": 5.0, "area": {"type": "Blob"}, "pm25": "cao", "temperature": None, "index": True, "open": 1}
         await city.send({"at": city.now - 2 * HOUR, "values": right}, device="tram-1")
         await city.send({"at": city.now - HOUR, "values": wrong}, device="tram-1")
         await city.drained()
         bad = (int(Grade.BAD), int(Reason.TYPE))
         assert city.values(one, "note") == [("Đã sửa", *GOOD), (5.0, *bad)]
+        assert city.values(one, "open") == [(False, *GOOD), (1.0, *bad)]
         assert city.values(one, "area") == [(point, *GOOD), ({"type": "Blob"}, *bad)]
         assert city.values(one, "pm25") == [(3.0, *GOOD), ("cao", *bad)]
         assert city.values(one, "setup") == [({"a": [1]}, *GOOD)]

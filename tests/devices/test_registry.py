@@ -42,7 +42,8 @@ AIR = EntityType(
     ),
 )
 CAMERA = EntityType("Camera", IRI + "Camera", Text("Máy ảnh", "Camera"), ())
-TYPES = {AIR.iri: AIR, CAMERA.iri: CAMERA}
+MADE = EntityType("Made", IRI + "Made", Text("Tự viết", "Made here"), (), reported=False)
+TYPES = {one.iri: one for one in (AIR, CAMERA, MADE)}
 CITY = City(
     "01",
     "hanoi",
@@ -128,6 +129,7 @@ def test_an_admitted_device_is_known_and_so_is_what_it_reports_on(tmp_path: Path
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"device": "có dấu"}, "id"),
     ({"entity_type": "Bus"}, "Station"),
+    ({"entity_type": "Made"}, "Station"),
     ({"cadence_s": 0.0}, "cadence"),
     ({"cadence_s": float("nan")}, "cadence"),
     ({"cadence_s": 1e12}, "cadence"),

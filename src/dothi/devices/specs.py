@@ -81,9 +81,9 @@ def device_of(spec: DeviceSpec, types: Mapping[str, EntityType], city: City, cre
     if DEVICE_ID.fullmatch(spec.id) is None:
         raise _wrong(spec, "id", "The id has letters without accents, digits, _ and -, 1 to 64 of them.")
     kind = types.get(spec.entity_type) or next((one for one in types.values() if one.name == spec.entity_type), None)
-    if kind is None:
-        known = ", ".join(sorted(one.name for one in types.values()))
-        raise _wrong(spec, f"entity type {spec.entity_type!r}", f"This city knows: {known}.")
+    if kind is None or not kind.reported:
+        known = ", ".join(sorted(one.name for one in types.values() if one.reported))
+        raise _wrong(spec, f"entity type {spec.entity_type!r}", f"Devices here report: {known}.")
     name = nfc(spec.name).strip() or spec.id
     if len(name) > MAX_NAME or (spec.owner is not None and len(spec.owner) > MAX_NAME):
         raise _wrong(spec, "name or owner", f"At most {MAX_NAME} letters.")
