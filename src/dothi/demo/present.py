@@ -78,8 +78,7 @@ class Present:
     async def _see_to(self, line: int, code: str) -> None:
         operator, leader = await self._person("operator"), await self._person("leader")
         incident = self._platform.incidents.get(SYSTEM, code)
-        agency = incident.agency or "ubnd-phuong-xa"
-        for act in (Accept(), Assign(agency=agency, ward=incident.ward), DoStep(0), DoStep(1)):
+        for act in (Accept(), Assign(agency=incident.agency, ward=incident.ward), DoStep(0), DoStep(1)):
             incident = await self._act(operator, incident, act)
         await self._invented.note("page", f"alert /alerts?group={line}", f"smog /incidents/{code}")
         await self._invented.note("page", f"rule /rules/{_PREFERRED}")
