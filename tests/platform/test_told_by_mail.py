@@ -54,6 +54,18 @@ def test_an_address_is_asked_before_it_is_written_to(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_nobodys_box_is_filled_with_questions(tmp_path: Path) -> None:
+    async def scene(world: World, inbox: Inbox) -> None:
+        for number in range(20):
+            await world.telling.want(WEST, Wish("", f"victim{number % 2}@example.vn"))
+            await world.look(minutes=1)
+            if number % 3 == 0:
+                await world.telling.unwant(WEST)
+        assert 1 <= len(inbox.taken) <= 3
+
+    play(tmp_path, scene)
+
+
 def test_people_hear_of_what_is_given_to_them_or_their_unit(tmp_path: Path) -> None:
     async def scene(world: World, inbox: Inbox) -> None:
         for one in (OPERATOR, OTHER, WEST, EAST, ENGINEER):

@@ -142,8 +142,8 @@ class Telling:
 
         def work(db: Connection) -> None:
             wishes.drop(db, person.id)
-            for kind in ("account", "confirm"):
-                store.forget(db, f"{kind}:{person.id}")
+            for kind in ("account", "confirm"):  # what went stays counted: nobody's box is filled by asking anew and anew
+                store.forget_waiting(db, f"{kind}:{person.id}")
 
         act = Act(person.id, "telling.change", person.id, correlation=correlation, detail="nothing")
         await self._platform.writer.run(person, self._clock.now(), work, [act], action="account.own")
