@@ -130,7 +130,7 @@ def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path, homes: 
                 "command",
             ):
                 assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table  # noqa: S608 - names above
-        wait_until(lambda: not [one for one in files if one.is_file()], "no photo is left", timeout=5)
+        wait_until(lambda: not [one for one in files if one.is_file()], "no photo is left")
     with running_city(tmp_path, demo_work=True, database=homes) as running:
         assert not plays(running.platform)
 
