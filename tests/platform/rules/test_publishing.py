@@ -40,9 +40,8 @@ def test_a_line_is_an_entity_from_its_beginning_to_its_end(tmp_path: Path) -> No
             (line,) = one.rules.alerts(OPERATOR, AlertQuestion()).groups
             assert (name, entity.ward, entity.owner) == (f"{line.id}-00000", "00000", "env")
             assert entity.point == (105.75, 21.0)
-            assert (value(entity, "severity"), value(entity, "name")) == ("high", "Bụi vượt ngưỡng")
-            assert value(entity, "alertSource") == urn(0)
-            assert value(entity, "description") == line.newest.said.vi
+            assert (value(entity, "severity"), value(entity, "alertSource")) == ("high", urn(0))
+            assert value(entity, "description") == f"Bụi vượt ngưỡng: {line.newest.said.vi}"
             assert value(entity, "validFrom") == {"@type": "DateTime", "@value": "2026-05-11T02:00:00Z"}
             assert value(entity, "validTo") is None and entity.expires_at is None
             told = {"line": line.id, "rule": "dust", "version": 1, "state": "firing", "alerts": 1, "open": 1}

@@ -44,8 +44,7 @@ Alert = EntityType(
     "Alert",
     ALERT,
     Text("Cảnh báo", "Alert"),
-    (
-        _said("name", COMMON + "name", "Tên", "Name"),
+    (  # no `name`: as one of the city's own words it would change what plain JSON of other clients means
         _said("category", NAMESPACE + "category", "Nhóm", "Category"),
         _said("subCategory", NAMESPACE + "subCategory", "Loại", "Subcategory"),
         _said("severity", NAMESPACE + "severity", "Mức độ", "Severity"),
@@ -137,9 +136,8 @@ class Publishing:
     def _entity(self, db: Connection, line: _Line, part: _Part, rule: Rule) -> Entity:
         subject, version, said, longitude, latitude = db.execute(_NEWEST, (part.newest,)).fetchone()
         told: dict[str, Any] = {
-            "name": rule.title.vi,
             "severity": SEVERITIES[part.severity],
-            "description": said,
+            "description": f"{rule.title.vi}: {said}",
             "dateIssued": _date(part.detected),
             "validFrom": _date(part.began),
             "data": {
