@@ -17,11 +17,14 @@ from dothi.demo.neighbourhood import plays
 from dothi.demo.past import SOURCE
 from dothi.demo.story import PLOTS
 from dothi.devices.registry import DeviceSpec
-from dothi.platform.incidents.model import Question
+from dothi.model.text import Text
+from dothi.platform.incidents import acts
+from dothi.platform.incidents.model import Draft, Question
 from dothi.platform.rules.alerts import AlertQuestion
 from dothi.platform.rules.publishing import ALERT
 from dothi.store.audit import verify
 from dothi.testing.city import RunningCity, running_city, wait_until
+from dothi.testing.people import insider
 
 EVERY = Question(states=(), limit=200)
 
@@ -155,6 +158,23 @@ def test_one_command_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with running.platform.database.reader() as db:
             rows = db.execute("SELECT why FROM audit WHERE action = 'demo.remove'").fetchall()
         assert [why for (why,) in rows] == ["làm việc thật"]
+
+
+def test_real_work_that_was_linked_to_it_stays(tmp_path: Path) -> None:
+    """What an operator opened stays, though they linked it to something made up; what they split off from that goes."""
+    with running_city(tmp_path, demo_work=True) as running:
+        platform = running.platform
+        incidents = platform.incidents
+        person = insider()
+        real = running.run(incidents.open(person, Draft(kind="report-safety", title=Text("Việc thật", "Real work"))))
+        made_up = next(one for one in incidents.find(SYSTEM, EVERY).incidents if one.reports > 1)
+        running.run(incidents.act(person, real.code, acts.Tie("incident", made_up.code), version=real.version))
+        report = next(link.ref for link in incidents.links(person, made_up.code) if link.kind == "report")
+        split = acts.Split("Việc tách ra", (report,))
+        running.run(incidents.act(person, made_up.code, split, version=made_up.version))
+        running.run(platform.invented.remove(SYSTEM))
+        assert [one.code for one in incidents.find(SYSTEM, EVERY).incidents] == [real.code]
+        assert not [link for link in incidents.links(person, real.code) if link.kind == "incident"]
 
 
 def test_a_telling_that_was_cut_short_begins_anew(tmp_path: Path) -> None:

@@ -89,7 +89,6 @@ def test_what_is_done_without_a_line_is_sent_when_it_is_back(open_page: Opener, 
         ".then(() => true)"
     )
     card = page.locator(f".mine-card[data-code='{one.code}']")
-    page.reload()  # the worker sees the page pass and keeps it
     if not card.locator(".mine-body").is_visible():
         card.locator("summary").first.click()
     page.context.set_offline(True)

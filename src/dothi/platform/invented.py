@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from dothi.access.policy import SYSTEM, Person, may
+from dothi.access.policy import SYSTEM, Person, make_sure_of_all
 from dothi.data.batch import Batch, EntityChange
 from dothi.data.context import EntityQuery
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.entity import Entity
-from dothi.model.problem import Problem
 from dothi.model.urn import local_part
 from dothi.platform.rules.publishing import ALERT
 from dothi.store.audit import Act
@@ -114,10 +113,9 @@ class Invented:
     async def remove(self, person: Person, *, again: bool = False, correlation: str = "") -> int:
         """Destroy all that is made up, and say so in the audit log; returns how many incidents that were.
 
-        ``again`` lets the story be told anew. Raises Problem 403 for who may not remove it.
+        ``again`` lets the story be told anew. Raises Problem 403 for who may not do so to the whole city.
         """
-        if not may(person, REMOVE):
-            raise Problem(403, "forbidden", f"{person.id} may not do this.", "Sign in as one who may.")
+        make_sure_of_all(person, REMOVE)
         async with self.turn:
             if not again:
                 await self._close_stations()
@@ -162,9 +160,9 @@ class Invented:
         codes = set(self.refs("incident"))
         for cause in self.refs("cause"):
             codes.update(code for (code,) in db.execute("SELECT code FROM incident WHERE cause = ?", (cause,)))
-        for code in sorted(codes):  # what was split off from them
-            split = "SELECT incident FROM incident_link WHERE kind = 'incident' AND ref = ?"
-            codes.update(other for (other,) in db.execute(split, (code,)))
+        for code in sorted(codes):  # what was split off from them; real work that was only linked to them stays
+            split = "SELECT incident FROM incident_entry WHERE act = 'open' AND refs LIKE ?"
+            codes.update(other for (other,) in db.execute(split, (f'["{code}"%',)))
         files = list[str]()
         for some in _by(sorted(codes)):
             marks = ",".join("?" * len(some))
@@ -173,6 +171,8 @@ class Invented:
             files += [name for row in db.execute(photos, some) for name in row]
             for table, column in _OF_INCIDENT:
                 db.execute(f"DELETE FROM {table} WHERE {column} IN ({marks})", some)  # noqa: S608 - names of our own
+            links = f"DELETE FROM incident_link WHERE kind = 'incident' AND ref IN ({marks})"  # noqa: S608 - marks only
+            db.execute(links, some)
         for kind, table, column in _OF_ITSELF:
             refs = self.refs(kind)
             for part in _by([int(ref) for ref in refs] if kind in _NUMBERS else refs):

@@ -6,7 +6,11 @@ const KEPT = `dothi${PAGE.replaceAll("/", "-")}`;
 const PATIENCE = 4000; // milliseconds before a weak line counts as none
 
 worker.addEventListener("install", () => void worker.skipWaiting());
-worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+// The first visit came before there was a worker to keep its page.
+worker.addEventListener("activate", (event) => {
+  const first = fresh(new Request(PAGE, { headers: { accept: "text/html" } }), PAGE).catch(() => undefined);
+  event.waitUntil(first.then(() => worker.clients.claim()));
+});
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const address = new URL(request.url);
