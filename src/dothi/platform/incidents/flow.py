@@ -20,6 +20,7 @@ _KEPT: tuple[State, ...] = ("new", "accepted", "assigned", "handling", "answered
 class Rule:
     """One line of the table: ``act`` is possible in ``states`` and leads ``to`` another (None: it stays as it is).
 
+    ``past`` is its title in English once it was done; Vietnamese has one for both.
     ``collides`` says whether it needs the version that was looked at: two such acts of two people must not pass unseen.
     ``paused`` bounds it to incidents that are paused (True) or are not (False). ``needs`` is what it asks for, in words;
     ``offered`` says whether a menu of acts names it (what has a place of its own on a page is not).
@@ -27,6 +28,7 @@ class Rule:
 
     act: type[Act]
     title: Text
+    past: str
     states: tuple[State, ...]
     to: State | None = None
     collides: bool = True
@@ -40,35 +42,59 @@ _REASON = Text("lý do", "a reason")
 TABLE: dict[str, Rule] = {
     tag_of(rule.act): rule
     for rule in (
-        Rule(acts.Accept, Text("Tiếp nhận", "Accept"), ("new",), "accepted"),
-        Rule(acts.Reject, Text("Không tiếp nhận", "Do not accept"), ("new", "accepted"), "rejected", needs=_REASON),
+        Rule(acts.Accept, Text("Tiếp nhận", "Accept"), "Accepted", ("new",), "accepted"),
+        Rule(
+            acts.Reject,
+            Text("Không tiếp nhận", "Do not accept"),
+            "Not accepted",
+            ("new", "accepted"),
+            "rejected",
+            needs=_REASON,
+        ),
         Rule(
             acts.Assign,
             Text("Phân công", "Assign"),
+            "Assigned",
             WORKED,
             "assigned",
             needs=Text("cơ quan, phường hoặc người", "an agency, a ward or a person"),
         ),
         Rule(
-            acts.Delegate, Text("Giao cho người khác", "Pass on"), _PLACED, "assigned", needs=Text("một người", "a person")
+            acts.Delegate,
+            Text("Giao cho người khác", "Pass on"),
+            "Passed on",
+            _PLACED,
+            "assigned",
+            needs=Text("một người", "a person"),
         ),
-        Rule(acts.Return, Text("Trả lại trung tâm", "Give back to the centre"), _PLACED, "accepted", needs=_REASON),
-        Rule(acts.Start, Text("Bắt đầu xử lý", "Begin to work"), ("accepted", "assigned"), "handling"),
-        Rule(acts.Arrive, Text("Báo đã có mặt", "Say you are there"), _PLACED, "handling"),
+        Rule(
+            acts.Return,
+            Text("Trả lại trung tâm", "Give back to the centre"),
+            "Given back to the centre",
+            _PLACED,
+            "accepted",
+            needs=_REASON,
+        ),
+        Rule(acts.Start, Text("Bắt đầu xử lý", "Begin to work"), "Work begun", ("accepted", "assigned"), "handling"),
+        Rule(acts.Arrive, Text("Báo đã có mặt", "Say you are there"), "On the spot", _PLACED, "handling"),
         Rule(
             acts.Answer,
             Text("Trả lời", "Answer"),
+            "Answered",
             ("handling",),
             "answered",
             needs=Text(
                 "lời trả lời; ảnh chứng minh nếu loại sự việc đòi", "the answer; a photo as proof if its kind asks for it"
             ),
         ),
-        Rule(acts.Close, Text("Đóng", "Close"), ("answered",), "closed"),
-        Rule(acts.Reopen, Text("Mở lại", "Reopen"), ("answered", "closed", "rejected"), "accepted", needs=_REASON),
+        Rule(acts.Close, Text("Đóng", "Close"), "Closed", ("answered",), "closed"),
+        Rule(
+            acts.Reopen, Text("Mở lại", "Reopen"), "Reopened", ("answered", "closed", "rejected"), "accepted", needs=_REASON
+        ),
         Rule(
             acts.Merge,
             Text("Gộp vào sự việc khác", "Merge into another"),
+            "Merged into another",
             WORKED,
             "merged",
             needs=Text("sự việc kia, chưa trả lời", "the other one, not yet answered"),
@@ -76,6 +102,7 @@ TABLE: dict[str, Rule] = {
         Rule(
             acts.Split,
             Text("Tách", "Split"),
+            "Split",
             WORKED,
             needs=Text("tên của sự việc mới", "a title of the new one"),
             offered=False,
@@ -83,22 +110,25 @@ TABLE: dict[str, Rule] = {
         Rule(
             acts.Pause,
             Text("Tạm dừng", "Pause"),
+            "Paused",
             ("accepted", "assigned", "handling"),
             paused=False,
             needs=_REASON,
         ),
-        Rule(acts.Resume, Text("Tiếp tục", "Go on"), ("accepted", "assigned", "handling"), paused=True),
+        Rule(acts.Resume, Text("Tiếp tục", "Go on"), "Went on", ("accepted", "assigned", "handling"), paused=True),
         Rule(
             acts.AskHelp,
             Text("Xin hỗ trợ", "Ask for help"),
+            "Asked for help",
             _PLACED,
             collides=False,
             needs=Text("cơ quan hoặc phường", "an agency or a ward"),
         ),
-        Rule(acts.Escalate, Text("Chuyển cấp trên", "Escalate"), WORKED, needs=_REASON),
+        Rule(acts.Escalate, Text("Chuyển cấp trên", "Escalate"), "Escalated", WORKED, needs=_REASON),
         Rule(
             acts.Reclassify,
             Text("Sửa loại", "Correct the kind"),
+            "Kind corrected",
             WORKED,
             needs=Text("loại khác", "another kind"),
             offered=False,
@@ -106,22 +136,65 @@ TABLE: dict[str, Rule] = {
         Rule(
             acts.Rank,
             Text("Xếp mức độ", "Rank"),
+            "Ranked",
             WORKED,
             needs=Text("mức nghiêm trọng và mức khẩn", "how grave and how urgent"),
             offered=False,
         ),
-        Rule(acts.Move, Text("Sửa vị trí", "Correct the place"), WORKED, needs=Text("một điểm", "a point"), offered=False),
-        Rule(acts.Retitle, Text("Sửa tên", "Rename"), WORKED, needs=Text("tên", "a title"), offered=False),
-        Rule(acts.Comment, Text("Ghi chú", "Comment"), _KEPT, collides=False, needs=Text("lời", "words"), offered=False),
         Rule(
-            acts.AddTask, Text("Thêm việc", "Add a task"), WORKED, collides=False, needs=Text("lời", "words"), offered=False
+            acts.Move,
+            Text("Sửa vị trí", "Correct the place"),
+            "Place corrected",
+            WORKED,
+            needs=Text("một điểm", "a point"),
+            offered=False,
         ),
-        Rule(acts.DoTask, Text("Xong việc", "A task is done"), WORKED, collides=False, offered=False),
-        Rule(acts.DoStep, Text("Xong bước quy trình", "A step is done"), WORKED, collides=False, offered=False),
-        Rule(acts.Tie, Text("Gắn với", "Link"), _KEPT, collides=False, needs=Text("điều gì", "what to"), offered=False),
+        Rule(acts.Retitle, Text("Sửa tên", "Rename"), "Renamed", WORKED, needs=Text("tên", "a title"), offered=False),
+        Rule(
+            acts.Comment,
+            Text("Ghi chú", "Comment"),
+            "Comment",
+            _KEPT,
+            collides=False,
+            needs=Text("lời", "words"),
+            offered=False,
+        ),
+        Rule(
+            acts.AddTask,
+            Text("Thêm việc", "Add a task"),
+            "Task added",
+            WORKED,
+            collides=False,
+            needs=Text("lời", "words"),
+            offered=False,
+        ),
+        Rule(acts.DoTask, Text("Xong việc", "A task is done"), "A task is done", WORKED, collides=False, offered=False),
+        Rule(
+            acts.DoStep,
+            Text("Xong bước quy trình", "A step is done"),
+            "A step is done",
+            WORKED,
+            collides=False,
+            offered=False,
+        ),
+        Rule(
+            acts.Tie,
+            Text("Gắn với", "Link"),
+            "Linked",
+            _KEPT,
+            collides=False,
+            needs=Text("điều gì", "what to"),
+            offered=False,
+        ),
     )
 }
 """Every act there is, by its tag, in the order in which pages offer them."""
+
+
+def done(tag: str) -> Text | None:
+    """What a timeline says of an act; None for what is no act of the table."""
+    rule = TABLE.get(tag)
+    return Text(rule.title.vi, rule.past) if rule else None
 
 
 def possible(state: State, paused: bool) -> tuple[str, ...]:

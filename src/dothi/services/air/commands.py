@@ -29,7 +29,7 @@ COMMANDS = (
             "The station draws clean air for the chosen time: what it reads then is not the air outside.",
         ),
         Verification(iri("pm25"), _measures, timedelta(hours=2)),
-        parameters=(Parameter("minutes", Text("Thời gian", "Duration"), 1, 60, "min"),),
+        parameters=(Parameter("minutes", Text("Số phút", "Minutes"), 1, 60),),
         two_people=True,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from dothi.model.problem import Problem
 from dothi.model.severity import SEVERITIES
-from dothi.platform.incidents.flow import TABLE
+from dothi.platform.incidents.flow import done
 from dothi.platform.incidents.model import STATES, TOLD, URGENCIES, Change, Difference, Entry
 from dothi.platform.platform import Platform
 from dothi.ui import formats
@@ -48,8 +48,8 @@ def lines_of(platform: Platform, entries: Sequence[Entry], language: str) -> lis
 
 
 def _line(platform: Platform, entry: Entry, language: str) -> Line:
-    own, rule = TOLD.get(entry.act), TABLE.get(entry.act)
-    what = own.in_language(language) if own else rule.title.in_language(language) if rule else entry.act
+    said = TOLD.get(entry.act) or done(entry.act)
+    what = said.in_language(language) if said else entry.act
     changed = [one for one in (_changed(platform, change, language) for change in entry.changes) if one]
     kind = "grave" if entry.act in _GRAVE else "city" if entry.person == "system" else "human"
     codes = [one for one in entry.refs if one.startswith("SV-")]
