@@ -101,13 +101,16 @@ def test_everybody_sees_another_picture_and_who_works_on_it_the_photo(tmp_path: 
         assert wider.released and photos.read(STRANGER, photo.number).hash == wider.shown != hidden.shown
         assert files(world) == {photo.hash, photo.small, wider.shown, wider.shown_small}
         assert await photos.black_out(OPERATOR, photo.number, more, ()) == wider  # sent twice
-        bare = await photos.black_out(OPERATOR, photo.number, (), more)
+        less = await photos.black_out(OPERATOR, photo.number, more[1:], more)
+        assert not less.released, "more of it would be seen than what somebody released"
+        await photos.release(OPERATOR, photo.number)
+        bare = await photos.black_out(OPERATOR, photo.number, (), more[1:])
         assert (bare.boxes, bare.released) == ((), False), "somebody looks at it again before it is public as it is"
         assert files(world) == {photo.hash, photo.small}
         acts = [line.act for line in world.incidents.timeline(OPERATOR, one.code)]
-        assert acts == ["open", "photo", "black_out", "release_photo", "black_out", "uncover"]
+        assert acts == ["open", "photo", "black_out", "release_photo", "black_out", "black_out", "release_photo", "uncover"]
         audited = [act for (act,) in world.rows("SELECT action FROM audit ORDER BY seq")]
-        assert audited.count("incident.black_out") == 2 and audited[-1] == "incident.uncover"
+        assert audited.count("incident.black_out") == 3 and audited[-1] == "incident.uncover"
         await photos.black_out(OPERATOR, photo.number, more, ())
         await photos.remove(OPERATOR, photo.number)
         assert files(world) == set()

@@ -41,6 +41,15 @@ class Box:
     width: int
     height: int
 
+    def holds(self, other: "Box") -> bool:
+        """True if all of ``other`` lies in it."""
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and self.left + self.width >= other.left + other.width
+            and self.top + self.height >= other.top + other.height
+        )
+
 
 WHOLE = 1_000  # thousandths
 

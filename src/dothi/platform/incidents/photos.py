@@ -190,7 +190,7 @@ class Photos:
         self, person: Person, number: int, boxes: Sequence[Box], known: Sequence[Box], *, correlation: str = ""
     ) -> Photo:
         """Show everybody a picture in which ``boxes`` are black, in the place of those that were ``known``; the photo stays
-        as it is for who may see its incident. Without any box it is shown as it is, once somebody released it anew.
+        as it is for who may see its incident. Where more of it would be seen than before, somebody must release it anew.
 
         Raises Problem 400 for what is no part of it, 403, 404, 409 if somebody else changed its boxes meanwhile.
         """
@@ -205,7 +205,8 @@ class Photos:
                     409, "changed-meanwhile", "Somebody else blacked out other parts of it.", "Look at it again, then save."
                 )
             shown, shown_small = await asyncio.to_thread(self._cover, before, body, wanted) if wanted else ("", "")
-            hidden = "" if wanted else ", released_at = NULL, released_by = ''"
+            kept = all(any(box.holds(old) for box in wanted) for old in before.boxes)
+            hidden = "" if kept else ", released_at = NULL, released_by = ''"
             photo = await self._change(
                 person,
                 number,
