@@ -24,7 +24,11 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
             def labels() -> list[str]:
                 return [point["label"] for point in client.get("/map/layers/air.json", params=query).json()["points"]]
 
+            def exceeded() -> bool:
+                return "missed" not in client.get("/", params={"way": "back"}).headers["location"]
+
             wait_until(lambda: len(labels()) == 4 and "–" not in labels(), "the recorded past has its indexes")
+            wait_until(exceeded, "the recorded past has its exceedance")
         yield running
 
 

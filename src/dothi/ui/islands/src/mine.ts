@@ -34,12 +34,7 @@ class Mine extends HTMLElement {
     // While the camera is open its field stays: a photo given to a field that was drawn anew would be lost.
     document.addEventListener("click", (event) => this.#chooses((event.target as HTMLElement).matches("dt-mine input[type=file]")));
     this.addEventListener("cancel", () => this.#chooses(false));
-    this.addEventListener("change", (event) => {
-      const input = event.target as HTMLInputElement;
-      if (input.type !== "file") return;
-      if (input.files?.length) void this.#photo(input);
-      this.#chooses(false);
-    });
+    this.#cameras();
     window.addEventListener("online", () => void this.#send());
     window.addEventListener("offline", () => void this.#say());
     window.setInterval(() => void this.#send(), TRY);
@@ -125,6 +120,16 @@ class Mine extends HTMLElement {
 
   // What the city says
 
+  /** Each field hears of its own photo, also when the page put another in its place at that very moment. */
+  #cameras(): void {
+    for (const input of this.querySelectorAll<HTMLInputElement>("input[type=file]")) {
+      input.addEventListener("change", () => {
+        if (input.files?.length) void this.#photo(input);
+        this.#chooses(false);
+      });
+    }
+  }
+
   #chooses(now: boolean): void {
     this.#choosing = now;
     if (now || !this.#due) return;
@@ -159,6 +164,7 @@ class Mine extends HTMLElement {
       }
       old.replaceChildren(...[...found.childNodes].map((one) => document.adoptNode(one)));
     }
+    this.#cameras();
     if (code && was && document.activeElement === document.body) {
       const card = [...this.querySelectorAll<HTMLElement>(`.mine-card[data-code="${CSS.escape(code)}"] :is(summary, a, button, input:not([type=hidden]))`)];
       (card.find((one) => stands(one) === was) ?? card[0])?.focus({ preventScroll: true });
