@@ -14,7 +14,7 @@ from dothi.cli.drill.world import begin_anew, drill_city, settings_of
 from dothi.cli.shared import FAILED, err, load_settings, out, table
 from dothi.ui.formats import city_zone
 
-_WORDS = {"done": "[green]✓[/]", "late": "[yellow]late[/]", "missed": "[bold red]missed[/]"}
+_WORDS = {"done": "✓", "late": "late", "missed": "missed"}
 
 
 def drill(
