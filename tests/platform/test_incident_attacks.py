@@ -70,6 +70,26 @@ def test_how_it_was_is_no_proof_that_it_is_solved(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_photo_proves_one_answer_only(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.acts(await world.opened("waste"), acts.Accept(), acts.Start())
+        photos = world.incidents.photos
+        first = (await photos.add(OPERATOR, one.code, picture("green"), "after")).number
+        assert photos.proving(OPERATOR, one.code) == {first}
+        one = await world.act(one, acts.Answer("Đã dọn sạch.", (first,)))
+        world.later(hours=1)
+        one = await world.acts(one, acts.Reopen("Vẫn còn rác"), acts.Start())
+        assert photos.proving(OPERATOR, one.code) == set()
+        assert await refused(world, one, acts.Answer("Đã dọn sạch.", (first,))) == "new-proof-needed"
+        again = await photos.add(OPERATOR, one.code, picture("green"), "after")
+        assert (again.number, photos.proving(OPERATOR, one.code)) == (first, set()), "the same picture is no new one"
+        second = (await photos.add(OPERATOR, one.code, picture("blue"), "proof")).number
+        assert photos.proving(OPERATOR, one.code) == {second}
+        assert (await world.act(one, acts.Answer("Đã dọn lại.", (first, second)))).proof == (first, second)
+
+    play(tmp_path, scene)
+
+
 def test_who_is_late_is_late_still_after_a_merge(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         late = await world.acts(await world.opened("waste", origin="report", urgency="urgent"), acts.Accept(), acts.Start())

@@ -69,6 +69,21 @@ def test_the_list_is_ones_own_and_works_by_forms(city: RunningCity) -> None:
         assert one.code not in officer.get("/mine").text
 
 
+def test_after_a_reopening_old_photos_are_not_sent_as_proof(city: RunningCity) -> None:
+    session = city.session("ward_officer")
+    one = mine(city, session)
+    taken = city.run(city.platform.incidents.photos.add(insider(), one.code, PIXEL, "after"))
+    asked = f'name="proof" value="{taken.number}"'
+    chosen = f"{asked} checked"
+    with Visitor(city, session) as officer:
+        one = does(city, one, acts.Arrive())
+        assert asked in officer.get("/mine").text and chosen in officer.get(f"/incidents/{one.code}").text
+        one = does(city, one, acts.Answer("Đã cắt cành."), acts.Reopen("Cây còn chắn đường"), acts.Start())
+        assert asked not in officer.get("/mine").text
+        page = officer.get(f"/incidents/{one.code}").text
+        assert asked in page and chosen not in page, "it may be shown again, but by choice"
+
+
 def test_a_place_is_drawn_with_itself_in_the_middle(city: RunningCity) -> None:
     picture = Ground(city.platform).picture(105.852, 21.029)
     west, south, east, north = picture.bounds

@@ -37,7 +37,11 @@ class Person:
                 act.setdefault("proof", [one["number"] for one in shown if one["phase"] in ("after", "proof")])
             self._ask("POST", f"/api/v1/incidents/{code}/acts", {"act": act, "version": incident["version"]})
         elif isinstance(move, Photograph):
-            self._send(f"/api/v1/incidents/{code}/photos?phase={move.phase}", picture(f"{move.phase} {code}"), "image/jpeg")
+            self._send(
+                f"/api/v1/incidents/{code}/photos?phase={move.phase}",
+                picture(f"{move.phase} {code} {incident['version']}"),
+                "image/jpeg",
+            )
         elif isinstance(move, Propose):
             station = next(one for one in script.stations if one.device == move.device)
             entity = self._ask("GET", f"/api/v1/devices/{station.device}")["entity"]

@@ -33,6 +33,8 @@ PHASES: dict[Phase, Text] = {
     "after": Text("Sau khi xử lý", "After"),
     "proof": Text("Bằng chứng", "Proof"),
 }
+DONE: tuple[Phase, ...] = ("after", "proof")
+"""The phases that show what was done."""
 MOST = 40  # of one incident
 LARGEST_NUMBER = 2**63 - 1  # that a database can be asked for
 MOST_SENT = 28  # from which on no more of citizens are taken: who works on it has to be able to prove its end
@@ -170,6 +172,12 @@ class Photos:
         with self._platform.database.reader() as db:
             seen(db, asker, code)
             return photos_of(db, code)
+
+    def proving(self, asker: Person, code: str) -> frozenset[int]:
+        """The numbers of the photos that prove the next answer of an incident, as ``proving``. Raises Problem 404."""
+        with self._platform.database.reader() as db:
+            seen(db, asker, code)
+            return proving(db, code)
 
     def read(self, asker: Person, number: int, size: Size = "full", *, public: bool = False) -> Picture:
         """A photo's picture: as it is for who may see its incident, once it is released as everybody sees it for everybody.
@@ -345,6 +353,15 @@ def photos_of(db: Connection, code: str) -> list[Photo]:
     """The photos of an incident, oldest first, whoever asks."""
     rows = db.execute(f"{_SELECT} WHERE incident = ? AND removed_at IS NULL ORDER BY number", (code,))
     return [_photo(row) for row in rows]
+
+
+def proving(db: Connection, code: str) -> frozenset[int]:
+    """The numbers of the photos that prove the next answer: of the work that was done, kept since the incident was last
+    reopened. Those before it proved an answer that did not hold.
+    """
+    reopened = store.reopened_at(db, code)
+    done = (one for one in photos_of(db, code) if one.phase in DONE)
+    return frozenset(one.number for one in done if reopened is None or one.added_at >= reopened)
 
 
 def _fetched(db: Connection, number: int) -> Photo:

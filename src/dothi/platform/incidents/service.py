@@ -35,7 +35,7 @@ from dothi.platform.incidents.model import (
     Question,
 )
 from dothi.platform.incidents.months import Months, months_of
-from dothi.platform.incidents.photos import Photos, photos_of
+from dothi.platform.incidents.photos import DONE, Photos, photos_of, proving
 from dothi.platform.incidents.public import public_of
 from dothi.platform.incidents.shifts import Shifts
 from dothi.platform.incidents.sight import READ, WRITE, changeable, forbidden, helps, owns, seen, sees
@@ -333,15 +333,13 @@ class Incidents:
                 store.write_entry(db, target, at, person.id, "absorb", before.title, (), (before.code,))
                 recorded.append(Recorded(person.id, "incident.absorb", into, "done", "", before.code))
             case acts.Answer(proof=proof):
-                shown = {photo.number for photo in photos_of(db, before.code) if photo.phase in ("after", "proof")}
+                shown = {photo.number for photo in photos_of(db, before.code) if photo.phase in DONE}
                 if not shown.issuperset(proof):
                     raise bad_request(
                         "Some of these photos do not belong to it, or show it as it was.", "Choose among those taken after."
                     )
-                if self.kind(before.kind).proof and not proof:
-                    raise Problem(
-                        400, "proof-needed", "An answer about this needs a photo that proves it.", "Add one, then choose it."
-                    )
+                if self.kind(before.kind).proof:
+                    _make_sure_of_proof(db, before.code, proof)
             case acts.Split():
                 return self._split(db, person, done, act, at, recorded)
             case _:
@@ -393,6 +391,19 @@ def _began(told: datetime | None, at: datetime) -> datetime:
     if at - told > _OLDEST:
         raise bad_request("The trouble began more than a year ago.", "Leave it out, and say it in the text.")
     return min(told, at)
+
+
+def _make_sure_of_proof(db: Connection, code: str, proof: tuple[int, ...]) -> None:
+    """An answer is proved by a photo of its own. Raises Problem 400."""
+    if not proof:
+        raise Problem(400, "proof-needed", "An answer about this needs a photo that proves it.", "Add one, then choose it.")
+    if proving(db, code).isdisjoint(proof):
+        raise Problem(
+            400,
+            "new-proof-needed",
+            "These photos were taken before it was reopened: they prove the answer that did not hold.",
+            "Add a photo taken since, then choose it.",
+        )
 
 
 def _stored(db: Connection, code: str) -> Incident:

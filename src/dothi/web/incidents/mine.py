@@ -11,7 +11,7 @@ from dothi.access.policy import Person, reach
 from dothi.access.routes import person_of
 from dothi.platform.incidents.flow import TABLE
 from dothi.platform.incidents.model import Incident, Question
-from dothi.platform.incidents.photos import Photo
+from dothi.platform.incidents.photos import DONE, Photo
 from dothi.platform.platform import Platform
 from dothi.ui import assets
 from dothi.ui.language import language_of, translator
@@ -29,7 +29,8 @@ _FREE = 10
 @dataclass(frozen=True, slots=True)
 class Card:
     """One incident of the list. ``main`` is the act that comes next (its tag), ``before`` and ``after`` are its photos,
-    ``releases`` says whether whoever looks may let everybody see them.
+    ``proving`` the numbers of those that prove an answer, ``releases`` says whether whoever looks may let everybody see
+    them.
     """
 
     row: Row
@@ -38,6 +39,7 @@ class Card:
     possible: tuple[str, ...]
     before: list[Photo]
     after: list[Photo]
+    proving: frozenset[int]
     picture: PlacePicture | None
     releases: bool
 
@@ -94,7 +96,8 @@ class Mine:
             TABLE[main].title.in_language(language) if main else "",
             possible,
             [photo for photo in photos if photo.phase in ("report", "before")],
-            [photo for photo in photos if photo.phase in ("after", "proof")],
+            [photo for photo in photos if photo.phase in DONE],
+            self.platform.incidents.photos.proving(person, one.code),
             picture,
             any(TABLE[tag].collides for tag in possible),
         )

@@ -110,6 +110,7 @@ class Show:
             titles={tag: rule.title.in_language(language) for tag, rule in TABLE.items()},
             duplicates=self._duplicates(person, incident, language),
             photos=platform.incidents.photos.of(person, code),
+            proving=platform.incidents.photos.proving(person, code),
             commands=self._commands.of(person, code, language),
             closes_at=timing.closes_at(incident, platform.city),
             spot=spot_of(platform, language, incident.longitude, incident.latitude),

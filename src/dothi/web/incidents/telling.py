@@ -164,4 +164,7 @@ def refusal(problem: Problem, language: str) -> str:
         "already-done": _("Việc này đã có người làm xong."),
         "not-allowed": _("Vai trò của bạn không gồm việc này ở địa bàn hay đơn vị này."),
         "proof-needed": _("Loại sự việc này cần ảnh chứng minh khi trả lời. Thêm ảnh rồi chọn ảnh đó."),
+        "new-proof-needed": _(
+            "Ảnh này chụp trước khi mở lại, đã dùng cho lần trả lời chưa đạt. Thêm ảnh mới rồi chọn ảnh đó."
+        ),
     }.get(problem.code, _("Chưa ghi được: có chỗ cần sửa."))
