@@ -12,6 +12,7 @@ from dothi.app import installed_sectors
 from dothi.data.sql.catalogue import tables
 from dothi.platform.incidents.flow import TABLE
 from dothi.platform.incidents.model import CLOCKS, STATES, STEPS
+from dothi.platform.incidents.timing import REMIND_EVERY
 from dothi.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -158,7 +159,8 @@ def incidents_page() -> str:
         "How long each may take, and whether it counts hours of work, says the city's pack (`[[promises]]`,",
         "`[working_time]`). All time is the city's: a replay's clocks run as fast as its day. In its last fifth a clock",
         "warns, once; when it runs out the incident goes one level up. A pause stops what runs, and ends by itself if that",
-        "was said. Steps of a playbook have their minutes from the acceptance on, and are told of once when they are late.",
+        f"was said; every {REMIND_EVERY.days} days that it goes on are told of, so that none is forgotten. Steps of a",
+        "playbook have their minutes from the acceptance on, and are told of once when they are late.",
         "What was answered is closed by itself after `close_after_days`; the timeline says so in the last fifth of them.",
         "",
         "## Kinds",

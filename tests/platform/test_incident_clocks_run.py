@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from incidents_world import CITY, IN_EAST, MONDAY, OPERATOR, SECTOR, WEST, World, picture, play
 
+from dothi.access.policy import SYSTEM
 from dothi.model.ground import metres_apart
 from dothi.model.text import Text
-from dothi.platform.incidents import acts, clocks
+from dothi.platform.incidents import acts, clocks, looking
 from dothi.platform.incidents.duplicates import alike
-from dothi.platform.incidents.model import Draft, Question
+from dothi.platform.incidents.model import Draft, Incident, Question
 
 pytestmark = pytest.mark.usefixtures("homes")
 
@@ -69,6 +70,46 @@ def test_a_pause_stops_the_clock_and_ends_by_itself(tmp_path: Path) -> None:
         on = world.incidents.get(OPERATOR, one.code)
         assert (on.paused_since, on.due_at, on.version) == (None, at(11, 15), one.version + 1)
         assert [line.person for line in world.incidents.timeline(OPERATOR, one.code)][-1] == "system"
+
+    play(tmp_path, scene)
+
+
+def test_what_stays_paused_is_brought_to_mind_until_it_goes_on(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.acts(await world.opened("noise"), acts.Accept(), acts.Pause("Chờ thợ"))
+        short = await world.acts(await world.opened("noise"), acts.Accept(), acts.Pause("Chờ", MONDAY + timedelta(days=3)))
+
+        async def said(of: Incident) -> list[str]:
+            await world.incidents.look()
+            return [line.words.vi for line in world.incidents.timeline(OPERATOR, of.code) if line.act == "paused"]
+
+        world.clock.set(MONDAY + timedelta(days=3) - timedelta(seconds=1))
+        assert await said(one) == []
+        world.later(seconds=1)
+        assert (await said(one), await said(one)) == (["Đã 3 ngày: Chờ thợ"],) * 2
+        assert await said(short) == [], "it goes on by itself"
+        world.clock.set(MONDAY + timedelta(days=13))
+        assert await said(one) == ["Đã 3 ngày: Chờ thợ", "Đã 13 ngày: Chờ thợ"], "a city that slept says it once"
+        world.clock.set(MONDAY + timedelta(days=15))
+        assert len(await said(one)) == 3
+        again = await world.acts(world.incidents.get(OPERATOR, one.code), acts.Resume(), acts.Pause("Chờ tiếp"))
+        assert not [what for what in again.told if what.startswith("paused")]
+        world.later(days=2)
+        assert len(await said(one)) == 3
+        world.later(days=1)
+        assert (await said(one))[3:] == ["Đã 3 ngày: Chờ tiếp"]
+
+    play(tmp_path, scene)
+
+
+def test_pauses_of_before_are_brought_to_mind_from_the_next_start(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.acts(await world.opened("noise"), acts.Accept(), acts.Pause("Chờ thợ"))
+        forget = "UPDATE incident SET look_at = NULL"
+        await world.writer.run(SYSTEM, world.clock.now(), lambda db: db.execute(forget), action="incident.write")
+        await world.writer.run(SYSTEM, world.clock.now(), looking.ask_again, action="incident.write")
+        await world.incidents.look()
+        assert world.incidents.get(OPERATOR, one.code).look_at == MONDAY + timedelta(days=3)
 
     play(tmp_path, scene)
 

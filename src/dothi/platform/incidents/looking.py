@@ -1,5 +1,5 @@
-"""What comes about by itself: a clock that warns or runs out, a step of a playbook that is late, a pause that ends,
-the closing of what was answered.
+"""What comes about by itself: a clock that warns or runs out, a step of a playbook that is late, a pause that goes on
+or ends, the closing of what was answered.
 """
 
 from dataclasses import replace
@@ -31,8 +31,9 @@ def due(db: Connection, now: datetime) -> list[str]:
 
 
 def ask_again(db: Connection) -> None:
-    """Look at what is answered once more: whether and when it is closed may be promised anew at each start."""
+    """Look once more at what is answered or paused: when it is closed or brought to mind may be promised anew at a start."""
     db.execute("UPDATE incident SET look_at = answered_at WHERE state = 'answered'")
+    db.execute("UPDATE incident SET look_at = paused_since WHERE paused_since IS NOT NULL")
 
 
 def look_at(db: Connection, code: str, scene: Scene, recorded: list[Act]) -> None:
@@ -46,6 +47,11 @@ def look_at(db: Connection, code: str, scene: Scene, recorded: list[Act]) -> Non
         name, _, end = what.partition(":")
         if what in _BY_ITSELF:
             incident = _done(db, incident, what, scene, recorded)
+            continue
+        if what == "paused":
+            if "resume" not in happened:
+                incident = timing.reminded(incident, scene.at)
+                store.write_entry(db, incident, scene.at, SYSTEM.id, "paused", _still(incident, scene.at))
             continue
         incident = replace(incident, told=(*incident.told, what))
         if what == "closing":
@@ -70,6 +76,11 @@ def _done(db: Connection, incident: Incident, what: str, scene: Scene, recorded:
     store.write_entry(db, after, scene.at, SYSTEM.id, what, words, changing.changes(incident, after))
     recorded.append(Act(SYSTEM.id, f"incident.{what}", incident.code))
     return after
+
+
+def _still(incident: Incident, at: datetime) -> Text:
+    days, reason = (at - (incident.paused_since or at)).days, incident.pause_reason
+    return Text(f"Đã {days} ngày: {reason}", f"For {days} days: {reason}")
 
 
 def _words(clock: str, what: str) -> Text:

@@ -53,6 +53,7 @@ TOLD: dict[str, Text] = {
     "note": Text("Thành phố ghi", "Noted by the city"),
     "warn": Text("Nhắc hạn", "Time is running out"),
     "overdue": Text("Quá hạn", "Overdue"),
+    "paused": Text("Vẫn tạm dừng", "Still paused"),
     "closing": Text("Sắp tự đóng", "About to be closed"),
     "late": Text("Bước quy trình trễ", "A step is late"),
     "absorb": Text("Nhận sự việc được gộp", "Another was merged into it"),

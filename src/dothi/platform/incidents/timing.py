@@ -11,6 +11,9 @@ from dothi.platform.incidents.clocks import ClockState
 from dothi.platform.incidents.kinds import Playbook
 from dothi.platform.incidents.model import WORKED, Incident
 
+REMIND_EVERY = timedelta(days=3)
+"""How long a pause goes on before the city says again that it does: nobody looks at clocks that stand still."""
+_REMINDED = "paused:"
 _UNTIL_ANSWERED: tuple[Step, ...] = ("handle", "resolve")
 
 
@@ -41,7 +44,8 @@ def followed(before: Incident, after: Incident, at: datetime, city: City, playbo
         told = tuple(one for one in after.told if not one.startswith(longer))
         after = replace(after, clocks=measured, told=told)
     if before.paused_since is not None and after.paused_since is None:
-        after = replace(after, clocks=tuple(clocks.resumed(one, at, time) for one in after.clocks))
+        told = tuple(one for one in after.told if not one.startswith(_REMINDED))
+        after = replace(after, clocks=tuple(clocks.resumed(one, at, time) for one in after.clocks), told=told)
     if before.state == "new" != after.state:
         after = _stop(after, ("accept",), at)
     if after.state not in WORKED:
@@ -82,10 +86,17 @@ def looked_after(incident: Incident, city: City, playbook: Playbook | None) -> I
 
 
 def happened(incident: Incident, at: datetime, city: City, playbook: Playbook | None) -> list[str]:
-    """What is to be told of by ``at``: "accept:warn", "accept:due", "step:2" (that step is late), "resume", "closing" (soon
-    by itself) or "close".
+    """What is to be told of by ``at``: "accept:warn", "accept:due", "step:2" (that step is late), "paused" (still),
+    "resume", "closing" (soon by itself) or "close".
     """
     return [what for when, what in sorted(_ahead(incident, city, playbook)) if when <= at]
+
+
+def reminded(incident: Incident, at: datetime) -> Incident:
+    """A paused incident of which it was said ``at`` that it still is: however long the city slept, once."""
+    assert incident.paused_since is not None, "only what is paused is brought to mind"  # noqa: S101 - narrows a type
+    told = (one for one in incident.told if not one.startswith(_REMINDED))
+    return replace(incident, told=(*told, f"{_REMINDED}{(at - incident.paused_since) // REMIND_EVERY}"))
 
 
 def closes_at(incident: Incident, city: City) -> datetime | None:
@@ -110,13 +121,22 @@ def _ahead(incident: Incident, city: City, playbook: Playbook | None) -> Iterato
             for when, what in ((warns, f"{clock.step}:warn"), (clock.due, f"{clock.step}:due")):
                 if what not in incident.told:
                     yield when, what
-    if incident.paused_until is not None:
-        yield incident.paused_until, "resume"
+    if incident.paused_since is not None:
+        ends = incident.paused_until
+        reminder = incident.paused_since + REMIND_EVERY * (_reminders(incident) + 1)
+        if ends is None or reminder < ends:
+            yield reminder, "paused"
+        if ends is not None:
+            yield ends, "resume"
     if playbook is not None and incident.playbook_at is not None and incident.paused_since is None:
         done = {one.step for one in incident.steps_done}
         for number, step in enumerate(playbook.steps):
             if step.minutes is not None and number not in done and f"step:{number}" not in incident.told:
                 yield incident.playbook_at + timedelta(minutes=step.minutes), f"step:{number}"
+
+
+def _reminders(incident: Incident) -> int:
+    return next((int(one.removeprefix(_REMINDED)) for one in incident.told if one.startswith(_REMINDED)), 0)
 
 
 def _stop(incident: Incident, steps: tuple[str, ...], at: datetime) -> Incident:

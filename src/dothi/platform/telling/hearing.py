@@ -12,7 +12,7 @@ from dothi.access.policy import Clearance, Person, Thing, may
 from dothi.model.text import Text
 from dothi.platform.commands.model import WORDS as COMMAND_WORDS
 from dothi.platform.incidents import store as incident_rows
-from dothi.platform.incidents.model import Change
+from dothi.platform.incidents.model import TOLD, Change
 from dothi.platform.incidents.sight import sees
 from dothi.platform.telling import store, wishes
 from dothi.platform.telling.model import Happening, Note
@@ -46,6 +46,7 @@ _NEWEST = {
 _GIVEN = Text("Được giao", "Given")
 _HELP = Text("Được xin hỗ trợ", "Help is asked for")
 _GRAVER = Text("Nặng thêm", "It grows graver")
+_STILL_PAUSED = TOLD["paused"]
 _ESCALATED = Text("Chuyển cấp trên", "Escalated")
 
 
@@ -148,6 +149,8 @@ def _topic(told: Happening) -> tuple[str, Text] | None:
     """What a line of a timeline is to those who want to hear of such things, and how it is said."""
     if told.act in ("warn", "overdue"):
         return "clocks", told.words
+    if told.act == "paused":
+        return "clocks", _STILL_PAUSED
     if told.act == "escalate":
         return "escalated", _ESCALATED
     if any(one.field == "severity" and one.after > one.before for one in told.changes):

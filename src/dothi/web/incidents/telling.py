@@ -15,7 +15,7 @@ from dothi.ui.language import translator
 from dothi.web.devices import agency_words
 from dothi.web.incidents import look
 
-_GRAVE = frozenset({"warn", "overdue", "late", "escalate", "reject", "return", "reopen"})
+_GRAVE = frozenset({"warn", "overdue", "late", "paused", "escalate", "reject", "return", "reopen"})
 
 
 @dataclass(frozen=True, slots=True)
