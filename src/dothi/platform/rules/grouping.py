@@ -50,11 +50,11 @@ class Groups:
         Wards no more than ``spread`` steps apart hang together.
         """
         found: dict[str, Group] = {}
-        near = {ward: self._near(ward, spread) for ward in wards}
+        near = {ward: around(self._neighbours, ward, spread) for ward in wards}
         for area in _areas(near):
-            around = area.union(*(near[ward] for ward in area))
+            reached = area.union(*(near[ward] for ward in area))
             group = next(
-                (one for one in self._by_rule.get(rule, ()) if now - one.newest <= TOGETHER and one.wards & around), None
+                (one for one in self._by_rule.get(rule, ()) if now - one.newest <= TOGETHER and one.wards & reached), None
             )
             if group is None:
                 group = Group(number(), rule, now)
@@ -64,11 +64,13 @@ class Groups:
             found.update(dict.fromkeys(area, group))
         return found
 
-    def _near(self, ward: str, spread: int) -> frozenset[str]:
-        near = frozenset({ward})
-        for _ in range(spread if ward else 0):
-            near = near.union(*(self._neighbours(one) for one in near))
-        return near
+
+def around(neighbours: Neighbours, ward: str, spread: int) -> frozenset[str]:
+    """A ward and those no more than ``spread`` steps from it; NOWHERE is by itself."""
+    near = frozenset({ward})
+    for _ in range(spread if ward else 0):
+        near = near.union(*(neighbours(one) for one in near))
+    return near
 
 
 def _areas(near: Mapping[str, frozenset[str]]) -> list[set[str]]:

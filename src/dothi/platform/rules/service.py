@@ -48,8 +48,9 @@ class Rules:
     def __init__(self, platform: "Platform") -> None:
         self._platform = platform
         self._listeners = Listeners()
-        self.watching = Watching(platform, Neighbours(platform.city), self._tell)
-        self._telling = Telling(platform)
+        neighbours = Neighbours(platform.city)
+        self.watching = Watching(platform, neighbours, self._tell)
+        self._telling = Telling(platform, neighbours)
         self._publishing = Publishing(platform)
 
     def start(self) -> None:

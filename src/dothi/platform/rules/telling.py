@@ -1,4 +1,6 @@
-"""Lines of alerts that call for somebody: each opens one incident, and tells it when the last of its alerts has ended."""
+"""Lines of alerts that call for somebody: each opens one incident, or goes on in that of the line it follows, and tells it
+when the last of its alerts has ended.
+"""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,9 +13,11 @@ from dothi.model.clock import from_micros, to_micros
 from dothi.model.problem import Problem
 from dothi.model.severity import SEVERITIES
 from dothi.model.text import Text
-from dothi.platform.incidents.acts import Rank
-from dothi.platform.incidents.model import ChangedMeanwhile, Draft
+from dothi.platform.incidents.acts import Act, Rank, Reopen, Tie
+from dothi.platform.incidents.model import Draft, Incident
+from dothi.platform.incidents.store import fetch, whole
 from dothi.platform.rules import store
+from dothi.platform.rules.grouping import TOGETHER, Neighbours, around
 from dothi.platform.rules.hours import CityHours
 from dothi.platform.rules.model import Rule
 from dothi.store.connection import Connection, Unavailable
@@ -30,6 +34,9 @@ _FIRST = (
     "LEFT JOIN entity e ON e.id = a.subject WHERE a.group_id = ? ORDER BY a.id LIMIT 1"
 )
 _STRICTEST = "SELECT max(clearance) FROM alert WHERE group_id = ?"
+_BEFORE = (
+    "SELECT incident, wards FROM alert_group WHERE rule = ? AND id < ? AND incident <> '' AND ended_at >= ? ORDER BY id DESC"
+)
 _NAMED = 10
 _log = structlog.get_logger("dothi.rules")
 
@@ -53,8 +60,8 @@ class _Waiting(NamedTuple):
 class Telling:
     """Opens and tells incidents. What cannot be told now is told at the next look."""
 
-    def __init__(self, platform: "Platform") -> None:
-        self._platform, self._hours = platform, CityHours.of(platform.city)
+    def __init__(self, platform: "Platform", neighbours: Neighbours) -> None:
+        self._platform, self._neighbours, self._hours = platform, neighbours, CityHours.of(platform.city)
 
     async def look(self) -> set[int]:
         """Tell what there is to tell; returns the lines of which something was told."""
@@ -71,22 +78,20 @@ class Telling:
 
     async def _tell(self, one: _Waiting, rule: Rule, now: datetime) -> bool:
         quiet = rule.quiet is not None and self._hours.hold(rule.quiet, to_micros(now))
-        if one.incident:
-            if "graver" in one.to_tell and (quiet or not await self._follow(one)):
-                return False
-            if "spread" in one.to_tell:
-                await self._spread(one)
-            if "ended" in one.to_tell:
-                await self._platform.incidents.note(
-                    one.cause, "Mọi cảnh báo của sự việc đã hết.", "All its alerts have ended."
-                )
-            await self._note(one, one.incident)
-            return True
+        incident = self._work(one.incident) if one.incident else None
+        if incident is not None:
+            return await self._go_on(one, incident, quiet=quiet)
+        if one.incident and one.ended is not None:
+            await self._note(one, "")  # its incident was destroyed since
+            return False
         if quiet:
             return False
         if rule.quiet is not None and one.ended is not None:
             await self._note(one, "")  # it came and went while nobody was to be called
             return False
+        followed = self._followed(one, rule)
+        if followed is not None:
+            return await self._join(one, followed)
         try:
             opened = await self._platform.incidents.open(SYSTEM, self._draft(one, rule), cause=one.cause)
         except Unavailable:
@@ -98,35 +103,96 @@ class Telling:
         await self._note(one, opened.code)
         return True
 
-    async def _follow(self, one: _Waiting) -> bool:
-        """Its incident, or what that was merged into, is as grave as the line; False if that has to be tried again."""
-        incidents = self._platform.incidents
-        incident = incidents.get(SYSTEM, one.incident)
-        while incident.parent:
-            incident = incidents.get(SYSTEM, incident.parent)
-        if incident.worked and incident.severity < one.severity:
-            try:
-                await incidents.act(SYSTEM, incident.code, Rank(one.severity, incident.urgency), version=incident.version)
-            except ChangedMeanwhile:
+    async def _go_on(self, one: _Waiting, incident: Incident, *, quiet: bool) -> bool:
+        """Tell its incident what is new of it; False if that has to be told later."""
+        # It was settled as it was: as it is now, nobody has looked at it.
+        again = one.ended is None and not incident.worked
+        if quiet and (again or "graver" in one.to_tell):
+            return False
+        if again and not await self._did(incident, Reopen("Cảnh báo nặng thêm hoặc lan rộng.")):
+            return False
+        if "graver" in one.to_tell:
+            if not await self._ranked(incident.code, one.severity):
                 return False
-        vi, en = SEVERITIES[one.severity].vi.lower(), SEVERITIES[one.severity].en.lower()
-        await incidents.note(incident.code, f"Cảnh báo nặng thêm: {vi}.", f"Its alerts grew graver: {en}.")
+            named = SEVERITIES[one.severity]
+            await self._say(
+                incident, f"Cảnh báo nặng thêm: {named.vi.lower()}.", f"Its alerts grew graver: {named.en.lower()}."
+            )
+        if "spread" in one.to_tell:  # who works on it may ask the further wards for help
+            count, (vi, en) = len(self._names(one)), self._listed(one)
+            await self._say(
+                incident, f"Cảnh báo nay ở {count} phường, xã: {vi}.", f"Its alerts are now in {count} wards: {en}."
+            )
+        if "ended" in one.to_tell:
+            await self._say(incident, "Mọi cảnh báo của sự việc đã hết.", "All its alerts have ended.")
+        await self._note(one, one.incident)
         return True
 
-    async def _spread(self, one: _Waiting) -> None:
-        """Its line reached further wards: who works on it may ask them for help."""
+    def _followed(self, one: _Waiting, rule: Rule) -> Incident | None:
+        """What is still worked on of the line that ended before this one began in the same area: what comes and goes
+        around a threshold is one trouble.
+        """
+        wards = {near for ward in self._wards(one) for near in around(self._neighbours, ward, rule.spread)}
+        with self._platform.database.reader() as db:
+            (strictest,) = db.execute(_STRICTEST, (one.id,)).fetchone()
+            rows = db.execute(_BEFORE, (one.rule, one.id, one.began - TOGETHER)).fetchall()
+        for code, before in rows:
+            incident = self._work(code) if wards & set(msgspec.json.decode(before)) else None
+            if incident is not None and incident.worked and incident.clearance >= strictest:
+                return incident
+        return None
+
+    async def _join(self, one: _Waiting, incident: Incident) -> bool:
+        """It goes on in ``incident``; False if that has to be tried again."""
+        tied = await self._did(incident, Tie("alert-group", str(one.id)))
+        if not tied or not await self._ranked(incident.code, one.severity):
+            return False
+        vi, en = self._listed(one)
+        await self._say(
+            incident, f"Cảnh báo trở lại{': ' if vi else ''}{vi}.", f"Its alerts came back{': ' if en else ''}{en}."
+        )
+        await self._note(one, incident.code)
+        return True
+
+    def _work(self, code: str) -> Incident | None:
+        """The incident of this code, or what it was merged into; None if it was destroyed."""
+        with self._platform.database.reader() as db:
+            found = fetch(db, code)
+            return None if found is None else whole(db, found)
+
+    async def _ranked(self, code: str, severity: int) -> bool:
+        """An incident that is worked on is at least as grave as this; False if somebody changed it meanwhile."""
+        incident = self._work(code)
+        if incident is None or not incident.worked or incident.severity >= severity:
+            return True
+        return await self._did(incident, Rank(severity, incident.urgency))
+
+    async def _did(self, incident: Incident, act: Act) -> bool:
+        """Do something to an incident; False if somebody changed it meanwhile."""
+        try:
+            await self._platform.incidents.act(SYSTEM, incident.code, act, version=incident.version)
+        except Problem as problem:
+            if problem.status != 409:
+                raise
+            return False
+        return True
+
+    async def _say(self, incident: Incident, vi: str, en: str) -> None:
+        await self._platform.incidents.note(incident.code, vi, en)
+
+    def _listed(self, one: _Waiting) -> tuple[str, str]:
+        """The wards of a line by name, in both languages; "" without any."""
         names = self._names(one)
         told, more = ", ".join(names[:_NAMED]), len(names) - _NAMED
         rest_vi, rest_en = (f" và {more} nơi khác", f" and {more} more") if more > 0 else ("", "")
-        await self._platform.incidents.note(
-            one.cause,
-            f"Cảnh báo nay ở {len(names)} phường, xã: {told}{rest_vi}.",
-            f"Its alerts are now in {len(names)} wards: {told}{rest_en}.",
-        )
+        return told + rest_vi, told + rest_en
+
+    def _wards(self, one: _Waiting) -> list[str]:
+        return msgspec.json.decode(one.wards, type=list[str])
 
     def _names(self, one: _Waiting) -> list[str]:
         known = self._platform.city.by_code
-        return [known[code].full_name for code in msgspec.json.decode(one.wards) if code in known]
+        return [known[code].full_name for code in self._wards(one) if code in known]
 
     def _draft(self, one: _Waiting, rule: Rule) -> Draft:
         with self._platform.database.reader() as db:
