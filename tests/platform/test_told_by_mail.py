@@ -87,6 +87,26 @@ def test_people_hear_of_what_is_given_to_them_or_their_unit(tmp_path: Path) -> N
     play(tmp_path, scene)
 
 
+def test_what_is_reopened_is_work_again(tmp_path: Path) -> None:
+    async def scene(world: World, inbox: Inbox) -> None:
+        for one in (OTHER, WEST, EAST):
+            await world.wants(one, "assigned")
+        done = (acts.Accept(), acts.Start(), acts.Answer("Đã dọn"))
+        somebodys = await world.acts(await world.opened("noise"), acts.Assign(assignee=OTHER.id), *done[1:])
+        nobodys = await world.acts(await world.opened("noise"), *done)
+        await world.look(minutes=30)
+        inbox.taken.clear()
+        await world.act(somebodys, acts.Reopen("Vẫn còn ồn"))
+        await world.act(nobodys, acts.Reopen("Vẫn còn ồn"))
+        await world.look(minutes=30)
+        told = {to: text_of(inbox, place) for place, to in enumerate(inbox.receivers)}
+        assert set(told) == {"binh@example.vn", "chi@example.vn"}
+        assert "Mở lại" in told["binh@example.vn"] and somebodys.code in told["binh@example.vn"]
+        assert nobodys.code in told["chi@example.vn"] and somebodys.code not in told["chi@example.vn"]
+
+    play(tmp_path, scene)
+
+
 def test_clocks_and_escalation_reach_those_who_see_the_ground(tmp_path: Path) -> None:
     async def scene(world: World, inbox: Inbox) -> None:
         await world.wants(WEST, "clocks")

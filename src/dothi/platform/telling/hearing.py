@@ -44,6 +44,7 @@ _NEWEST = {
     COMMANDS: "SELECT max(seq) FROM audit",
 }
 _GIVEN = Text("Được giao", "Given")
+_REOPENED = Text("Mở lại", "Reopened")
 _HELP = Text("Được xin hỗ trợ", "Help is asked for")
 _GRAVER = Text("Nặng thêm", "It grows graver")
 _STILL_PAUSED = TOLD["paused"]
@@ -157,6 +158,8 @@ def _topic(told: Happening) -> tuple[str, Text] | None:
         return "escalated", _GRAVER
     if told.act == "ask_help":
         return "assigned", _HELP
+    if told.act == "reopen":
+        return "assigned", _REOPENED
     if told.incident.worked and (told.act == "open" or told.changed("assignee", "agency", "ward")):
         return "assigned", _GIVEN
     return None
@@ -171,6 +174,7 @@ def _receivers(told: Happening, topic: str, wanted: Wanted, units: Iterable[str]
         if not asked or told.person == wish.account or not sees(person, incident):
             continue
         given = any(one.field == "assignee" and one.after == wish.account for one in told.changes)
+        given = given or (told.act == "reopen" and incident.assignee == wish.account)
         if topic != "assigned" or given or _unit_of(person, told):
             yield _to(wish)
     if topic == "assigned" or told.act == "overdue":
