@@ -18,6 +18,7 @@ from dothi.data.evolution import Kind, Mark, forget, put
 from dothi.data.evolved import Window
 from dothi.data.evolving import Page
 from dothi.data.instances import SCOPE
+from dothi.data.past import Marks
 from dothi.data.periods import Period, of_cells, of_numbers
 from dothi.data.predicate import OfType
 from dothi.data.question import EntityQuery
@@ -387,6 +388,18 @@ def test_the_past_is_as_far_known_as_the_present(tmp_path: Path) -> None:
         assert list(town.past.columns(STRANGER, EntityQuery(ids=(URN,)), Window())) == []
     finally:
         town.close()
+
+
+@pytest.mark.parametrize(("first", "last"), [(-9000, -8000), (-5, -5), (-2, -9), (9000, -9)])
+def test_a_time_without_anything_is_empty_however_far_sealing_is(town: Town, first: int, last: int) -> None:
+    town.change("create", thing(speed=Attribute("Property", 3, moment(-10))))
+    window = Window(micros(first), micros(last), bounded=True)
+    for border in (micros(-20), micros(-1)):
+        asyncio.run(town.writer.mark(NOW, Marks(0, 0, border), lambda _: None))
+        found = town.found(window)
+        assert found is not None and not any(found.instances.values())
+        ((_, columns),) = town.past.columns(SYSTEM, EntityQuery(ids=(URN,)), window)
+        assert columns == []
 
 
 def test_who_is_meant(town: Town) -> None:

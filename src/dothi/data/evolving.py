@@ -290,12 +290,12 @@ class Evolutions:
         import polars as pl
 
         border = sealing_of(db).recent_from
-        frames = []
-        if last > border:
+        rows = []
+        if last > max(first, border):
             span = span_of(head_before(db, series, last), series, max(first, border), last)
             rows = db.execute(_WALK, (*span, series, EVER, EVER)).fetchall()
-            kinds = {name: schema()[name] for name in ("observed_at", *_COLUMNS)}
-            frames.append(pl.DataFrame(rows, schema=kinds, orient="row"))
+        kinds = {name: schema()[name] for name in ("observed_at", *_COLUMNS)}
+        frames = [pl.DataFrame(rows, schema=kinds, orient="row")]
         for frame in self._past.backwards(db, series, first, last):
             frames.append(frame.select("observed_at", *_COLUMNS))
             _bear(sum(map(len, frames)))

@@ -90,6 +90,24 @@ def test_which_instances_a_time_holds(client: httpx.Client, make: Make, params: 
     assert simple == {"type": "Property", "values": [[minute, at(minute)] for minute in found]}
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"timerel": "before", "timeAt": "2000-01-01T00:00:00Z"},
+        {"timerel": "between", "timeAt": "2000-01-01T00:00:00Z", "endTimeAt": "2000-02-01T00:00:00Z"},
+        {"timerel": "between", "timeAt": at(30), "endTimeAt": at(30)},
+        {"timerel": "between", "timeAt": at(40), "endTimeAt": at(10)},
+        {"timerel": "between", "timeAt": "2027-01-01T00:00:00Z", "endTimeAt": at(10)},
+    ],
+)
+def test_a_time_without_anything_is_empty(client: httpx.Client, make: Make, params: dict[str, str]) -> None:
+    urn = make(speed=[told(minute, minute) for minute in range(0, 50, 10)], colour={"type": "Property", "value": "red"})
+    assert not get(client, urn, **params).get("speed")
+    for shape in ({}, {"format": "temporalValues"}, {"format": "aggregatedValues", "aggrMethods": "avg,stddev"}):
+        several = client.get(ROOT, params={"type": "Probe", **params, **shape})
+        assert (several.status_code, [one for one in several.json() if one["id"] == urn]) == (200, [])
+
+
 def test_every_kind_of_attribute_has_its_own_name_over_time(client: httpx.Client, make: Make) -> None:
     place = {"type": "Point", "coordinates": [105.85, 21.03]}
     shapes = {
