@@ -53,7 +53,7 @@ def test_an_incident_is_taken_from_the_list_by_keys_alone(open_page: Opener, cit
     page.keyboard.press("j")
     expect(page.locator("[data-walk] tbody th a")).to_be_focused()
     page.keyboard.press("e")
-    expect(page.locator(".notice")).to_contain_text("Xong 1 sự việc.")
+    expect(page.locator(".notice:visible")).to_contain_text("Xong 1 sự việc.")
     assert city.platform.incidents.get(insider(), one.code).state == "accepted"
     page.keyboard.press("j")
     page.keyboard.press("x")
@@ -81,6 +81,21 @@ def test_what_is_being_written_stays_while_others_work(open_page: Opener, city: 
     page.locator("main .button-main").click()
     expect(page.locator(".work-answer")).to_have_text("Đã cưa và dọn cây")
     open_page.faults.clear()  # type: ignore[attr-defined]  # a browser logs the 409 that was wanted
+
+
+@pytest.mark.parametrize("path", ["/incidents", "/incidents/{code}"])
+def test_a_page_without_a_line_says_so_until_it_is_back(open_page: Opener, city: RunningCity, path: str) -> None:
+    put_away(with_kinds(city))
+    address = path.format(code=opened(city).code)
+    page = open_page("/account")
+    page.route("**/live?*", lambda route: route.abort())
+    page.goto(address)
+    late = page.locator(".late")
+    expect(late).to_have_text("Không tải được tình hình mới, đang thử lại. Dưới đây là lần tải trước.")
+    expect(late).to_be_visible()
+    page.unroute_all()
+    expect(late).to_be_hidden(timeout=30_000)
+    open_page.faults.clear()  # type: ignore[attr-defined]  # a browser logs the line that was cut
 
 
 def test_a_clock_runs_down_by_itself(open_page: Opener, city: RunningCity) -> None:

@@ -11,10 +11,12 @@ import pytest
 from incident_world import OPERATOR, does, opened, put_away, with_kinds
 from playwright.sync_api import Browser, Page, expect
 
+from dothi.model.text import Text
 from dothi.platform.incidents.acts import Rank
 from dothi.platform.sector import MapPoint, Tile
 from dothi.testing.browser import come_in
 from dothi.testing.city import RunningCity, start_city_process, wait_until
+from dothi.testing.people import insider
 from dothi.web.incidents.look import row_of
 from dothi.web.view import TileView
 from dothi.web.wall import verdict, worst
@@ -151,6 +153,25 @@ def test_it_can_be_read_from_five_metres(open_page: Opener, smog: str, width: in
     assert page.evaluate(SMALLEST) == []
     assert page.evaluate(COVERED, PARTS) == []
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "nothing to scroll for"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1920, 940)])
+def test_the_gravest_message_has_its_room(open_page: Opener, city: RunningCity, smog: str, width: int, height: int) -> None:
+    messages, admin = city.platform.messages, insider()
+    grave = "Bão số 3 đang vào, mọi đơn vị trực đủ người. ".ljust(300, "ơ")
+    city.run(messages.say(admin, Text(grave, "A storm comes in"), "staff", grave=True))
+    city.run(messages.say(admin, Text("Tối nay bảo trì", "Works tonight"), "all"))
+    try:
+        page = open_page("/wall", width=width, height=height)
+        page.wait_for_selector(".marker")
+        assert page.evaluate(SMALLEST) == []
+        assert page.evaluate(COVERED, f".wall-say, {PARTS}") == []
+        expect(page.locator(".wall-say")).to_have_text(grave)
+    finally:
+        for one in messages.now("staff"):
+            city.run(messages.end(admin, one.number))
+    expect(page.locator(".wall-say")).to_be_hidden(timeout=30_000)
 
 
 @pytest.mark.browser

@@ -15,7 +15,8 @@ class Work extends HTMLElement {
   connectedCallback(): void {
     const code = this.dataset["code"];
     this.#unfollow = follow(`/live?layers=none&lang=${document.documentElement.lang}`, (message) => {
-      if (message.kind === "incidents" && (!code || message.data.codes.includes(code))) this.#soon();
+      if (message.kind === "lost") this.setAttribute("data-late", "");
+      else if (message.kind === "incidents" && (!code || message.data.codes.includes(code))) this.#soon();
       else if (message.kind === "hello" || message.kind === "reload") this.#soon();
     });
     window.setInterval(() => {
@@ -42,6 +43,7 @@ class Work extends HTMLElement {
   async #look(): Promise<void> {
     this.#looked = performance.now();
     const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+    this.toggleAttribute("data-late", !answer?.ok);
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const token = this.querySelector("input[name=csrf_token]")?.getAttribute("value");
