@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,24 @@ def test_incidents_are_found_by_what_is_known_of_them(tmp_path: Path) -> None:
         world.later(hours=5)
         assert found(overdue=True) == [noise.code]
         assert world.incidents.find(OPERATOR, Question()).overdue == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_file_of_them_has_what_the_pages_have_in_one_look(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        for number in range(7):
+            one = await world.opened("smog" if number % 2 else "waste", **(IN_EAST if number % 3 else {}))
+            if number == 2:
+                await world.acts(one, acts.Accept(), acts.Reject("Trùng"))
+            world.later(minutes=1)
+        for person in (OPERATOR, WEST, AUDITOR):
+            for question in (Question(), Question(states=(), order="newest"), Question(kind="smog", order="severity")):
+                pages = [
+                    world.incidents.find(person, replace(question, limit=2, offset=at)).incidents for at in (0, 2, 4, 6)
+                ]
+                assert world.incidents.every(person, question, 100) == [one for page in pages for one in page]
+                assert world.incidents.every(person, replace(question, limit=1, offset=3), 2) == list(pages[0])
 
     play(tmp_path, scene)
 

@@ -208,6 +208,12 @@ class Incidents:
         with self._platform.database.reader() as db:
             return store.search(db, question, reached, asker.id, self._platform.clock.now())
 
+    def every(self, asker: Person, question: Question, most: int) -> list[Incident]:
+        """All that match and the asker may see, at most ``most``, as they stand at one moment: for a file."""
+        reached = reach(asker, READ) or _NOTHING
+        with self._platform.database.reader() as db:
+            return store.every(db, question, reached, asker.id, self._platform.clock.now(), most)
+
     def timeline(self, asker: Person, code: str) -> list[Entry]:
         """Everything that happened to an incident, oldest first. Raises Problem 404."""
         with self._platform.database.reader() as db:

@@ -1,6 +1,7 @@
 """Rows of incidents: written and read; whoever calls decides who may."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import cos, radians
 from typing import Any
@@ -237,17 +238,34 @@ def search(db: Connection, question: Question, reached: Reach, asker: str, now: 
     )
     states: dict[State, int] = dict.fromkeys(STATES, 0) | dict(counted)
     wanted = question.states or tuple(STATES)
-    narrowed = f"{everywhere} AND i.state IN ({','.join('?' * len(wanted))})"
-    values = [*values, *wanted]
+    narrowed, values = _narrowed(question, everywhere, values)
     (overdue,) = db.execute(
         f"SELECT count(*) FROM incident i WHERE {narrowed} AND i.due_at < ?",  # noqa: S608 - parts of our own
         (*values, to_micros(now)),
     ).fetchone()
-    limit = max(1, min(question.limit, _PAGES))
-    query = f"{_SELECT} WHERE {narrowed} ORDER BY {_ORDERS[question.order]} LIMIT ? OFFSET ?"
-    rows = db.execute(query, (*values, limit, max(0, question.offset))).fetchall()
+    rows = _ordered(db, question, narrowed, values, max(1, min(question.limit, _PAGES)))
     total = sum(states[one] for one in wanted)
-    return Found(tuple(incident_of(row) for row in rows), total, overdue, states)
+    return Found(tuple(rows), total, overdue, states)
+
+
+def every(db: Connection, question: Question, reached: Reach, asker: str, now: datetime, most: int) -> list[Incident]:
+    """All that matches and may be seen, at most ``most``, whatever page was asked for: one statement, so that nothing that
+    changes meanwhile is told twice or not at all.
+    """
+    conditions, values = _conditions(question, reached, asker, now)
+    narrowed, values = _narrowed(question, " AND ".join(conditions), values)
+    return _ordered(db, replace(question, offset=0), narrowed, values, most)
+
+
+def _narrowed(question: Question, everywhere: str, values: list[Any]) -> tuple[str, list[Any]]:
+    """The states that are wanted, beside what else bounds incidents."""
+    wanted = question.states or tuple(STATES)
+    return f"{everywhere} AND i.state IN ({','.join('?' * len(wanted))})", [*values, *wanted]
+
+
+def _ordered(db: Connection, question: Question, narrowed: str, values: list[Any], limit: int) -> list[Incident]:
+    query = f"{_SELECT} WHERE {narrowed} ORDER BY {_ORDERS[question.order]} LIMIT ? OFFSET ?"
+    return [incident_of(row) for row in db.execute(query, (*values, limit, max(0, question.offset))).fetchall()]
 
 
 def things(db: Connection, codes: Iterable[str]) -> dict[str, Thing]:

@@ -1,6 +1,6 @@
 """The queue of incidents: filters in the address, many taken at once, the table as a file, a new one by hand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -28,7 +28,6 @@ from dothi.web.incidents.spot import spot_of
 
 PAGE = 50
 MOST_IN_A_FILE = 5_000
-_BY = 200
 MOST_AT_ONCE = 100
 _ENDED: tuple[State, ...] = ("closed", "rejected", "merged")
 TABS: dict[str, tuple[State, ...]] = {
@@ -82,7 +81,9 @@ class Queue:
         """All that matches, at most ``MOST_IN_A_FILE``, as CSV; moments in UTC."""
         head = ("code", "kind", "title", "state", "severity", "urgency", "ward", "agency", "assignee", "address")
         more = ("longitude", "latitude", "origin", "opened", "due", "answered", "alerts", "reports", "photos")
-        rows = (_cells(self.platform, one) for one in self._every(request))
+        question = question_of(self.platform, request.query_params)
+        found = self.platform.incidents.every(person_of(request), question, MOST_IN_A_FILE)
+        rows = (_cells(self.platform, one) for one in found)
         return csv_response("incidents", (*head, *more), rows)
 
     def new(self, request: Request) -> Response:
@@ -146,14 +147,6 @@ class Queue:
             spot=spot_of(platform, language),
             **choices(platform, person, language),
         )
-
-    def _every(self, request: Request) -> Iterator[Incident]:
-        question = replace(question_of(self.platform, request.query_params), limit=_BY)
-        for offset in range(0, MOST_IN_A_FILE, _BY):
-            found = self.platform.incidents.find(person_of(request), replace(question, offset=offset))
-            yield from found.incidents
-            if offset + _BY >= found.total:
-                return
 
 
 FILTER = ("q", "state", "ward", "agency", "kind", "severity", "urgency", "since", "mine", "order")
