@@ -259,6 +259,27 @@ def test_instances_are_changed_and_go_one_by_one(client: httpx.Client, make: Mak
     assert "colour" not in get(client, urn)
 
 
+def test_an_instance_is_replaced_by_the_one_in_a_fragment_of_the_entity(client: httpx.Client, make: Make) -> None:
+    beside = {"accuracy": {"type": "Property", "value": 0.5}}
+    urn = make(speed=[told(1, 10, **beside), told(2, 20)], colour={"type": "Property", "value": "red"})
+    before = get(client, urn, options="sysAttrs")["speed"][0]
+    one = f"{ROOT}/{urn}/attrs/speed/{before['instanceId']}"
+    assert client.patch(one, json={"speed": [told(5, 10)]}).status_code == 204
+    after = get(client, urn, options="sysAttrs")["speed"][0]
+    assert after.pop("modifiedAt") > before["modifiedAt"]
+    assert after == told(5, 10) | {name: before[name] for name in ("instanceId", "createdAt")}
+    assert client.patch(one, json={"type": "Probe", "speed": told(6, 10)}).status_code == 204
+    assert values(get(client, urn)["speed"]) == [6, 2]
+    (red,) = get(client, urn)["colour"]
+    colour = f"{ROOT}/{urn}/attrs/colour/{red['instanceId']}"
+    assert client.patch(colour, json={"colour": [{"type": "Property", "value": "pink"}]}).status_code == 204
+    assert values(get(client, urn)["colour"]) == ["pink"]
+    another = {"type": "Relationship", "object": "urn:a:b"}
+    for wrong in ([told(1, 10), told(2, 20)], [], 7, [{"type": "Property"}], [another]):
+        assert client.patch(one, json={"speed": wrong}).status_code == 400
+    assert values(get(client, urn)["speed"]) == [6, 2]
+
+
 def test_an_attribute_goes_with_its_past(client: httpx.Client, make: Make) -> None:
     urn = make(speed=[told(1, 10), told(2, 20), told(3, 30, datasetId="urn:d:1")], name=told("An", 5))
     one = f"{ROOT}/{urn}/attrs/speed"

@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from dothi.access.policy import SYSTEM, Person
-from dothi.access.secrecy import is_marked, refused
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import is_uri, moment, part_of_path, scopes, uri
 from dothi.api.ngsild.door import ROOT, Answer, Asked, door
 from dothi.api.ngsild.negotiation import flag
+from dothi.api.ngsild.temporal.replacing import instead_of
 from dothi.api.ngsild.temporal.shown import INSTANCE, instance_id
 from dothi.api.ngsild.writing.reading import read_entity, read_instances
 from dothi.data.batch import Batch, EntityChange, IntArray, ReadingRow, Readings, readings_of
@@ -30,7 +30,7 @@ from dothi.data.instances import SCOPE, is_null
 from dothi.data.question import EntityQuery
 from dothi.data.sealed_only import SealedOnly
 from dothi.model.clock import to_micros
-from dothi.model.entity import NO_MOMENT, NULL, UNSAID, Attribute, Entity
+from dothi.model.entity import UNSAID, Attribute, Entity
 from dothi.model.problem import Problem, bad_request, not_found
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -134,11 +134,11 @@ async def patch_instance(asked: Asked) -> Answer:
     """Change one instance (clause 5.6.14)."""
     iri = _name(asked)
     found, told = await _instance(asked, iri)
-    fragment = _fragment(asked, iri, told.attribute)
+    after = instead_of(told.attribute, iri, asked)
     if told.kind is None:
-        await _correct(asked, found, iri, told, fragment)
+        await _correct(asked, found, iri, told, after)
     elif told.kind is Kind.TOLD:
-        await _retell(asked, found, iri, told, fragment)
+        await _retell(asked, found, iri, told, after)
     else:
         raise bad_request("A deletion cannot be changed.", "Delete the instance instead.")
     return Answer(204)
@@ -237,33 +237,6 @@ def _take_scopes(sent: _Sent, said: Any) -> None:
     for at, paths in sorted(found):
         sent.marks.append(Mark(sent.entity.id, SCOPE, None, at, Kind.TOLD, {"k": "Property", "v": list(paths)}))
         sent.entity.scopes = paths
-
-
-def _fragment(asked: Asked, iri: str, former: Attribute) -> Attribute:
-    """The body as a fragment of an instance. Raises Problem 400."""
-    if not isinstance(asked.body, dict) or not asked.body:
-        raise bad_request("The fragment says nothing.", "Send what is to change of the instance.")
-    (one,) = read_instances(iri, asked.body, asked.context, fragment=True)
-    if one.kind and one.kind != former.kind and one.value is not UNSAID:
-        raise bad_request(f"The instance is a {former.kind}.", "Its kind cannot be changed.")
-    if one.dataset_id not in (None, former.dataset_id) or is_null(one) or one.unit == NULL:
-        raise bad_request("The instance cannot be changed like this.", "Delete it, and add another.")
-    if is_marked({iri: [{"value": one.value}]}) or is_marked(one.value):
-        raise refused()
-    return Attribute(
-        former.kind,
-        former.value if one.value is UNSAID else one.value,
-        one.observed_at or former.observed_at,
-        one.unit or former.unit,
-        former.dataset_id,
-        former.grade,
-        former.reasons,
-        former.origin,
-        created_at=former.created_at,
-        sub={**former.sub, **one.sub},
-        expires_at=former.expires_at if one.expires_at is None else one.expires_at if one.expires_at != NO_MOMENT else None,
-        object_type=one.object_type or former.object_type,
-    )
 
 
 # What is found
@@ -404,7 +377,7 @@ async def _correct(asked: Asked, found: Evolved, iri: str, told: Told, after: At
     await _store(asked, readings_of([row]))
     if observed != told.attribute.observed_at:
         await _withdraw(asked, _reading(asked, found, iri, told))
-    if after.sub or after.object_type or after.expires_at or told.attribute.expires_at:
+    if any(one.sub or one.object_type or one.expires_at for one in (told.attribute, after)):
         body = shell_of(instance_of(after, to_micros(now), None))
         mark = Mark(found.id, iri, after.dataset_id, to_micros(observed), Kind.BESIDE, body)
         await _run(asked, lambda db: put(db, [mark]))
