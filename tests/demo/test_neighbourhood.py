@@ -174,6 +174,8 @@ def test_real_work_that_was_linked_to_it_stays(tmp_path: Path) -> None:
         running.run(incidents.act(person, made_up.code, split, version=made_up.version))
         running.run(platform.invented.remove(SYSTEM))
         assert [one.code for one in incidents.find(SYSTEM, EVERY).incidents] == [real.code]
+        newer = running.run(incidents.open(person, Draft(kind="report-safety")))
+        assert newer.code > max(made_up.code, real.code), "no number of what was made up is given to real work"
         assert not [link for link in incidents.links(person, real.code) if link.kind == "incident"]
 
 

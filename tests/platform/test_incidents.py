@@ -23,7 +23,7 @@ from incidents_world import (
     play,
 )
 
-from dothi.access.policy import Person
+from dothi.access.policy import SYSTEM, Person
 from dothi.model.problem import Problem
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, flow, store
@@ -59,6 +59,17 @@ def test_the_month_of_a_code_is_the_citys_and_its_numbers_begin_anew(tmp_path: P
         assert (await world.opened()).code == "SV-2605-0002"
         world.later(minutes=1)  # midnight in Hanoi, still May elsewhere
         assert (await world.opened()).code == "SV-2606-0001"
+
+    play(tmp_path, scene)
+
+
+def test_a_number_is_given_once_also_when_what_had_it_is_gone(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        first, second = await world.opened(), await world.opened()
+        gone = "DELETE FROM incident WHERE code IN (?, ?)"
+        both = (first.code, second.code)
+        await world.writer.run(SYSTEM, world.clock.now(), lambda db: db.execute(gone, both) and None)
+        assert (await world.opened()).code == "SV-2605-0003"
 
     play(tmp_path, scene)
 

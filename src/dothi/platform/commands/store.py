@@ -8,6 +8,7 @@ import msgspec
 
 from dothi.access.policy import Clearance, Reach
 from dothi.model.clock import from_micros, to_micros
+from dothi.platform import numbers
 from dothi.platform.commands.model import Command, State
 from dothi.store.connection import Connection
 
@@ -23,13 +24,13 @@ _MOVE = (
     "UPDATE command SET state = ?, decided_by = ?, decided_at = ?, sent_at = ?, sends = ?, acknowledged_at = ?, "
     "ended_at = ?, reason = ?, value = ? WHERE id = ? AND state = ?"
 )
-_NEXT = "SELECT coalesce(max(number), 0) + 1 FROM command WHERE month = ?"
+_HIGHEST = "SELECT coalesce(max(number), 0) FROM command WHERE month = ?"
 _encode = msgspec.json.Encoder().encode
 
 
 def next_number(db: Connection, month: str) -> int:
-    """The next free number of a month (yymm)."""
-    return int(db.execute(_NEXT, (month,)).fetchone()[0])
+    """Take the next number of a month (yymm)."""
+    return numbers.take(db, f"L-{month}", int(db.execute(_HIGHEST, (month,)).fetchone()[0]))
 
 
 def add(db: Connection, month: str, number: int, one: Command) -> None:

@@ -12,6 +12,7 @@ from dothi.access.policy import Clearance, Reach, Thing
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.ground import METRES_OF_DEGREE
 from dothi.model.text import Text, fold
+from dothi.platform import numbers
 from dothi.platform.incidents.clocks import ClockState
 from dothi.platform.incidents.model import (
     STATES,
@@ -91,9 +92,9 @@ def update(db: Connection, incident: Incident) -> None:
 
 
 def next_number(db: Connection, month: str) -> int:
-    """The number of the next incident in ``month`` (yymm)."""
+    """Take the number of the next incident in ``month`` (yymm)."""
     (last,) = db.execute("SELECT max(number) FROM incident WHERE month = ?", (month,)).fetchone()
-    return int(last or 0) + 1
+    return numbers.take(db, f"SV-{month}", int(last or 0))
 
 
 def fetch(db: Connection, code: str) -> Incident | None:
