@@ -59,6 +59,24 @@ def test_a_dead_receiver_delays_nobody_and_gets_everything_when_it_lives_again(w
     wait_until(lambda: world.retrieve(late)["notification"]["status"] == "ok", "the success is seen")
 
 
+def test_a_receiver_that_was_away_for_a_day_stops_nobody_and_gets_everything(world: World, dead: Receiver) -> None:
+    late = world.subscribe(uri=dead.url)
+    world.change("create", world.urn(), level=1)
+
+    def tries() -> int:
+        return int(world.retrieve(late)["notification"].get("timesFailed", 0))
+
+    wait_until(lambda: tries() > 0, "it was tried")
+    before = tries()
+    line = world.service.queues._lines[dead.url]
+    line.failures = 24 * 60  # a try a minute
+    wait_until(lambda: tries() > before + 1, "it is tried on")
+    assert world.city.platform.tasks.states["subscriptions"].failures == 0
+    assert line.failures > 24 * 60
+    dead.start()
+    assert [one["level"]["value"] for one in dead.wait(1)] == [1]
+
+
 def test_what_is_refused_again_and_again_is_a_dead_letter_and_can_be_sent_again(world: World) -> None:
     id_ = world.subscribe()
     world.receiver.answers = [500] * queues.MOST_REFUSALS

@@ -271,7 +271,7 @@ class Queues:
                 line.failures = 0
                 continue
             line.failures += 1
-            await self._pause(max(min(FIRST_WAIT * 2 ** (line.failures - 1), LONGEST_WAIT), failed))
+            await self._pause(max(min(FIRST_WAIT * 2 ** min(line.failures - 1, 10), LONGEST_WAIT), failed))
 
     async def _refill(self, line: _Line) -> None:
         puts, looks, out = line.puts, line.looks, set(self._out)
