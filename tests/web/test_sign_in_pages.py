@@ -110,7 +110,9 @@ def test_the_same_words_for_whoever_does_not_come_in(city: RunningCity) -> None:
     [
         ([Granted("developer", 1)], "/data/sql"),
         ([Granted("leader", 2)], "/"),
-        ([Granted("ward_officer", 2, wards=("00070",))], "/wards/00070"),
+        ([Granted("ward_officer", 2, wards=("00070",))], "/mine"),
+        ([Granted("leader", 2, wards=("00070",))], "/wards/00070"),
+        ([Granted("steward", 3)], "/data"),
         ([Granted("ward_officer", 2, wards=("00070", "00082"))], "/"),
         ([Granted("ward_officer", 2, wards=("00070",)), Granted("leader", 1)], "/"),
         ([Granted("auditor", 2)], "/audit"),

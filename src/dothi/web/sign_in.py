@@ -250,12 +250,14 @@ def _named_address(request: Request) -> str:
 
 
 def _home(person: Person) -> str:
-    """Where people begin who came in without a wish: the log for its auditors, the ward for whoever has one ward, else the
-    first page that they may open."""
+    """Where people begin who came in without a wish: the log for its auditors, what is late or wrong for who answers for the
+    data; whoever has one ward begins at their own work there, or at the ward; else the first page that they may open."""
     if reads_all(person):
         return "/audit"
     if may(person, "operations.read"):
         wards = {grant.scope.wards for grant in person.grants}
         mine = next(iter(wards)) if len(wards) == 1 else None
-        return f"/wards/{next(iter(mine))}" if mine is not None and len(mine) == 1 else "/"
+        if mine is not None and len(mine) == 1:
+            return "/mine" if may(person, "incident.write") else f"/wards/{next(iter(mine))}"
+        return "/data" if may(person, "history.write") else "/"
     return "/data/sql" if may(person, "sql.ask") else "/account"

@@ -156,7 +156,12 @@ _TABLES = (
             _WARD,
             Column("name", "VARCHAR", Text("Tên", "Name"), "Hoàn Kiếm"),
             Column("full_name", "VARCHAR", Text("Tên đầy đủ", "Full name"), "Phường Hoàn Kiếm"),
-            Column("kind", "VARCHAR", Text("Loại: phường, xã, đặc khu", "Kind: phường, xã, đặc khu"), "phường"),
+            Column(
+                "kind",
+                "VARCHAR",
+                Text("Loại: phường, xã, đặc khu", "Kind: phường (ward), xã (commune), đặc khu (special zone)"),
+                "phường",
+            ),
             _LONGITUDE,
             _LATITUDE,
             Column("area_km2", "DOUBLE", Text("Diện tích", "Area"), "1.91", "km²"),
