@@ -184,7 +184,7 @@ def incidents_page() -> str:
 
 
 _CLOCKS = {
-    "detect": "from the first sign until the incident was opened.",
+    "detect": "from the first sign until the incident was opened; a value of a whole hour is a sign at its end.",
     "accept": "from the opening until it leaves the state new.",
     "handle": "from the acceptance until it is answered; by its urgency, anew if that changes.",
     "resolve": "from the opening until it is answered.",

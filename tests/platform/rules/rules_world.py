@@ -41,6 +41,7 @@ PM = "https://example.org/pm25"
 LIMIT = "https://example.org/limit"
 NOTE = "https://example.org/note"
 OPEN = "https://example.org/open"
+INDEX = "https://example.org/index"
 STATION = EntityType(
     "Station",
     TYPE,
@@ -50,6 +51,7 @@ STATION = EntityType(
         AttributeType("limit", LIMIT, Text("Ngưỡng riêng", "Own limit"), unit="GQ"),
         AttributeType("note", NOTE, Text("Ghi chú", "Note"), value="text"),
         AttributeType("open", OPEN, Text("Cửa mở", "Door open"), value="boolean"),
+        AttributeType("index", INDEX, Text("Chỉ số giờ", "Hourly index"), speaks_for=timedelta(hours=1)),
     ),
 )
 CITY = City(

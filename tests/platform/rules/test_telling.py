@@ -1,13 +1,14 @@
 """A line of alerts opens one incident, tells it when it is over, and calls nobody in quiet hours."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rules_world import OPERATOR, World, rule, run, urn, world
+from rules_world import INDEX, OPERATOR, PM, STATION, World, rule, run, urn, world
 
 from dothi.platform.incidents.model import Incident, Question
 from dothi.platform.rules.alerts import AlertQuestion
-from dothi.platform.rules.model import Schedule
+from dothi.platform.rules.model import Ahead, Compare, Schedule, known_after
 
 pytestmark = pytest.mark.usefixtures("homes")
 
@@ -85,3 +86,35 @@ def test_in_quiet_hours_nobody_is_called(tmp_path: Path) -> None:
             assert [found.ward for found in incidents(one)] == ["00000"]  # the other was over by then
 
     run(scene)
+
+
+@pytest.mark.parametrize(("ago", "late"), [(75, 15), (20, 0)], ids=["after its hour", "before its hour is over"])
+def test_an_hours_index_is_a_sign_when_its_hour_is_over(tmp_path: Path, ago: int, late: int) -> None:
+    over = ((Compare(attribute=INDEX, op=">", value=150.0),),)
+
+    async def scene() -> None:
+        async with world(tmp_path, rule(incident="smog", any_of=over)) as one:
+            await one.hear((0, 201.0), attribute=INDEX, ago=ago)
+            await one.later(0)
+            (opened,) = incidents(one)
+            assert opened.opened_at - opened.detected_from == timedelta(minutes=late)
+            (alert,) = one.rules.alerts(OPERATOR, AlertQuestion()).groups
+            assert opened.opened_at - alert.began_at == timedelta(minutes=ago), "the alert says of when the value is"
+
+    run(scene)
+
+
+def test_a_rule_knows_when_the_soonest_of_what_it_asks_is_known() -> None:
+    dust = Compare(attribute=PM, op=">", value=45.0)
+    index = Compare(attribute=INDEX, op=">", value=150.0)
+    ahead = Ahead(attribute=INDEX, op=">", value=150.0, hours=6)
+    hours = Schedule(days=(0, 1))
+    for any_of, minutes in (
+        (((dust,),), 0),
+        (((index, hours),), 60),
+        (((dust, index),), 60),
+        (((Compare(attribute=PM, op=">", value=0.0, than=INDEX),),), 60),
+        (((index,), (dust,)), 0),
+        (((ahead,),), 0),
+    ):
+        assert known_after(rule(any_of=any_of), STATION) == timedelta(minutes=minutes)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Literal, TypeGuard
 
 import msgspec
@@ -194,6 +195,20 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def _grows(term: Term) -> TypeGuard[Measured]:
     return not isinstance(term, Silence | Schedule) and not term.negated and term.op[0] in "<>"
+
+
+def known_after(rule: Rule, kind: EntityType) -> timedelta:
+    """How long after what it measures a rule over ``kind`` can know it at the soonest: a value that speaks for a stretch of
+    time is known when that is over.
+    """
+
+    def wait(term: Term) -> timedelta:
+        if isinstance(term, Ahead):
+            return timedelta(0)
+        asked = (kind.attribute(getattr(term, name, "")) for name in ("attribute", "than"))
+        return max((one.speaks_for for one in asked if one is not None), default=timedelta(0))
+
+    return min(max(map(wait, among)) for among in rule.any_of)
 
 
 def encode(rule: Rule) -> str:

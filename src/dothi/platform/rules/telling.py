@@ -2,7 +2,7 @@
 when the last of its alerts has ended.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from dothi.platform.incidents.store import fetch, whole
 from dothi.platform.rules import store
 from dothi.platform.rules.grouping import TOGETHER, Neighbours, around
 from dothi.platform.rules.hours import CityHours
-from dothi.platform.rules.model import Rule
+from dothi.platform.rules.model import Rule, known_after
 from dothi.store.connection import Connection, Unavailable
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ class Telling:
         also = Text(f" và {more} nơi khác", f" and {more} more") if more > 0 else Text("", "")
         name = "" if of_ward is None else f" – {of_ward.full_name}"
         where = Text(name + also.vi, name + also.en) if name else Text("", "")
+        kind = self._platform.types.get(rule.entity_type)
         if longitude is None and of_ward is not None:
             longitude, latitude = of_ward.longitude, of_ward.latitude
         return Draft(
@@ -214,7 +215,7 @@ class Telling:
             latitude=latitude,
             ward=ward or "",
             severity=one.severity,
-            detected_from=from_micros(one.began),
+            detected_from=from_micros(one.began) + (timedelta(0) if kind is None else known_after(rule, kind)),
             links=(("alert-group", str(one.id)), *((("entity", subject),) if subject.startswith("urn:") else ())),
             clearance=Clearance(strictest),
         )
