@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from subscription_world import SUBSCRIPTIONS, World, iri, world_in
+from subscription_world import SUBSCRIPTIONS, World, iri, said, world_in
 
 from dothi.api.ngsild.subscriptions import queues
 from dothi.model.entity import NULL, Attribute
@@ -205,6 +205,28 @@ def test_triggers(world: World, triggers: list[str] | None, expected: list[str])
             told.append(step)
     world.city.run(world.city.platform.dispatcher.settled())
     assert (told, world.receiver.bodies) == (expected, [])
+
+
+def test_what_is_told_once_more_as_it_was_is_no_change(world: World) -> None:
+    world.subscribe()
+    urn = world.urn()
+    world.change("create", urn, level=1, name="sông", other=[said("a", dataset_id="urn:d:1"), said({"m": 1, "c": [2]})])
+    assert world.receiver.wait(1)[0]["level"]["value"] == 1
+    world.change("merge", urn, level=1)
+    world.change("put", urn, level=1, name="sông", other=[said("a", dataset_id="urn:d:1"), said({"m": 1, "c": [2]})])
+    changes: list[tuple[Any, Any]] = [
+        (True, True),
+        ([said(1, unit="MTR")], 1),
+        ([said(1, unit="MTR", sub={iri("by"): [said("An")]})], 1),
+        ([said(1, unit="MTR", sub={iri("by"): [said("An")]})], None),
+        ([said(1, unit="MTR", sub={iri("by"): [said("Ba")]})], 1),
+        ([said(1, observed_at=datetime(2026, 3, 1, tzinfo=UTC))], 1),
+        (2, 2),
+    ]
+    for level, _ in changes:
+        world.change("put", urn, level=level)
+    told = [value for _, value in changes if value is not None]
+    assert [one["level"]["value"] for one in world.receiver.wait(len(told))] == told
 
 
 def test_only_what_is_watched_and_meets_the_query_is_told(world: World) -> None:

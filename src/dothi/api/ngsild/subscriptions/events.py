@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from dothi.data.batch import Changed, IntArray, Trigger, pack, unpack
-from dothi.data.document import Document, Instance, attribute_of
+from dothi.data.document import Document, Instance, attribute_of, instance_of
 from dothi.data.news import Changes
 from dothi.data.series import SeriesIndex
 from dothi.model.clock import from_micros
@@ -17,6 +18,7 @@ from dothi.model.entity import Attribute, Entity
 UNKNOWN: Any = object()
 """Stands for what an instance was after an edit where only the entity as it is now says that."""
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
 _OF_ENTITY = frozenset({Trigger.ENTITY_CREATED, Trigger.ENTITY_DELETED})
 _WORDS = {
     Trigger.ATTRIBUTE_CREATED: "attributeCreated",
@@ -224,6 +226,29 @@ def as_of(event: Event, now: Entity | None, unknown: frozenset[str], moments: Mo
         now.scopes,
         now.expires_at,
     )
+
+
+def really(edits: Iterable[Edit], entity: Entity) -> list[Edit]:
+    """Those of ``edits`` that left something else than was there: what is told once more as it was is no change (clause
+    5.8.6). ``entity`` is what they left.
+    """
+    return [one for one in edits if one.before is None or "v" not in one.before or _said(one.before) != _left(one, entity)]
+
+
+def _left(edit: Edit, entity: Entity) -> Any:
+    if edit.after is not UNKNOWN:
+        return edit.after and _said(edit.after)
+    instances = entity.attributes.get(edit.attribute, ())
+    left = next((one for one in instances if one.dataset_id == edit.dataset), None)
+    return None if left is None else _said(instance_of(left, 0, None))
+
+
+def _said(kept: Instance) -> dict[str, Any]:
+    """An instance without when it was said. Values as text: to Python 1 and true are equal."""
+    found: dict[str, Any] = {key: said for key, said in kept.items() if key not in "cmvx"}
+    found["v"] = _ENCODER.encode(kept.get("v"))
+    found["x"] = {iri: [_said(one) for one in instances] for iri, instances in kept.get("x", {}).items()}
+    return found
 
 
 def attribute_from(kept: Instance, moments: Moments) -> Attribute | None:

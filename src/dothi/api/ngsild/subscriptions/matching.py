@@ -8,7 +8,7 @@ from dothi.access.policy import Clearance, Person, Reach, Thing, reach
 from dothi.api.ngsild.contexts.term_map import Contexts
 from dothi.api.ngsild.representation import Shown
 from dothi.api.ngsild.subscriptions.about import About, compile_about
-from dothi.api.ngsild.subscriptions.events import Event, Moments, as_of, attribute_from
+from dothi.api.ngsild.subscriptions.events import Event, Moments, as_of, attribute_from, really
 from dothi.api.ngsild.subscriptions.kept import Kept, Subscribers
 from dothi.api.ngsild.subscriptions.telling import Hidden, led_to, shown_deleted, shown_entity
 from dothi.data.batch import IntArray
@@ -176,7 +176,9 @@ class Matcher:
             shown = [shown_deleted(about, context, former, event, edits, unknown)]
         else:
             entity = self._present(owner, event, entities, unknown, moments)
-            if entity is None or not holds(about.query, entity, self._finder(owner)):
+            if entity is None or (edits and not (edits := really(edits, entity))):
+                return None
+            if not holds(about.query, entity, self._finder(owner)):
                 return None
             if self._throttled(kept, event.urn, now):
                 return None
