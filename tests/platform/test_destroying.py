@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from incidents_world import MONDAY, OPERATOR, World, picture, play
+from incidents_world import IN_WEST, MONDAY, OPERATOR, World, picture, play
 
 from dothi.access.policy import SYSTEM
 from dothi.data.retention import Retention
 from dothi.data.trail import DAY
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem
+from dothi.model.text import Text
 from dothi.platform.destroying import kept_of
 from dothi.platform.incidents import acts
-from dothi.platform.incidents.model import Incident
+from dothi.platform.incidents.model import Draft, Incident
 
 pytestmark = pytest.mark.usefixtures("homes")
 
@@ -93,6 +94,39 @@ def test_words_and_photos_go_before_the_incident_does(tmp_path: Path) -> None:
         assert told[0][2] == "days 2026-05-11 to 2026-05-11 (1), rows 1"
         await rules.destroy()
         assert len(world.rows("SELECT 1 FROM audit WHERE action = 'retention.destroy'")) == 4
+
+    play(tmp_path, scene)
+
+
+def test_no_word_of_anybody_stays_in_titles_ratings_reopenings_and_merges(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        rules = keeping(world)
+        said = Text("Tiếng ồn: quán của ông Văn A", "Noise: quán của ông Văn A")
+        found = list[Incident]()
+        for report in ("PA-1", "PA-2"):
+            one = Draft("noise", "report", title=said, text="quán của ông Văn A", links=(("report", report),), **IN_WEST)
+            found.append(await world.incidents.open(SYSTEM, one))
+            row = "INSERT INTO report (id, code, incident, same, at, language, text) VALUES (?,?,?,0,0,'vi',?)"
+            await write(world, row, report, report, found[-1].code, "quán của ông Văn A" if report == "PA-1" else "")
+        merged, kept = found
+        await world.act(merged, acts.Merge(kept.code))
+        kept = await world.acts(
+            world.incidents.get(OPERATOR, kept.code), acts.Accept(), acts.Start(), acts.Answer("Đã nhắc")
+        )
+        await world.incidents.note(kept.code, "Chưa hài lòng: vẫn ông Văn A", "Not satisfied: vẫn ông Văn A", act="rated")
+        again = acts.Reopen("Tối qua quán ông Văn A lại ồn")
+        kept = await world.incidents.act(SYSTEM, kept.code, again, version=kept.version)
+        kept = await world.acts(kept, acts.Start(), acts.Answer("Đã phạt"), acts.Reopen("Phạt chưa đủ"), acts.Start())
+        kept = await world.acts(kept, acts.Answer("Đã xong"), acts.Close())
+        world.later(days=100)
+        await rules.change(SYSTEM, "work:words", 90)
+        await rules.destroy()
+        assert "Văn A" not in everything(world) and "van a" not in everything(world)
+        told = [(one.act, one.words.vi) for one in world.incidents.timeline(OPERATOR, kept.code) if one.words.vi]
+        assert ("rated", "Chưa hài lòng") in told and ("reopen", "Phạt chưa đủ") in told
+        assert told[0] == ("open", "Tiếng ồn") and ("absorb", "Tiếng ồn") in told
+        assert world.incidents.get(OPERATOR, merged.code).title.en == "Noise"
+        assert await rules.doomed(SYSTEM, "work:words", 90) == {}
 
     play(tmp_path, scene)
 

@@ -5,6 +5,7 @@ People's own words and their photos can go sooner than the incidents that they l
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +14,8 @@ from dothi.data.retention import Kept
 from dothi.data.trail import DAY
 from dothi.model.text import Text
 from dothi.platform.incidents import store
+from dothi.platform.incidents.kinds import IncidentKind
+from dothi.platform.incidents.model import Incident
 from dothi.store.connection import Connection
 
 if TYPE_CHECKING:
@@ -21,9 +24,13 @@ if TYPE_CHECKING:
 AT_ONCE = 200
 _OVER = "i.state IN ('closed', 'rejected', 'merged') AND i.state_at < ?"
 _ENDED = f"SELECT i.code FROM incident i WHERE {_OVER} ORDER BY i.state_at LIMIT {AT_ONCE}"  # noqa: S608 - constants
+# What people said: in the report, with a rating, as the reason of a reopening (an official's own has the official's name).
+_REOPENED = "act = 'reopen' AND person = 'system'"
 _REPORTS = (
-    "FROM report r JOIN incident_link l ON l.kind = 'report' AND l.ref = r.id JOIN incident i ON i.code = l.incident "
-    f"WHERE {_OVER} AND r.text <> ''"
+    "FROM report r JOIN incident_link l ON l.kind = 'report' AND l.ref = r.id JOIN incident i "  # noqa: S608 - constants
+    f"ON i.code = l.incident WHERE {_OVER} AND (r.text <> '' "
+    "OR EXISTS (SELECT 1 FROM report_rating g WHERE g.report = r.id AND g.comment <> '') "
+    f"OR EXISTS (SELECT 1 FROM incident_entry e WHERE e.incident = i.code AND {_REOPENED} AND e.words <> ''))"
 )
 _PHOTOS = f"FROM incident_photo p JOIN incident i ON i.code = p.incident WHERE {_OVER} AND p.removed_at IS NULL"
 _LINES = "FROM alert_group WHERE state = 'ended' AND to_tell = '' AND to_publish = 0 AND ended_at < ?"
@@ -34,8 +41,9 @@ _OF_INCIDENT = ("incident_entry", "incident_link", "incident_help", "incident_ph
 def kept_of(platform: "Platform") -> list[Kept]:
     """The rules a city can set: of whatever is over for that many days."""
     photos = platform.incidents.photos
+    words = partial(_take_words, kind_of=platform.incidents.kind)
     return [
-        Kept("work:words", Text("Lời người dân đã gửi", "What citizens wrote"), _days("i.state_at", _REPORTS), _take_words),
+        Kept("work:words", Text("Lời người dân đã gửi", "What citizens wrote"), _days("i.state_at", _REPORTS), words),
         Kept(
             "work:photos",
             Text("Ảnh của sự việc", "Photos of incidents"),
@@ -64,25 +72,55 @@ def _days(moment: str, source: str) -> Callable[[Connection, int], Mapping[int, 
     return count
 
 
-def _take_words(db: Connection, border: int, _now: int) -> bool:
-    """Nothing of what somebody wrote is left: neither in the report, nor in its incident and what was corrected of it."""
+def _take_words(db: Connection, border: int, _now: int, *, kind_of: Callable[[str], IncidentKind]) -> bool:
+    """Nothing of what somebody wrote is left: neither in the report, nor in its incident and what was said of it there."""
     rows = db.execute(f"SELECT r.id, i.code {_REPORTS} LIMIT {AT_ONCE}", (border,)).fetchall()
     reports = [report for report, _ in rows]
     _each(db, "UPDATE report SET text = '' WHERE id", reports)
     _each(db, "UPDATE report_rating SET comment = '' WHERE report", reports)
     for code in dict.fromkeys(code for _, code in rows):
-        incident = store.fetch(db, code)
-        if incident is not None and incident.origin == "report":
-            store.update(db, replace(incident, text=""))
-            _forget_corrections(db, code)
+        for incident in _with_merged(db, code):
+            _forget_said(db, incident, kind_of(incident.kind).title)
     return bool(rows)
+
+
+def _with_merged(db: Connection, code: str) -> list[Incident]:
+    """An incident, and all that were merged into it: their reports are its own now, their words stayed."""
+    codes, found = [code], list[Incident]()
+    for one in codes:
+        incident = store.fetch(db, one)
+        found += [] if incident is None else [incident]
+        codes += [child for (child,) in db.execute("SELECT code FROM incident WHERE parent = ?", (one,))]
+    return found
+
+
+def _forget_said(db: Connection, incident: Incident, title: Text) -> None:
+    """Words of citizens in an incident and its timeline; a title that an official gave stays."""
+    code = incident.code
+    db.execute(f"UPDATE incident_entry SET words = '', words_en = '' WHERE incident = ? AND {_REOPENED}", (code,))  # noqa: S608 - ours
+    rated = "SELECT number, words, words_en FROM incident_entry WHERE incident = ? AND act = 'rated'"
+    for number, vi, en in db.execute(rated, (code,)).fetchall():
+        scores = vi.partition(":")[0], en.partition(":")[0]
+        db.execute("UPDATE incident_entry SET words = ?, words_en = ? WHERE number = ?", (*scores, number))
+    if incident.origin != "report":
+        return
+    named = "UPDATE incident_entry SET words = ?, words_en = ? WHERE act = 'open' AND person = 'system' AND incident = ?"
+    opened = "SELECT words FROM incident_entry WHERE incident = ? AND act = 'open' AND person = 'system'"
+    kept = title if (incident.title.vi,) in db.execute(opened, (code,)).fetchall() else incident.title
+    db.execute(named, (title.vi, title.en, code))
+    absorbed = "UPDATE incident_entry SET words = ?, words_en = ? WHERE act = 'absorb' AND incident = ? AND refs = ?"
+    refs = msgspec.json.encode([code]).decode()
+    db.execute(absorbed, (kept.vi, kept.en, incident.parent, refs))
+    store.update(db, replace(incident, text="", title=kept))
+    _forget_corrections(db, code)
 
 
 def _forget_corrections(db: Connection, code: str) -> None:
     for number, told in db.execute(
-        "SELECT number, changes FROM incident_entry WHERE incident = ? AND act = 'retitle'", (code,)
+        "SELECT number, changes FROM incident_entry WHERE incident = ? AND act IN ('retitle', 'reclassify')", (code,)
     ).fetchall():
-        left = [change for change in msgspec.json.decode(told, type=list[dict[str, Any]]) if change["field"] != "text"]
+        changes = msgspec.json.decode(told, type=list[dict[str, Any]])
+        left = [change for change in changes if change["field"] not in ("text", "title")]
         db.execute("UPDATE incident_entry SET changes = ? WHERE number = ?", (msgspec.json.encode(left).decode(), number))
 
 

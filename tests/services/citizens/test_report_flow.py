@@ -68,7 +68,7 @@ def test_an_answer_is_rated_again_if_one_likes_and_reopened_with_a_reason(citize
     assert reopened.status_code == 303
     assert citizen.incident(code).state == "accepted"
     rated, entry, told = citizen.city.platform.incidents.timeline(SYSTEM, answered.code)[-3:]
-    assert rated.words.vi == "Người gửi đánh giá “Chấp nhận được”: tạm được"
+    assert (rated.act, rated.words.vi) == ("rated", "Chấp nhận được: tạm được")
     assert (entry.act, entry.words.vi) == ("reopen", "Hôm sau xe lại đỗ kín vỉa hè")
     assert told.words.en == "Its sender reopened it."
     citizen.answered(code, "Đã phạt và đặt rào.")

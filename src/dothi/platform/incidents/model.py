@@ -51,6 +51,7 @@ URGENCIES: dict[Urgency, Text] = {
 TOLD: dict[str, Text] = {
     "open": Text("Mở sự việc", "Opened"),
     "note": Text("Thành phố ghi", "Noted by the city"),
+    "rated": Text("Người gửi đánh giá", "Rated by the sender"),
     "warn": Text("Nhắc hạn", "Time is running out"),
     "overdue": Text("Quá hạn", "Overdue"),
     "paused": Text("Vẫn tạm dừng", "Still paused"),

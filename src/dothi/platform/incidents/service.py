@@ -154,15 +154,17 @@ class Incidents:
             self._listeners.tell(touched)
         return incident
 
-    async def note(self, code_or_cause: str, text_vi: str, text_en: str) -> None:
-        """The city's own line in a timeline; nothing happens if there is no such incident."""
+    async def note(self, code_or_cause: str, text_vi: str, text_en: str, *, act: str = "note") -> None:
+        """The city's own line in a timeline, or, as the ``act`` "rated", what a citizen said; nothing happens if there is no
+        such incident.
+        """
         at = self._platform.clock.now()
         told = list[str]()
 
         def work(db: Connection) -> None:
             incident = store.fetch(db, code_or_cause) or store.caused(db, code_or_cause)
             if incident is not None:
-                store.write_entry(db, incident, at, SYSTEM.id, "note", Text(text_vi, text_en))
+                store.write_entry(db, incident, at, SYSTEM.id, act, Text(text_vi, text_en))
                 told.append(incident.code)
 
         await self._platform.writer.run(SYSTEM, at, work, action=WRITE)

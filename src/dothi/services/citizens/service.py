@@ -310,9 +310,7 @@ class Reports:
         act = Act(person.id, "report.rate", incident.code, correlation=correlation, detail=f"score {score}")
         await self.platform.writer.run(person, now, lambda db: store.rate(db, rating), [act], action="report.send")
         said, after = SCORES[score], f": {comment}" if comment else ""
-        await self.platform.incidents.note(
-            incident.code, f"Người gửi đánh giá “{said.vi}”{after}", f"The sender's rating: “{said.en}”{after}"
-        )
+        await self.platform.incidents.note(incident.code, said.vi + after, said.en + after, act="rated")
 
     async def reopen(self, person: Person, code: str, reason: str, *, correlation: str = "") -> None:
         """Say that the answer does not hold. Raises Problem 404, 400 without a reason, 409 once it is too late."""
