@@ -94,7 +94,7 @@ class Citizen:
         begin = (acts.Accept(), acts.Start()) if self.incident(code).state == "new" else (acts.Start(),)
         incident = self.work(code, *begin)
         photos = self.city.platform.incidents.photos
-        shot = picture(f"hsl({incident.photos * 40 % 360}, 80%, 50%)")  # another one for each answer: an old one proves nothing
+        shot = picture(f"hsl({incident.photos * 40 % 360}, 80%, 50%)")  # another one each time: an old one proves nothing
         proof = self.city.run(photos.add(LOCAL_OPERATOR, incident.code, shot, "proof"))
         self.city.run(photos.release(LOCAL_OPERATOR, proof.number))
         return self.work(code, acts.Answer(text, (proof.number,)))
