@@ -204,6 +204,20 @@ def test_the_drawer_has_the_steps_and_the_one_main_act(worked: RunningCity, desk
     assert "0/2" in text
 
 
+def test_why_it_was_reopened_stands_beside_its_clock_until_the_next_answer(worked: RunningCity, desk: Visitor) -> None:
+    one = does(worked, opened(worked), acts.Accept(), acts.Start(), acts.Answer("Đã cắt cành."))
+    said = "Cây còn <chắn> đường"
+    words = re.compile(r"Mở lại lúc [^<]+: Cây còn &lt;chắn&gt; đường")
+    pages = (f"/incidents/{one.code}", f"/incidents/{one.code}/panel")
+    assert not any(words.search(desk.get(page).text) for page in pages)
+    one = does(worked, one, acts.Reopen(said))
+    assert all(words.search(desk.get(page).text) for page in pages)
+    assert "Reopened at " in desk.get(f"{pages[1]}?lang=en").text
+    desk.get("/incidents?lang=vi")
+    does(worked, one, acts.Start(), acts.Answer("Đã dọn hết."))
+    assert not any(words.search(desk.get(page).text) for page in pages)
+
+
 def test_who_may_only_look_is_offered_no_act(worked: RunningCity) -> None:
     one = opened(worked)
     with Visitor(worked, worked.session("leader")) as leader:

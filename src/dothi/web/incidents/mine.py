@@ -16,7 +16,7 @@ from dothi.platform.platform import Platform
 from dothi.ui import assets
 from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
-from dothi.web.incidents import look
+from dothi.web.incidents import look, telling
 from dothi.web.incidents.ground import HEIGHT, WIDTH, Ground, PlacePicture
 from dothi.web.incidents.look import Row
 from dothi.web.incidents.queue import choices
@@ -30,10 +30,11 @@ _FREE = 10
 class Card:
     """One incident of the list. ``main`` is the act that comes next (its tag), ``before`` and ``after`` are its photos,
     ``proving`` the numbers of those that prove an answer, ``releases`` says whether whoever looks may let everybody see
-    them.
+    them, ``again`` why it was reopened.
     """
 
     row: Row
+    again: telling.Line | None
     main: str
     main_words: str
     possible: tuple[str, ...]
@@ -92,6 +93,7 @@ class Mine:
             picture = self._ground.picture(one.longitude, one.latitude)
         return Card(
             look.row_of(self.platform, one, language),
+            telling.again(self.platform, self.platform.incidents.timeline(person, one.code), language),
             main,
             TABLE[main].title.in_language(language) if main else "",
             possible,

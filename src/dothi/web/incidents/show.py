@@ -148,6 +148,7 @@ class Show:
             "tasks": self._tasks(incident, language),
             "charts": self._charts(person, links, language),
             "links": links,
+            "again": telling.again(platform, entries, language),
             "helpers": [look.unit_words(platform, unit, language) for unit in incident.help],
         }
 

@@ -47,6 +47,12 @@ def lines_of(platform: Platform, entries: Sequence[Entry], language: str) -> lis
     return [_line(platform, one, language) for one in reversed(entries)]
 
 
+def again(platform: Platform, entries: Sequence[Entry], language: str) -> Line | None:
+    """The line that reopened what is worked on now; None if its first answer still stands or is still to come."""
+    last = next((one for one in reversed(entries) if one.act in ("reopen", "answer", "reject")), None)
+    return _line(platform, last, language) if last is not None and last.act == "reopen" else None
+
+
 def _line(platform: Platform, entry: Entry, language: str) -> Line:
     said = TOLD.get(entry.act) or done(entry.act)
     what = said.in_language(language) if said else entry.act
