@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dothi.model.text import Text
@@ -22,6 +22,8 @@ WEEK = WorkingTime(
     {(9, 2): DAY_OFF},
     {date(2026, 11, 28): ((time(8), time(12)),)},
 )
+
+NIGHTS = WorkingTime(ZoneInfo("Europe/Berlin"), (NIGHT,) * 7)
 
 # Hours of any city: Hanoi's clock never changes, Berlin's did on 2026-03-29 and 2026-10-25, Lord Howe's by half an hour.
 zones = st.sampled_from([HANOI, ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")])
@@ -49,6 +51,8 @@ def works_in(working: WorkingTime, moment: datetime) -> bool:
 
 
 @settings(max_examples=60, deadline=None)
+@example(NIGHTS, datetime(2026, 3, 29, tzinfo=UTC), 61)
+@example(NIGHTS, datetime(2026, 10, 24, 21, tzinfo=UTC), 360)
 @given(kinds_of_working_time, starts, st.integers(0, 3 * 1440))
 def test_what_is_worked_is_what_the_clock_on_the_wall_says_minute_by_minute(
     working: WorkingTime, start: datetime, minutes: int

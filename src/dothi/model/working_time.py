@@ -64,21 +64,44 @@ class WorkingTime:
         return any(True for _ in self._stretches(moment, moment + timedelta(microseconds=1)))
 
     def _stretches(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Stretches of work (UTC) within ``start`` and ``end``, oldest first."""
-        start, end = start.astimezone(UTC), end.astimezone(UTC)
-        day = start.astimezone(self.zone).date() - _DAY  # clocks that are put back make a day begin twice
-        while True:
-            if self._moment(day, _MIDNIGHT) >= end:
-                return
-            for begin, to in self.spans(day):
-                first = max(self._moment(day, begin), start)
-                last = min(self._moment(day + _DAY if to == _MIDNIGHT else day, to), end)
-                if first < last:
-                    yield first, last
-            day += _DAY
+        """Stretches of work (UTC) within ``start`` and ``end``, oldest first: what the clock on the wall says is worked.
 
-    def _moment(self, day: date, wall: time) -> datetime:
-        return datetime.combine(day, wall, self.zone).astimezone(UTC)
+        Where the clock is put forward the hours it leaves out are not worked; where it is put back, those it shows twice count
+        both times.
+        """
+        for first, last, offset in self._offsets(start.astimezone(UTC), end.astimezone(UTC)):
+            day = (first + offset).date()
+            while (midnight := datetime.combine(day, _MIDNIGHT, UTC) - offset) < last:
+                for begin, to in self.spans(day):
+                    since = max(midnight + _since_midnight(begin), first)
+                    until = min(midnight + (_since_midnight(to) or _DAY), last)
+                    if since < until:
+                        yield since, until
+                day += _DAY
+
+    def _offsets(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
+        """Times (UTC) from ``start`` to ``end`` within which the zone's clock runs evenly, and how far it is ahead of UTC.
+
+        No zone puts its clock forward and back within a day (IANA time zone database).
+        """
+        while start < end:
+            offset, last = self._ahead(start), min(start + _DAY, end)
+            if self._ahead(last) != offset:
+                before, after = int(start.timestamp()), int(last.timestamp()) + 1
+                while after - before > 1:
+                    middle = (before + after) // 2
+                    same = self._ahead(datetime.fromtimestamp(middle, UTC)) == offset
+                    before, after = (middle, after) if same else (before, middle)
+                last = datetime.fromtimestamp(after, UTC)
+            yield start, min(last, end), offset
+            start = last
+
+    def _ahead(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self.zone).utcoffset() or timedelta()
+
+
+def _since_midnight(wall: time) -> timedelta:
+    return datetime.combine(date.min, wall) - datetime.min
 
 
 def around_the_clock() -> WorkingTime:
