@@ -66,8 +66,8 @@ class WorkingTime:
     def _stretches(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Stretches of work (UTC) within ``start`` and ``end``, oldest first: what the clock on the wall says is worked.
 
-        Where the clock is put forward the hours it leaves out are not worked; where it is put back, those it shows twice count
-        both times.
+        Where the clock is put forward the hours it leaves out are not worked; where it is put back, those it shows twice
+        count both times.
         """
         for first, last, offset in self._offsets(start.astimezone(UTC), end.astimezone(UTC)):
             day = (first + offset).date()
@@ -101,7 +101,7 @@ class WorkingTime:
 
 
 def _since_midnight(wall: time) -> timedelta:
-    return datetime.combine(date.min, wall) - datetime.min
+    return timedelta(hours=wall.hour, minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
 
 
 def around_the_clock() -> WorkingTime:
