@@ -112,7 +112,7 @@ def test_a_drill_is_a_city_apart_that_says_so_and_measures_nothing_by_itself(tmp
     with running_city(tmp_path, drill="smog", replay_from=start, replay_to=end, replay_speed=600) as city:
         told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False).json()
         page = httpx.get(f"{city.base_url}/air", trust_env=False).text
-        assert (told["tenant"], told["drill"], told["simulated"]) == ("hanoi-drill", "smog", True)
+        assert (told["tenant"], told["drill"], told["simulated"]) == ("hanoi-drill-smog", "smog", True)
         assert start <= city.platform.clock.now() <= end
         assert "DIỄN TẬP" in page
         assert "PHÁT LẠI" not in page

@@ -138,10 +138,12 @@ def recorded_period(settings: Settings, sectors: tuple[Sector, ...]) -> Period |
 
 
 def tenant_of(settings: Settings) -> str:
-    """The tenant these settings lead to: the city's slug, with ``-replay`` where recorded data makes it another city."""
+    """The tenant these settings lead to: the city's slug, with ``-replay`` where recorded data makes it another city, and
+    with the name of a drill.
+    """
     slug = read_pack(read_country().province(settings.city)).slug
     replays = recorded_period(settings, installed_sectors(settings.sectors)) is not None
-    return f"{slug}-drill" if settings.drill else f"{slug}-replay" if replays else slug
+    return f"{slug}-drill-{settings.drill}" if settings.drill else f"{slug}-replay" if replays else slug
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from dothi.model.problem import Problem
 from dothi.model.text import Text
 
 _LONGEST = 24 * 60.0
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,9 +160,9 @@ def read_script(name: str) -> Script:
 
 
 def _check(script: Script) -> None:
-    # Its name becomes a folder that is emptied and a city that is forgotten.
+    # Its name becomes a folder that is emptied and a city that is forgotten, whose own name has 63 letters at most.
     if not _ID.fullmatch(script.id):
-        raise ValueError(f"the id {script.id!r} is none; use small letters, digits and hyphens, 60 at most")
+        raise ValueError(f"the id {script.id!r} is none; use small letters, digits and hyphens, 40 at most")
     if script.begins.tzinfo is None:
         raise ValueError("begins has no offset; write it like 2026-11-20T07:00:00+07:00")
     if not 0 < script.minutes <= _LONGEST or not 0 <= script.trouble < script.minutes:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,8 +50,8 @@ def begin_anew(settings: Settings) -> None:
     try:
         with locked(settings.home):
             database = database_of(tenant_folder(settings.home, tenant_of(settings)), settings.database)
-            database.forget()
-            database.close()
+            with closing(database), database.alone():  # a drill of this name may be played from another home
+                database.forget()
     except Problem as problem:
         if problem.code == "home-in-use":
             raise Problem(409, "drill-runs", "This drill is going on already.", "Let it end, or stop it first.") from problem
