@@ -48,6 +48,9 @@ def world(shared: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         {"geoQ": {"geometry": "Point"}},
         {"jsonldContext": "unknown"},
         {"datasetId": ["no uri"]},
+        {"ngsildConformance": "newest"},
+        {"entities": None, "localOnly": False},
+        {"localOnly": "yes"},
         {"notification": {"endpoint": None}},
         {"notification": {"endpoint": {"uri": "ftp://example.org/x"}}},
         {"notification": {"endpoint": {"uri": "http://a:b@example.org/x"}}},
@@ -295,6 +298,28 @@ def test_shapes(world: World) -> None:
             expected = {**expected, "level": found["level"]}
         assert found == expected
         world.clean()
+
+
+def test_a_receiver_of_an_earlier_version_is_told_in_what_it_knows(world: World) -> None:
+    id_ = world.subscribe(ngsildConformance="1.5")
+    assert world.retrieve(id_)["ngsildConformance"] == "1.5"
+    world.change("create", world.urn(), wall=[Attribute("VocabProperty", iri("brick"))])
+    assert world.receiver.wait(1)[0]["wall"] == {"type": "Property", "value": "brick"}
+
+
+def test_all_this_city_keeps_is_told_to_who_asks_for_no_more(world: World) -> None:
+    id_ = world.subscribe(entities=None, localOnly=True, splitEntities=False, q="level>3")
+    assert world.retrieve(id_)["localOnly"] is True
+    for level, kind in ((1, "Building"), (4, "Building"), (5, "Bridge")):
+        world.change("create", f"urn:ngsi-ld:Local:{level}", kind, level=level)
+    assert sorted(one["level"]["value"] for one in world.receiver.wait(2)) == [4, 5]
+
+
+def test_values_in_q_are_names_where_it_says_so(world: World) -> None:
+    world.subscribe(q='wall=="brick"', expandValues="wall", jsonKeys="plan")
+    for number, name in enumerate(("wood", "brick")):
+        world.change("create", f"urn:ngsi-ld:Named:{number}", wall=[Attribute("VocabProperty", iri(name))])
+    assert world.receiver.wait(1)[0]["wall"]["vocab"] == "brick"
 
 
 def test_headers_context_and_json_ld(world: World) -> None:

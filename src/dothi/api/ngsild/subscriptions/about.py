@@ -14,6 +14,7 @@ from dothi.api.ngsild.shape import Format, Shape
 from dothi.api.ngsild.subscriptions.document import FORMATS, USUAL_TRIGGERS, Document
 from dothi.api.ngsild.subscriptions.events import Edit, Event
 from dothi.api.ngsild.subscriptions.kept import terms_of
+from dothi.api.ngsild.versions import Version, version_of
 from dothi.data.question import EntityQuery
 
 _OF_ENTITY = frozenset({"attributeCreated", "attributeUpdated", "attributeDeleted"})
@@ -22,7 +23,8 @@ _OF_ENTITY = frozenset({"attributeCreated", "attributeUpdated", "attributeDelete
 @dataclass(frozen=True, slots=True)
 class About:
     """``types`` (IRIs) are those it can be about, None for any; ``watched`` the attributes whose changes count, None for
-    all. ``by_clock`` says that it is told at intervals, whatever changes.
+    all. ``by_clock`` says that it is told at intervals, whatever changes, ``version`` which one of the standard its receiver
+    knows, None for the newest.
     """
 
     query: EntityQuery
@@ -34,6 +36,7 @@ class About:
     only_changed: bool
     show_changes: bool
     by_clock: bool
+    version: Version | None
 
     def concerns(self, event: Event) -> list[Edit] | None:
         """The edits of ``event`` that it is to be told of (none for one of the entity itself); None if it is not."""
@@ -63,6 +66,8 @@ def compile_about(document: Document, contexts: Contexts) -> About:
     asked: dict[str, Any] = {name: document[name] for name in ("entities", "geoQ", "scopeQ") if name in document}
     if "q" in document:
         asked["q"] = unquote(document["q"])  # clients write it as it would stand in an address
+        if "expandValues" in document:
+            asked["expandValues"] = document["expandValues"]
         asked |= {"join": "flat", "joinLevel": DEEPEST_JOIN}  # q may ask about what it leads to, joined or not
     query = read_query_body(asked, terms_of(contexts, document["qContext"]) if "q" in document else contexts.core)
     notification = document["notification"]
@@ -93,6 +98,7 @@ def compile_about(document: Document, contexts: Contexts) -> About:
         notification.get("onlyChangedAttributes", False),
         notification.get("showChanges", False),
         "timeInterval" in document,
+        version_of(document["ngsildConformance"]) if "ngsildConformance" in document else None,
     )
 
 

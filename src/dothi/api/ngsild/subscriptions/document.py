@@ -11,6 +11,7 @@ from dothi.api.ngsild.checks import is_uri
 from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.querying.linked import DEEPEST_JOIN
 from dothi.api.ngsild.subscriptions.mqtt import check_notifier
+from dothi.api.ngsild.versions import version_of
 from dothi.model.clock import to_micros
 from dothi.model.entity import NULL
 from dothi.model.problem import bad_request
@@ -61,8 +62,8 @@ def checked(found: Document, now: datetime | None) -> Document:
     """``found``, if its members go together; ``now`` is None where its end was agreed on before. Raises Problem 400."""
     if "notification" not in found:
         raise bad_request("A subscription says how to notify.", "Add notification with an endpoint.")
-    if "entities" not in found and "watchedAttributes" not in found:
-        raise bad_request("A subscription says of what.", "Add entities, watchedAttributes or both.")
+    if "entities" not in found and "watchedAttributes" not in found and not found.get("localOnly"):
+        raise bad_request("A subscription says of what.", "Add entities, watchedAttributes or both, or localOnly.")
     if "timeInterval" in found and ("throttling" in found or "watchedAttributes" in found):
         raise bad_request(
             "timeInterval goes neither with throttling nor with watchedAttributes.", "Leave timeInterval or the other out."
@@ -253,6 +254,11 @@ def _context_address(value: Any, _: TermMap) -> str:
     return str(value)
 
 
+def _conformance(value: Any, _: TermMap) -> str:
+    version_of(value)
+    return str(value)
+
+
 def _geo(value: Any, context: TermMap) -> Document:
     """GeoQuery (clause 5.2.13); whether it makes sense, the query itself says."""
     told = _object(value, "geoQ")
@@ -366,5 +372,10 @@ _READERS: dict[str, Callable[[Any, TermMap], Any]] = {
     "notification": _notification,
     "expiresAt": _moment,
     "datasetId": _uris,
+    "expandValues": _text("expandValues"),
+    "jsonKeys": _text("jsonKeys"),
+    "localOnly": _flag("localOnly"),
+    "splitEntities": _flag("splitEntities"),
+    "ngsildConformance": _conformance,
     "jsonldContext": _context_address,
 }

@@ -17,6 +17,7 @@ from dothi.api.ngsild.querying.linked import joined
 from dothi.api.ngsild.representation import Shown, collected, shaper
 from dothi.api.ngsild.subscriptions.about import About
 from dothi.api.ngsild.subscriptions.events import Edit, Event, Moments, attribute_from, put_instance
+from dothi.api.ngsild.versions import told_in
 from dothi.api.ngsild.writing.reading import VALUE_KEYS
 from dothi.data.context import Context
 from dothi.data.document import Instance
@@ -97,6 +98,8 @@ def replace_attributes(entity: Entity, attributes: dict[str, list[Attribute]]) -
 
 def message(kept_id: str, about: About, context: Any, media: str, data: list[Shown], at: datetime) -> bytes:
     """The body of a notification (clause 5.3.1); ``context`` is what JSON-LD names as its @context."""
+    if about.version is not None:
+        told_in(data, about.version)
     told: dict[str, Any] = {
         "id": f"urn:ngsi-ld:Notification:{_RUN}-{next(_NUMBERS)}",
         "type": "Notification",
