@@ -1,5 +1,6 @@
 """Incidents in a running city: kinds of its own, one opened, somebody to give it to."""
 
+import base64
 import secrets
 
 from dothi.access.grants import Granted
@@ -12,6 +13,7 @@ from dothi.platform.incidents.model import Draft, Incident, Question
 from dothi.testing.city import RunningCity
 
 OPERATOR = Person("test-operator", (Grant("operator", WHOLE_CITY, Clearance.RESTRICTED),))
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
 HOAN_KIEM = (105.852, 21.029)
 
 

@@ -1,11 +1,10 @@
 """The officer's own list: what is theirs, done without a script, and with one also without a line."""
 
-import base64
 import re
 from collections.abc import Callable
 
 import pytest
-from incident_world import does, opened, with_kinds
+from incident_world import PIXEL, does, opened, with_kinds
 from playwright.sync_api import Page, Route, expect
 from visitor_world import Visitor
 
@@ -17,7 +16,6 @@ from dothi.testing.people import insider
 from dothi.web.incidents.ground import HEIGHT, WIDTH, Ground
 
 Opener = Callable[..., Page]
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
 
 
 def mine(city: RunningCity, session: str, title: str = "") -> Incident:

@@ -154,18 +154,19 @@ class Incidents:
             self._listeners.tell(touched)
         return incident
 
-    async def note(self, code_or_cause: str, text_vi: str, text_en: str, *, act: str = "note") -> None:
+    async def note(self, code_or_cause: str, text_vi: str, text_en: str, *, act: str = "note", once: str = "") -> None:
         """The city's own line in a timeline, or, as the ``act`` "rated", what a citizen said; nothing happens if there is no
-        such incident.
+        such incident. What is called by the same ``once`` (any word) is said once.
         """
         at = self._platform.clock.now()
         told = list[str]()
 
         def work(db: Connection) -> None:
             incident = store.fetch(db, code_or_cause) or store.caused(db, code_or_cause)
-            if incident is not None:
-                store.write_entry(db, incident, at, SYSTEM.id, act, Text(text_vi, text_en))
-                told.append(incident.code)
+            if incident is None or (once and store.done_once(db, incident.code, SYSTEM.id, once)):
+                return
+            store.write_entry(db, incident, at, SYSTEM.id, act, Text(text_vi, text_en), once=once)
+            told.append(incident.code)
 
         await self._platform.writer.run(SYSTEM, at, work, action=WRITE)
         self._listeners.tell(told)

@@ -39,6 +39,7 @@ class Acts:
         form = await request.form()
         code, person = request.path_params["code"], person_of(request)
         machine = wants_json(request)
+        once = text(form, "once")[:64]
         try:
             act = act_of(form)
             done = await self.platform.incidents.act(
@@ -46,12 +47,12 @@ class Acts:
                 code,
                 act,
                 version=_number(form, "version"),
-                once=text(form, "once")[:64],
+                once=once,
                 correlation=request.state.correlation,
             )
             late = sent_late(form, self.platform, language_of(request))
             if late:
-                await self.platform.incidents.note(code, *late)
+                await self.platform.incidents.note(code, *late, once=once and f"late {person.id} {once}")
         except ChangedMeanwhile as problem:
             if machine:
                 raise

@@ -41,7 +41,7 @@ class PhotoPages:
             return self._show.refused(request, problem)
         late = sent_late(form, self.platform, language_of(request))
         if late:
-            await self.platform.incidents.note(code, *late)
+            await self.platform.incidents.note(code, *late, once=f"late photo {photo.number}")
         if machine:
             told = {"code": code, "photo": photo.number}
             return Response(msgspec.json.encode(told), media_type="application/json")
