@@ -51,6 +51,25 @@ def test_me_too_joins_what_is_known_with_a_code_of_its_own(citizen: Citizen) -> 
     assert citizen.post("/report/same", form="0" * 32, incident="SV-0000-0001").status_code == 404
 
 
+def test_who_only_joined_may_together_reopen_as_often_as_one_who_reported(citizen: Citizen) -> None:
+    code = citizen.report("Rác đổ trộm ở bãi đất trống")
+    incident, joined = citizen.incident(code), list[str]()
+    for _ in range(3):
+        nearby = citizen.client.get("/report", params={"kind": "report-environment", "address": citizen.address}).text
+        found = re.search(rf'name="form" value="(\w+)"><input type="hidden" name="incident" value="{incident.code}"', nearby)
+        assert found is not None
+        joined.append(code_in(citizen.post("/report/same", form=found.group(1), incident=incident.code)))
+    for one in joined[:2]:
+        citizen.answered(code)
+        assert citizen.post(f"/report/{one}/reopen", reason="Vẫn còn nguyên đống rác").status_code == 303
+    citizen.answered(code)
+    assert "/reopen" not in citizen.page(joined[2])
+    assert citizen.post(f"/report/{joined[2]}/reopen", reason="Vẫn còn nguyên đống rác").status_code == 409
+    assert citizen.post(f"/report/{code}/reopen", reason="Vẫn còn nguyên đống rác").status_code == 303, (
+        "their own right stays"
+    )
+
+
 def test_an_answer_is_rated_again_if_one_likes_and_reopened_with_a_reason(citizen: Citizen) -> None:
     code = citizen.report("Vỉa hè bị chiếm làm bãi xe")
     assert citizen.post(f"/report/{code}/rate", score="3").status_code == 409  # there is nothing to rate

@@ -42,7 +42,7 @@ MOST_NEARBY = 5
 _TITLE = 60  # letters of what people wrote, in the name of their incident among those who work on it
 ARRIVED = Text("Đã nhận phản ánh của bạn", "Your report has arrived")
 REOPEN_WITHIN = timedelta(days=7)
-MOST_REOPENINGS = 2  # by one report
+MOST_REOPENINGS = 2  # by one report, and by all that joined an incident together: anybody may join what is open
 SCORES = {
     3: Text("Hài lòng", "Satisfied"),
     2: Text("Chấp nhận được", "Acceptable"),
@@ -285,6 +285,8 @@ class Reports:
 
     def _reopen_until(self, report: Report, incident: Incident) -> datetime | None:
         if incident.state not in ("answered", "closed", "rejected") or report.reopened >= MOST_REOPENINGS:
+            return None
+        if report.same and self._read_now(lambda db: store.reopened_by_joined(db, incident.code)) >= MOST_REOPENINGS:
             return None
         since = incident.state_at if incident.state == "rejected" else incident.answered_at or incident.state_at
         until = since + REOPEN_WITHIN

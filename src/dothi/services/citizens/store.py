@@ -150,6 +150,16 @@ def count_reopening(db: Connection, report: str, most: int) -> bool:
     return db.execute(query, (report, most)).rowcount == 1
 
 
+def reopened_by_joined(db: Connection, incident: str) -> int:
+    """How often an incident (code) was reopened by those who only joined what others had reported."""
+    query = (
+        "SELECT coalesce(sum(r.reopened), 0) FROM incident_link l JOIN report r ON r.id = l.ref "
+        "WHERE l.kind = 'report' AND l.incident = ? AND r.same = 1"
+    )
+    (count,) = db.execute(query, (incident,)).fetchone()
+    return int(count)
+
+
 def decide(db: Connection, report: str, person: str, at: datetime, shown: tuple[str, str] | None) -> bool:
     """Release a report with these words (title, text), or, with None, keep it from the public. False for no such report."""
     title, text = shown or ("", "")
