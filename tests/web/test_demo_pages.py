@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from dothi.access.policy import SYSTEM
 from dothi.testing.city import RunningCity, running_city, wait_until
 
 _BROWSER = {"accept": "text/html"}
@@ -45,6 +46,15 @@ def test_the_way_in_leads_to_what_there_is_to_try(stranger: httpx.Client) -> Non
     for to in links:
         assert stranger.get(to).status_code == 200, to
     assert "/report/PA-" in citizen[1]
+
+
+def test_a_proven_command_says_which_reading_proved_it(city: RunningCity) -> None:
+    words = "Lệnh đã được số đo chứng tỏ"
+    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True) as client:
+        wait_until(lambda: words in client.get("/demo").text, "the device obeyed")
+        wait_until(lambda: city.platform.commands.find(SYSTEM, state="verified")[1] == 1, "a reading shows it")
+        page = _press(client, client.get("/demo").text, words).text
+        assert re.search(r"<dd>[^<]*PM2\.5[^<]*: \d+,\d µg/m³</dd>", page)
 
 
 def test_one_press_is_a_role_and_its_page(stranger: httpx.Client) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from dothi.access.policy import SYSTEM, may
 from dothi.access.routes import person_of
 from dothi.model.problem import bad_request
+from dothi.model.unit import UNITS
 from dothi.platform.commands.kinds import CommandKind
 from dothi.platform.commands.model import WORDS, Command, State
 from dothi.platform.platform import Platform
@@ -17,6 +18,7 @@ from dothi.ui.language import language_of, translator
 from dothi.ui.page import render
 from dothi.ui.tables import csv_response
 from dothi.web.devices import link, page_number
+from dothi.web.panel import value_words
 from dothi.web.view import ward_names
 
 PAGE = 50
@@ -146,6 +148,9 @@ class CommandPages:
             kind = self.platform.commands.kinds.get(command.kind)
             return "" if kind is None else _parameters(kind, command, language)
 
+        def proof(command: Command) -> str:
+            return _proof(self.platform, command, language)
+
         def person(account_id: str) -> str:
             account = self.platform.accounts.account(account_id)
             return account_id if account is None else account.name
@@ -159,6 +164,7 @@ class CommandPages:
             "title_of": title,
             "consequence_of": consequence,
             "parameters_of": parameters,
+            "proof_of": proof,
             "person_name": person,
             "place_of": place,
             "ward_of": lambda command: names.get(command.ward or "", ""),
@@ -181,10 +187,22 @@ def _parameters(kind: CommandKind, command: Command, language: str) -> str:
     return ", ".join(said)
 
 
+def _proof(platform: Platform, command: Command, language: str) -> str:
+    """The reading that verified a command: what was measured, how much of which unit."""
+    kind = platform.commands.kinds.get(command.kind)
+    measured = platform.types.get(kind.entity_type) if kind else None
+    attribute = measured.attribute(kind.verification.attribute) if kind and measured else None
+    if attribute is None:
+        return value_words(command.value, language)
+    unit = UNITS.get(attribute.unit or "")
+    value = value_words(command.value, language, attribute.decimals)
+    return f"{attribute.title.in_language(language)}: {value} {unit.symbol if unit else ''}".rstrip()
+
+
 def _steps(command: Command, language: str) -> list[tuple[str, datetime | None, str]]:
     """The way of a command: what, when (None: not yet), and by whom or with what result."""
     _ = translator(language)
-    decided = {"refused": _("Không duyệt"), "withdrawn": _("Đã rút"), "expired": _("Quá hạn duyệt")}
+    decided = {"refused": _("Không được duyệt"), "withdrawn": _("Đã rút"), "expired": _("Quá hạn duyệt")}
     steps: list[tuple[str, datetime | None, str]] = [(_("Đề xuất"), command.proposed_at, command.proposed_by)]
     at = command.decided_at or (command.ended_at if command.state in decided else None)
     steps.append((decided.get(command.state, _("Duyệt")), at, command.decided_by))

@@ -231,7 +231,7 @@ def _chart(platform: Platform, person: Person, language: str, urn: str, chart: C
     table = [
         Row(
             from_micros(rows.observed_at[place]),
-            _value(rows.values[place], language),
+            value_words(rows.values[place], language),
             Grade(rows.grades[place]),
             words.grade_words(Grade(rows.grades[place]), language),
             ", ".join(words.reason_words(Reason(rows.reasons[place]), language)),
@@ -256,7 +256,7 @@ def _measured(platform: Platform, language: str, entity: Entity) -> list[Measure
         found.append(
             Measured(
                 declared.title.in_language(language),
-                _value(now.value, language, declared.decimals),
+                value_words(now.value, language, declared.decimals),
                 unit.symbol if unit else "",
                 now.observed_at,
                 now.grade,
@@ -268,7 +268,8 @@ def _measured(platform: Platform, language: str, entity: Entity) -> list[Measure
     return found
 
 
-def _value(value: Any, language: str, decimals: int | None = None) -> str:
+def value_words(value: Any, language: str, decimals: int | None = None) -> str:
+    """A reading as people read it, without its unit."""
     _ = translator(language)
     if isinstance(value, bool):
         return _("có") if value else _("không")
