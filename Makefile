@@ -19,7 +19,7 @@ check: .venv/dev  ## lint, types, floors (under 30 s)
 
 test: .venv/dev $(BIN)/ui  ## every test that is not long (a quarter of an hour on two cores)
 	@$(PYTHON) scripts/prepare_tests.py
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: .venv/dev $(BIN)/ui  ## kills, fuzzing and soaks
 	@$(PYTHON) scripts/prepare_tests.py

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from folder_world import leave
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from pydantic import SecretStr
 
     from dothi.testing.postgres import Cluster
 
+# CI judges the change and not the dice: property tests draw the same examples there each time, everywhere else new ones.
 settings.register_profile("dothi", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("dothi")
+settings.register_profile("ci", settings.get_profile("dothi"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dothi")
 
 # How the skips begin that root on Debian can do without: install what is missing. Whether a container permits a mount is
 # not ours to say, so "mount is not permitted" is told and passes.
@@ -87,16 +91,24 @@ def _sqlite_unless_told(request: pytest.FixtureRequest) -> "Iterator[None]":
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium. Only for a module: while Playwright is there its event loop runs, and asyncio.run refuses to."""
-    from playwright.sync_api import sync_playwright  # as above
+    from playwright.sync_api import expect, sync_playwright  # as above
 
     from dothi.testing.browser import ARGUMENTS, CHROMIUM
+    from dothi.testing.city import PATIENCE
 
     if CHROMIUM is None:
         pytest.skip("there is no `chromium` here; on Debian: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield browser
         browser.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End what the tests of a folder shared when the next one lies elsewhere."""
+    leave(nextitem.path if nextitem else None)
 
 
 @pytest.hookimpl(wrapper=True)

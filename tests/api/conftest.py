@@ -6,16 +6,16 @@ import httpx
 import pytest
 
 from dothi.testing.city import RunningCity, running_city
+from folder_world import shared
 
 
-@pytest.fixture(scope="session")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> RunningCity:
     """A live, simulated Hanoi."""
-    with running_city(tmp_path_factory.mktemp("city")) as running:
-        yield running
+    return shared(__file__, running_city(tmp_path_factory.mktemp("city")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(city: RunningCity) -> Iterator[httpx.Client]:
     """A program that has the key of the home folder: the city's operator."""
     with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=city.operator) as client:

@@ -13,7 +13,6 @@ from dothi.testing.city import RunningCity
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 REPORT = "Đốt rơm rạ"
-PATIENCE = 30_000  # milliseconds: a whole city and four browsers may share two processors with other tests
 STEPS = {
     *("incident.open", "incident.accept", "incident.merge", "incident.assign", "incident.arrive", "incident.photo"),
     *("incident.answer", "incident.release_photo", "report.rate"),
@@ -31,9 +30,7 @@ def city(tmp_path: Path) -> Iterator[RunningCity]:
 def people(browser: Browser, city: RunningCity) -> Iterator[People]:
     """Everybody's browsers."""
     everybody = People(browser, city)
-    expect.set_options(timeout=PATIENCE)
     yield everybody
-    expect.set_options(timeout=5_000)
     everybody.close()
     assert everybody.faults == []
 

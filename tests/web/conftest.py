@@ -1,6 +1,8 @@
 """One running city for all tests of the pages in a worker, and pages of it in a real Chromium."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,16 +10,22 @@ from playwright.sync_api import Browser, Page
 
 from dothi.access.sessions import COOKIE
 from dothi.testing.city import RunningCity, running_city, wait_until
+from folder_world import shared
 
 
-@pytest.fixture(scope="session")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
-    """A live, simulated Hanoi whose stations have their first readings."""
-    with running_city(tmp_path_factory.mktemp("city")) as running:
+@contextmanager
+def _city(folder: Path) -> Iterator[RunningCity]:
+    with running_city(folder) as running:
         with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30, headers=running.operator) as client:
             wait_until(lambda: len(client.get("/map/layers/air.json").json()["points"]) >= 20, "stations are heard")
             wait_until(lambda: client.get("/map/base/about.json").status_code == 200, "the map's ground is ready")
         yield running
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> RunningCity:
+    """A live, simulated Hanoi whose stations have their first readings."""
+    return shared(__file__, _city(tmp_path_factory.mktemp("city")))
 
 
 @pytest.fixture

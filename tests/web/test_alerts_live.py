@@ -14,7 +14,7 @@ from dothi.services.weather.model import WEATHER_FORECAST, iri
 from dothi.testing.city import RunningCity
 
 CELL = "urn:ngsi-ld:WeatherForecast:hanoi:live"
-SOON = 12_000  # ms; without the stream the page looks every 30 s
+SOON = 25_000  # ms; without the stream the page looks every 30 s
 
 
 def _rain(city: RunningCity, millimetres: float) -> None:

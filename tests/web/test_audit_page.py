@@ -15,7 +15,7 @@ from dothi.testing.city import RunningCity, wait_until
 from dothi.testing.people import insider
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def auditor(city: RunningCity) -> dict[str, str]:
     """The headers of somebody with the role of auditor alone."""
     return {"cookie": f"{COOKIE}={city.session('auditor')}", "accept": "text/html,*/*", "accept-language": "vi"}

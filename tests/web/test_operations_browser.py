@@ -120,7 +120,7 @@ def test_a_reading_appears_without_reloading(open_page: Opener, client: httpx.Cl
     row.locator("a").click()
     expect(page.locator(".drawer")).to_contain_text("63,5")
     client.post("/api/v1/devices/browser-live/readings", json={"values": {"pm25": 71.5}})
-    expect(page.locator(".drawer")).to_contain_text("71,5", timeout=15_000)
+    expect(page.locator(".drawer")).to_contain_text("71,5")
 
 
 def test_a_lost_line_is_said_and_mended(open_page: Opener) -> None:
@@ -131,10 +131,10 @@ def test_a_lost_line_is_said_and_mended(open_page: Opener) -> None:
     page.route("**/live?*", lambda route: route.abort())
     page.locator(".pill[data-layer]").first.click()
     page.locator(".pill[data-layer]").first.click()
-    expect(line).to_have_attribute("data-state", "lost", timeout=10_000)
+    expect(line).to_have_attribute("data-state", "lost")
     expect(line).to_contain_text(re.compile(r"Mất kết nối từ \d\d:\d\d:\d\d"))
     page.unroute("**/live?*")
-    expect(line).to_have_attribute("data-state", "live", timeout=15_000)
+    expect(line).to_have_attribute("data-state", "live")
     open_page.faults.clear()  # the browser logs the requests that were cut
 
 
@@ -147,7 +147,7 @@ def test_two_tabs_share_one_stream(open_page: Opener) -> None:
     other.on("request", lambda one: streams.append(one.url) if "/live?" in one.url else None)
     other.goto("/")
     _ready(other)
-    expect(other.locator("[data-part=line]")).to_have_attribute("data-state", "live", timeout=15_000)
+    expect(other.locator("[data-part=line]")).to_have_attribute("data-state", "live")
     assert streams == []
     page.close()
     wait_until(lambda: other.evaluate("1") and streams, "the second tab takes over")

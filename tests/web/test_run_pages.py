@@ -17,7 +17,7 @@ Opener = Callable[..., Page]
 pytestmark = pytest.mark.usefixtures("processes")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def processes(city: RunningCity) -> None:
     """The sample processes, in the city all these tests share."""
     for process in (ECHO, FAIL, NAP, SHORT_NAP, WALK):
@@ -117,8 +117,8 @@ def test_in_a_browser_a_run_is_started_watched_and_cancelled(
     page = open_page("/runs", width=width, locale=locale)
     run = _start(client, "test.nap", seconds=60)
     row = page.locator(f'tr:has(a[href="/runs/{run}"])')
-    expect(row.locator(".chip")).to_have_text(running, timeout=20_000)
-    expect(row.locator("progress")).to_have_attribute("value", "0.5", timeout=20_000)
+    expect(row.locator(".chip")).to_have_text(running)
+    expect(row.locator("progress")).to_have_attribute("value", "0.5")
     link = row.locator("a").first
     link.focus()
     waiting = _start(client, "test.echo")
@@ -130,7 +130,7 @@ def test_in_a_browser_a_run_is_started_watched_and_cancelled(
     expect(page.locator("h1 + .chip")).to_have_text(cancelled)
     page.goto("/runs")
     page.get_by_role("button", name=start).click()
-    expect(page.locator("h1 + .chip")).to_have_text(done, timeout=20_000)
+    expect(page.locator("h1 + .chip")).to_have_text(done)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -7,13 +7,13 @@ import pytest
 from citizens_world import Citizen
 
 from dothi.testing.city import RunningCity, running_city
+from folder_world import shared
 
 
-@pytest.fixture(scope="session")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> RunningCity:
     """A city where citizens report."""
-    with running_city(tmp_path_factory.mktemp("citizens"), sectors="citizens") as running:
-        yield running
+    return shared(__file__, running_city(tmp_path_factory.mktemp("citizens"), sectors="citizens"))
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import pytest
 from citizens_world import CODE, Citizen
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dothi.access.policy import LOCAL_OPERATOR
-from dothi.testing.browser import ARGUMENTS, CHROMIUM
 from dothi.testing.city import RunningCity, wait_until
 
 PHONE = {"width": 390, "height": 844}
@@ -17,16 +16,6 @@ UNNAMED = """() => [...document.querySelectorAll('main :is(input:not([type=hidde
   .filter(one => !one.closest('[aria-hidden=true]'))
   .filter(one => !(one.labels?.[0]?.textContent.trim() || one.textContent.trim() || one.getAttribute('aria-label')))
   .map(one => one.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no `chromium` here; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
