@@ -12,7 +12,7 @@ from dothi.app import installed_sectors, recorded_period, tenant_of, with_found_
 from dothi.model.problem import Problem
 from dothi.platform.server import listen
 from dothi.settings import Settings
-from dothi.testing.city import running_city
+from dothi.testing.city import running_city, wait_until
 
 
 def test_sectors_are_found_chosen_and_missed_by_name() -> None:
@@ -105,6 +105,14 @@ def recorded(folder: Path) -> Path:
     )
     table.write_parquet(folder / "air" / "readings_2026_05.parquet")
     return folder
+
+
+def test_files_that_a_killed_city_left_are_swept_at_the_next_start(tmp_path: Path) -> None:
+    half = tmp_path / "home" / "tenants" / "hanoi" / "files" / "ab" / ".half"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half of a photo")
+    with running_city(tmp_path):
+        wait_until(lambda: not half.exists())
 
 
 def test_a_drill_is_a_city_apart_that_says_so_and_measures_nothing_by_itself(tmp_path: Path) -> None:

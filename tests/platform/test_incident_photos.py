@@ -51,6 +51,37 @@ def test_files_are_kept_once_by_what_they_contain_for_the_citys_user_only(tmp_pa
         files.get("../../secret")
 
 
+def test_what_a_killed_city_left_is_swept_away(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        photo = await world.incidents.photos.add(OPERATOR, (await world.opened()).code, picture(), "before")
+        folder = world.database.folder / "files"
+        known = {path for path in folder.rglob("*") if path.is_file()}
+        of_no_row = FolderFiles(folder).put(b"a picture whose row was never written")
+        half = folder / of_no_row[:2] / ".half-written"
+        half.write_bytes(b"half of")
+        strange = folder / "readme"
+        strange.write_bytes(b"of somebody else")
+        await world.incidents.photos.sweep()
+        assert {path for path in folder.rglob("*") if path.is_file()} == known | {strange}
+        assert world.incidents.photos.read(OPERATOR, photo.number).media == "image/jpeg"
+
+    play(tmp_path, scene)
+
+
+def test_a_half_written_file_is_named_as_what_is_tidied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_descriptor: int) -> None:
+        left.extend(path.name for path in tmp_path.rglob("*") if path.is_file())
+        FolderFiles(tmp_path / "files").tidy()
+        left.extend(path.name for path in tmp_path.rglob("*") if path.is_file())
+        raise OSError(5, "killed")
+
+    left = list[str]()
+    monkeypatch.setattr("os.fsync", killed)
+    with pytest.raises(Problem):
+        FolderFiles(tmp_path / "files").put(b"one")
+    assert len(left) == 1, "it was there while it was written, and tidied away"
+
+
 def test_a_photo_is_drawn_anew_and_kept_once(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         one = await world.opened()

@@ -37,4 +37,5 @@ def start_work(platform: Platform) -> None:
     platform.commands.start()
     platform.rules.start()
     platform.tasks.start("incidents", platform.incidents.run)
+    platform.tasks.start("photos", lambda _: platform.incidents.photos.sweep())
     platform.tasks.start("telling", platform.telling.run)

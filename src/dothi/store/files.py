@@ -33,6 +33,10 @@ class Files(Protocol):
         """The hashes of everything that is kept."""
         ...
 
+    def tidy(self) -> None:
+        """Remove what was left half-written when a city was killed. Nothing may be put meanwhile."""
+        ...
+
 
 class FolderFiles:
     """Files in a folder that only the city's own user may look into, two letters of the hash a subfolder."""
@@ -70,6 +74,11 @@ class FolderFiles:
     def names(self) -> Iterator[str]:
         """The hashes of everything that is kept."""
         return (path.name for path in self._folder.glob("??/*") if _HASH.fullmatch(path.name))
+
+    def tidy(self) -> None:
+        """Remove what was left half-written when a city was killed. Nothing may be put meanwhile."""
+        for path in self._folder.glob("??/.*"):
+            path.unlink(missing_ok=True)
 
     def _write(self, path: Path, body: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

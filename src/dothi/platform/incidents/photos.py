@@ -259,7 +259,7 @@ class Photos:
             await asyncio.to_thread(self._forget, *names)
 
     async def sweep(self) -> None:
-        """Delete the files that no photo has any more."""
+        """Delete the files that no photo has any more, or never had: a city was killed before its row was written."""
         async with self._turn:
             await asyncio.to_thread(self._sweep)
 
@@ -329,6 +329,7 @@ class Photos:
                     self._files.delete(name)
 
     def _sweep(self) -> None:
+        self._files.tidy()
         with self._platform.database.reader() as db:
             rows = db.execute("SELECT hash, small, shown, shown_small FROM incident_photo WHERE removed_at IS NULL")
             held = {name for row in rows for name in row}
