@@ -1,14 +1,16 @@
 """The watch: when the city stops accepting, and what it says then."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dothi.model.text import Text
 from dothi.platform.metrics import Metrics
-from dothi.platform.watch import Watch
+from dothi.platform.watch import Leap, Watch
 from dothi.store.journal import JournalDown
+from dothi.testing.clock import FixedClock
 
 
 class Lag:
@@ -65,6 +67,27 @@ def test_a_full_disk_refuses(tmp_path: Path) -> None:
     assert watch.disk_full
     assert refusal is not None
     assert refusal.code == "disk-full"
+
+
+def test_a_clock_that_leaps_is_told_for_a_day(tmp_path: Path) -> None:
+    clock, seconds = FixedClock(datetime(2026, 5, 11, 2, tzinfo=UTC)), 1_000.0
+    watch = Watch(Lag(0), tmp_path, 0.0, lambda: 0.0, machine=clock, steady=lambda: seconds)  # type: ignore[arg-type]  # as above
+    day = timedelta(days=1)
+
+    def look(passed: float, leap: timedelta = timedelta()) -> Leap | None:
+        nonlocal seconds
+        clock.advance(timedelta(seconds=passed) + leap)
+        seconds += passed
+        asyncio.run(watch.look())
+        return watch.leap
+
+    assert look(0.5) is None
+    assert look(10, timedelta(seconds=59)) is None  # put right by little
+    assert look(60, timedelta(seconds=-59)) is None
+    assert look(1, day) == (clock.now(), day)
+    assert look(1, -day) == (clock.now(), -day)
+    assert look(24 * 3_600 - 1) is not None
+    assert look(2) is None
 
 
 def test_figures_are_counted_apart_for_each_city() -> None:

@@ -4,13 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from dothi.access.policy import SYSTEM
+from dothi.platform.watch import Leap, Watch
 from dothi.testing.city import RunningCity, wait_until
 
 Opener = Callable[..., Page]
@@ -75,6 +76,20 @@ def test_what_needs_a_look_is_named_with_the_way_to_it(client: httpx.Client, cou
     assert 'href="/devices?state=never"' in attention
     assert re.search(r"<b>\d+ thiết bị chờ duyệt</b>", attention)
     assert 'href="/devices/lobby"' in attention
+
+
+def test_a_clock_that_leapt_is_the_first_thing_to_look_at(
+    client: httpx.Client, counted: RunningCity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leap = Leap(datetime(2026, 5, 11, 2, tzinfo=UTC), timedelta(hours=-25))
+    monkeypatch.setattr(Watch, "leap", leap)
+    attention = client.get("/data").text.split('id="attention-title"')[1].split('id="datasets-title"')[0]
+    first = re.search(r"<b>([^<]+)</b>", attention)
+    assert first is not None and first.group(1) == "Đồng hồ của máy lùi lại 1 ngày 1 giờ"
+    assert client.get("/health", headers=counted.operator).json()["clockLeap"] == {
+        "to": "2026-05-11T02:00:00Z",
+        "seconds": -90_000,
+    }
 
 
 def test_before_the_first_count_the_page_says_so(client: httpx.Client, city: RunningCity, counted: RunningCity) -> None:

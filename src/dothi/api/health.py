@@ -48,6 +48,8 @@ def routes(platform: Platform) -> list[BaseRoute]:
             answer["home"] = platform.database.kind
             answer["lag"] = platform.watch.lag
             answer["diskFree"] = round(platform.watch.free, 4)
+            if (leap := platform.watch.leap) is not None:
+                answer["clockLeap"] = {"to": instant(leap.to), "seconds": round(leap.by.total_seconds())}
             answer["accepting"] = platform.watch.refusal() is None
             answer["devices"] = await asyncio.to_thread(platform.devices.counts, person)
             answer["tasks"] = [_task(state) for state in platform.tasks.states.values()]

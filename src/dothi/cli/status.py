@@ -22,6 +22,10 @@ def status() -> None:
         rows.append(("database", health["home"]))
         rows.append(("messages waiting", health["lag"]))
         rows.append(("disk free", f"{health['diskFree']:.0%}"))
+        if "clockLeap" in health:
+            rows.append(
+                ("clock of the machine", f"leapt by {health['clockLeap']['seconds']:+,} s to {health['clockLeap']['to']}")
+            )
         rows.append(("devices", ", ".join(f"{count} {state}" for state, count in health["devices"].items())))
         rows += [(f"task {task['name']}", _task(task)) for task in health["tasks"]]
     out.print(table(("", ""), rows))

@@ -41,7 +41,12 @@ def attention(
 
     ``quality`` gives each dataset's title and the shares of its grades.
     """
-    found = [*_tasks(platform, language), *_devices(groups, language), *_held(platform, person, language)]
+    found = [
+        *_clock(platform, language),
+        *_tasks(platform, language),
+        *_devices(groups, language),
+        *_held(platform, person, language),
+    ]
     _ = translator(language)
     for title, shares in quality:
         doubtful = sum(share for grade, share in shares if grade != "good")
@@ -65,6 +70,17 @@ def attention(
             )
         )
     return sorted(found, key=lambda one: -one.severity)
+
+
+def _clock(platform: Platform, language: str) -> list[Point]:
+    leap = platform.watch.leap
+    if leap is None:
+        return []
+    _ = translator(language)
+    ahead = leap.by > timedelta()
+    what = _("Đồng hồ của máy nhảy tới {span}") if ahead else _("Đồng hồ của máy lùi lại {span}")
+    why = _("lúc {time}; hạn, cảnh báo và giờ của số đo quanh lúc đó có thể sai: kiểm tra đồng bộ giờ của máy")
+    return [Point(3, what.format(span=span(abs(leap.by), language, 2)), why.format(time=daytime(leap.to, language)))]
 
 
 def _tasks(platform: Platform, language: str) -> list[Point]:
