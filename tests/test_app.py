@@ -112,7 +112,7 @@ def test_files_that_a_killed_city_left_are_swept_at_the_next_start(tmp_path: Pat
     half.parent.mkdir(parents=True)
     half.write_bytes(b"half of a photo")
     with running_city(tmp_path):
-        wait_until(lambda: not half.exists())
+        wait_until(lambda: not half.exists(), "the half-written file was swept away")
 
 
 def test_a_drill_is_a_city_apart_that_says_so_and_measures_nothing_by_itself(tmp_path: Path) -> None:
