@@ -36,6 +36,14 @@ def test_each_role_finds_the_pages_it_may_open_and_no_others(city: RunningCity, 
             assert visitor.get(way).status_code == 200, way
 
 
+@pytest.mark.parametrize(("role", "own"), [("steward", "/data"), ("security_officer", "/audit"), ("ward_officer", "/mine")])
+def test_a_phone_shows_without_more_where_a_role_begins(city: RunningCity, role: str, own: str) -> None:
+    with Visitor(city, city.session(role)) as visitor:
+        at_hand, more = visitor.get("/wards").text.split('<nav class="rail"')[1].split('class="rail-open"')
+        assert f'href="{own}"' in at_hand and f'href="{own}"' not in more
+        assert at_hand.count("<a ") <= 4
+
+
 def test_a_stranger_finds_public_pages_and_the_way_in(city: RunningCity) -> None:
     with Visitor(city) as visitor:
         front = visitor.get("/")
