@@ -235,3 +235,24 @@ def test_anybody_may_know_the_steps_the_answer_and_nobodys_name(tmp_path: Path) 
             world.incidents.public("SV-0000-0000")
 
     play(tmp_path, scene)
+
+
+def test_what_is_given_back_has_its_later_steps_before_it(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        def taken(code: str) -> list[bool]:
+            return [step.at is not None for step in world.incidents.public(code).steps]
+
+        one = await world.acts(await world.opened("noise"), acts.Accept(), acts.Assign(ward="00001"), acts.Start())
+        assert taken(one.code) == [True, True, True, False]
+        one = await world.act(one, acts.Return("Không phải việc của phường"))
+        assert taken(one.code) == [True, False, False, False]
+        world.later(minutes=5)
+        again = world.clock.now()
+        one = await world.act(one, acts.Assign(agency="env"))
+        assert world.incidents.public(one.code).steps[1].at == again
+        one = await world.acts(one, acts.Start(), acts.Answer("Đã nhắc"))
+        assert taken(one.code) == [True] * 4
+        one = await world.acts(one, acts.Reopen("Lại ồn"), acts.Assign(ward="00001"))
+        assert taken(one.code) == [True, True, False, False]
+
+    play(tmp_path, scene)

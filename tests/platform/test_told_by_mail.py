@@ -107,6 +107,21 @@ def test_what_is_reopened_is_work_again(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_is_given_back_is_told_to_the_centre_and_not_to_who_gave_it(tmp_path: Path) -> None:
+    async def scene(world: World, inbox: Inbox) -> None:
+        await world.telling.set_box(KEEPER, "00001", "phuong@example.vn")
+        await world.wants(OTHER, "escalated")
+        await world.wants(WEST, "assigned")
+        one = await world.acts(await world.opened("noise"), acts.Accept(), acts.Assign(ward="00001"))
+        await world.look(minutes=30)
+        inbox.taken.clear()
+        await world.act(one, acts.Return("Không phải việc của phường"))
+        await world.look(minutes=30)
+        assert inbox.receivers == ["binh@example.vn"] and "Trả lại trung tâm" in text_of(inbox)
+
+    play(tmp_path, scene)
+
+
 def test_clocks_and_escalation_reach_those_who_see_the_ground(tmp_path: Path) -> None:
     async def scene(world: World, inbox: Inbox) -> None:
         await world.wants(WEST, "clocks")

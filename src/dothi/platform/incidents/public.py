@@ -15,6 +15,7 @@ def public_of(db: Connection, code: str) -> PublicIncident:
     if found is None:
         raise not_found("incident", code)
     incident = store.whole(db, found)
+    order = [state for state, _ in STEPS]
     entered: dict[State, datetime] = {}
     reason = ""
     for entry in store.entries(db, incident.code):
@@ -22,12 +23,13 @@ def public_of(db: Connection, code: str) -> PublicIncident:
             entered = {"accepted": incident.accepted_at or entry.at}
         for change in entry.changes:
             if change.field == "state":
+                if change.after in order:  # given back or to others, what came after has not been done yet
+                    entered = {one: at for one, at in entered.items() if one in order[: order.index(change.after) + 1]}
                 entered.setdefault(change.after, entry.at)
         if entry.act == "reject":
             reason = entry.words.vi
     if incident.accepted_at is not None:
         entered.setdefault("accepted", incident.accepted_at)
-    order = [state for state, _ in STEPS]
     latest = max((order.index(state) for state in entered if state in order), default=-1)
     # Who goes on without assigning or starting has done both by the time of the next step.
     for place in range(latest - 1, -1, -1):

@@ -48,6 +48,7 @@ _REOPENED = Text("Mở lại", "Reopened")
 _HELP = Text("Được xin hỗ trợ", "Help is asked for")
 _GRAVER = Text("Nặng thêm", "It grows graver")
 _STILL_PAUSED = TOLD["paused"]
+_RETURNED = Text("Trả lại trung tâm", "Given back to the centre")
 _ESCALATED = Text("Chuyển cấp trên", "Escalated")
 
 
@@ -154,6 +155,8 @@ def _topic(told: Happening) -> tuple[str, Text] | None:
         return "clocks", _STILL_PAUSED
     if told.act == "escalate":
         return "escalated", _ESCALATED
+    if told.act == "return":
+        return "escalated", _RETURNED
     if any(one.field == "severity" and one.after > one.before for one in told.changes):
         return "escalated", _GRAVER
     if told.act == "ask_help":

@@ -162,5 +162,7 @@ class Told(Reader):
 def _step_of(told: Happening) -> str | None:
     if told.act == "reopen":
         return "reopened"
+    if told.act == "return":  # between those who work on it; it was accepted before
+        return None
     state = next((one.after for one in told.changes if one.field == "state"), None)
     return state if state in STEPS else None
