@@ -15,7 +15,7 @@ from visitor_world import Visitor
 from dothi.access.policy import SYSTEM, Grant, Person, Scope
 from dothi.model.text import fold
 from dothi.platform.incidents import acts
-from dothi.platform.incidents.store import things
+from dothi.platform.incidents.store import several
 from dothi.testing.city import RunningCity
 from dothi.testing.people import insider
 from dothi.web.incidents.look import left_words
@@ -282,19 +282,31 @@ def test_the_queue_is_asked_again_only_when_it_changed(worked: RunningCity, desk
     assert (point["id"], point["severity"], point["work"]) == (one.code, 2, True)
 
 
-def test_who_works_in_one_ward_hears_only_of_its_incidents(worked: RunningCity) -> None:
+def test_who_may_know_of_an_incident_hears_of_it(worked: RunningCity) -> None:
     one = opened(worked)
-    here, there = (Person("p", (Grant("ward_officer", Scope(wards=frozenset({ward}))),)) for ward in ("00070", "00004"))
-    with worked.platform.database.reader() as db:
-        changed = things(db, [one.code, "SV-2601-9999"])
-    heard = []
-    for person in (here, there, Person("nobody")):
-        watched = View(worked.platform, person, "vi", [])
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        watched.watchers.add(queue)
-        watched.tell_incidents(changed)
-        heard.append(queue.get_nowait() if queue.qsize() else None)
-    assert heard == [b'event: incidents\ndata: {"codes":["' + one.code.encode() + b'"]}\n\n', None, None]
+
+    def of_ward(ward: str, id: str = "p") -> Person:
+        return Person(id, (Grant("ward_officer", Scope(wards=frozenset({ward}))),))
+
+    def hear(*people: Person) -> list[bytes | None]:
+        with worked.platform.database.reader() as db:
+            changed = several(db, [one.code, "SV-2601-9999"])
+        heard = []
+        for person in people:
+            watched = View(worked.platform, person, "vi", [])
+            queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+            watched.watchers.add(queue)
+            watched.tell_incidents(changed)
+            heard.append(queue.get_nowait() if queue.qsize() else None)
+        return heard
+
+    said = b'event: incidents\ndata: {"codes":["' + one.code.encode() + b'"]}\n\n'
+    assert hear(of_ward("00070"), of_ward("00004"), Person("nobody")) == [said, None, None]
+    given = officer(worked, "Ông Hải")
+    one = does(worked, one, acts.Accept(), acts.Assign(assignee=given))
+    assert hear(of_ward("00004", given), of_ward("00004"), Person(given)) == [said, None, None], "wherever it lies"
+    one = does(worked, one, acts.AskHelp("00004"))
+    assert hear(of_ward("00004"), of_ward("00008")) == [said, None]
 
 
 def test_an_incident_leads_to_the_reports_it_came_from(worked: RunningCity, desk: Visitor) -> None:

@@ -25,7 +25,9 @@ from dothi.access.roles import ACTIONS
 from dothi.access.routes import person_of
 from dothi.access.sessions import Signed
 from dothi.data.news import Changes
-from dothi.platform.incidents.store import things
+from dothi.platform.incidents.model import Incident
+from dothi.platform.incidents.sight import seen_among
+from dothi.platform.incidents.store import several
 from dothi.platform.platform import Platform
 from dothi.platform.rules.alerts import things as things_of_lines
 from dothi.platform.sector import MapLayer
@@ -136,10 +138,9 @@ class View:
                 self._sent.pop((layer.id, one), None)
         self.tell("removed", {"ids": sorted(gone)})
 
-    def tell_incidents(self, changed: dict[str, Thing]) -> None:
+    def tell_incidents(self, changed: list[Incident]) -> None:
         """Say which incidents changed: those that who watches may know of."""
-        reached = reach(self.person, "incident.read")
-        codes = [code for code, thing in changed.items() if reached is not None and reached.covers(thing)]
+        codes = [one.code for one in seen_among(self.person, changed)]
         if codes:
             self.tell("incidents", {"codes": sorted(codes)})
 
@@ -281,7 +282,7 @@ class Live:
     async def _listen_to_incidents(self, _state: TaskState) -> None:
         """Pass on which incidents changed; browsers then ask for what they show of them."""
         async for codes in self.platform.incidents.listen():
-            changed = await run_in_threadpool(self._things, codes)
+            changed = await run_in_threadpool(self._incidents, codes)
             for watched, _task in list(self._views.values()):
                 watched.tell_incidents(changed)
             await asyncio.sleep(INCIDENTS_PAUSE)
@@ -298,9 +299,9 @@ class Live:
         with self.platform.database.reader() as db:
             return things_of_lines(db, [int(one) for one in numbers])
 
-    def _things(self, codes: frozenset[str]) -> dict[str, Thing]:
+    def _incidents(self, codes: frozenset[str]) -> list[Incident]:
         with self.platform.database.reader() as db:
-            return things(db, codes)
+            return several(db, codes)
 
     def close(self) -> None:
         """End every stream, so that a stopping server does not wait for browsers; who comes back gets a new view."""

@@ -1,6 +1,8 @@
 """Who may see an incident, and who may change it: asked inside the transaction or the read that it is for."""
 
-from dothi.access.policy import Person, may, reach
+from collections.abc import Iterable
+
+from dothi.access.policy import Person, Reach, may, reach
 from dothi.model.problem import Problem, not_found
 from dothi.platform.incidents import store
 from dothi.platform.incidents.model import Incident
@@ -11,12 +13,25 @@ READ, WRITE = "incident.read", "incident.write"
 
 def sees(person: Person, incident: Incident) -> bool:
     """True if ``person`` may know of it: it is theirs, was given to them, or they were asked to help."""
-    return _given(person, READ, incident) or any(may(person, READ, thing) for thing in (incident.thing, *incident.helping))
+    return bool(seen_among(person, [incident]))
+
+
+def seen_among(person: Person, incidents: Iterable[Incident]) -> list[Incident]:
+    """Those that ``person`` may know of, as ``sees``."""
+    reached = reach(person, READ)
+    if reached is None:
+        return []
+    return [
+        one
+        for one in incidents
+        if _given(person, reached, one) or any(reached.covers(thing) for thing in (one.thing, *one.helping))
+    ]
 
 
 def owns(person: Person, incident: Incident) -> bool:
     """True if ``person`` may do everything to it that its state allows: it lies within their reach, or was given to them."""
-    return _given(person, WRITE, incident) or may(person, WRITE, incident.thing)
+    reached = reach(person, WRITE)
+    return reached is not None and (_given(person, reached, incident) or reached.covers(incident.thing))
 
 
 def helps(person: Person, incident: Incident) -> bool:
@@ -24,12 +39,11 @@ def helps(person: Person, incident: Incident) -> bool:
     return owns(person, incident) or any(may(person, WRITE, thing) for thing in incident.helping)
 
 
-def _given(person: Person, action: str, incident: Incident) -> bool:
-    """True if it was assigned to ``person``, wherever it lies, and is not more secret than what they may do ``action`` to:
-    the same answer as ``store.seen_by`` gives a query.
+def _given(person: Person, reached: Reach, incident: Incident) -> bool:
+    """True if it was assigned to ``person``, wherever it lies, and is not more secret than what is ``reached``: the same
+    answer as ``store.seen_by`` gives a query.
     """
-    reached = reach(person, action) if incident.assignee == person.id else None
-    return reached is not None and any(most >= incident.clearance for most in store.wherever(reached))
+    return incident.assignee == person.id and any(most >= incident.clearance for most in store.wherever(reached))
 
 
 def seen(db: Connection, asker: Person, code: str) -> Incident:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dothi.access.policy import Clearance, Reach, Thing
+from dothi.access.policy import Clearance, Reach
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.ground import METRES_OF_DEGREE
 from dothi.model.text import Text, fold
@@ -269,16 +269,13 @@ def _ordered(db: Connection, question: Question, narrowed: str, values: list[Any
     return [incident_of(row) for row in db.execute(query, (*values, limit, max(0, question.offset))).fetchall()]
 
 
-def things(db: Connection, codes: Iterable[str]) -> dict[str, Thing]:
-    """What the policy is asked about each of ``codes``; those that are none are left out."""
-    wanted = list(codes)
-    found: dict[str, Thing] = {}
+def several(db: Connection, codes: Iterable[str]) -> list[Incident]:
+    """The incidents of these codes, in no order; those that are none are left out."""
+    wanted, found = list(codes), list[Incident]()
     for start in range(0, len(wanted), _PAGES):
         some = wanted[start : start + _PAGES]
-        marks = ",".join("?" * len(some))
-        query = f"SELECT code, clearance, ward, agency FROM incident WHERE code IN ({marks})"  # noqa: S608 - marks only
-        for code, clearance, ward, agency in db.execute(query, some):
-            found[code] = Thing(Clearance(clearance), ward, agency)
+        rows = db.execute(f"{_SELECT} WHERE i.code IN ({','.join('?' * len(some))})", some).fetchall()
+        found += map(incident_of, rows)
     return found
 
 
