@@ -74,7 +74,7 @@ def test_a_query_by_id_attributes_and_place(client: httpx.Client, device: str) -
 def test_errors_have_the_types_of_the_standard(client: httpx.Client, query: str, status: int, kind: str) -> None:
     answer = client.get(ROOT + query)
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-type"] == "application/json"
     assert answer.json()["type"] == ERRORS + kind
     assert answer.json()["title"]
 

@@ -38,15 +38,23 @@ _SCHEMES = {
         "description": "An OAuth2 client of a system: RFC 6749, section 4.4.",
     },
 }
-_REFUSALS = {
-    "4XX": {
-        "description": "What is wrong with the request (RFC 9457).",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    },
-    "5XX": {
-        "description": "What failed here (RFC 9457).",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    },
+
+
+def _refusals(*media: str) -> dict[str, Any]:
+    content = {one: {"schema": {"$ref": "#/components/schemas/Problem"}} for one in media}
+    return {
+        "4XX": {"description": "What is wrong with the request (RFC 9457).", "content": content},
+        "5XX": {"description": "What failed here (RFC 9457).", "content": content},
+    }
+
+
+_REFUSALS = _refusals("application/problem+json")
+# NGSI-LD names errors as plain JSON (clause 6.3.3), two with no word (6.3.4); before its doors are reached the city speaks
+# as everywhere.
+_NGSI_LD_REFUSALS = {
+    "411": {"description": "The Content-Length header is missing."},
+    "415": {"description": "The Accept header says which kinds of body are taken."},
+    **_refusals("application/json", "application/problem+json"),
 }
 
 
@@ -80,5 +88,6 @@ def _operation(route: Page) -> dict[str, Any]:
         if name not in known
     ]
     good = {"200": {"description": "The answer.", "content": {"application/json": {"schema": {}}}}}
-    responses = told.get("responses", good) | _REFUSALS
+    refusals = _NGSI_LD_REFUSALS if route.path.startswith("/ngsi-ld/") else _REFUSALS
+    responses = told.get("responses", good) | refusals
     return {"tags": [route.path.split("/")[1]], **told, "parameters": parameters, "responses": responses}

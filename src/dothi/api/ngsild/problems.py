@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dothi.access.problems import MEDIA_TYPE, headers_of
+from dothi.access.problems import headers_of
 from dothi.model.problem import Problem
 
 _BASE = "https://uri.etsi.org/ngsi-ld/errors/"
@@ -42,10 +42,15 @@ def problem_details(problem: Problem) -> dict[str, Any]:
 
 
 def ngsild_problem(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """``problem`` with the type an NGSI-LD client looks for. A 411 has no body (clause 6.3.4)."""
+    """``problem`` with the type an NGSI-LD client looks for, as plain JSON (clauses 6.3.3 and 6.3.6).
+
+    A 411 and a 415 have no body (clause 6.3.4); of a 415 the Accept header says what is taken (RFC 9110, 15.5.16).
+    """
     request.state.problem = problem.code  # a refusal is noted with its reason
     kept = headers_of(problem, headers)
-    if problem.status == 411:
-        return Response(status_code=411, headers=kept)
+    if problem.status == 415:
+        kept["Accept"] = "application/json, application/ld+json"
+    if problem.status in (411, 415):
+        return Response(status_code=problem.status, headers=kept)
     body = problem_details(problem) | {"correlation": getattr(request.state, "correlation", "")}
-    return Response(msgspec.json.encode(body), problem.status, kept, media_type=MEDIA_TYPE)
+    return Response(msgspec.json.encode(body), problem.status, kept, media_type="application/json")
