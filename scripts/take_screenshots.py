@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/screens: each page, phone and desk, light and dark, both languages.
+"""Takes the pictures in docs/screens: each page, phone and desk, both languages, and once in the dark.
 
 The pages of work are taken from a city with a demo neighbourhood, where there is some; all others from the first city.
 """
@@ -56,6 +56,11 @@ SIZES_OF = {"wall": {"wall": (1920, 1080)}}  # what is not looked at on a phone 
 # Who looks at it: the operator, unless it is another's page; nobody yet at the page to sign in.
 SEEN_BY = {"demo": "", "report": "", "follow": "", "reports": "", "ratings": "", "mine": "ward_officer", "load": "leader"}
 SEEN_BY |= {"answered": "ward_officer", "sign-in": "", "people": "administrator", "audit": "auditor", "personal": "steward"}
+VIEWS = (
+    ("vi", False),
+    ("en", False),
+    ("en", True),
+)  # language, and whether dark: few, because all of them stay in the repository
 SETTLE = 7000  # milliseconds for map and stream
 WITH_MAP = ("operations", "past", "ward", "wall")
 
@@ -63,7 +68,7 @@ WITH_MAP = ("operations", "past", "ward", "wall")
 def shoot(
     browser: Browser, signed: StorageState | None, base: str, name: str, path: str, size: str, language: str, dark: bool
 ) -> Path:
-    """One picture, as somebody who is signed in or as a stranger; JPEG, because a hundred of them live in the repository."""
+    """One picture, as somebody who is signed in or as a stranger; JPEG, because hundreds of them live in the repository."""
     width, height = sizes_of(name)[size]
     if name == "wall":  # it is dark whatever the machine prefers, unless its address says otherwise
         path += f"?theme={'dark' if dark else 'light'}"
@@ -75,10 +80,14 @@ def shoot(
     )
     page.goto(base + path + ("&" if "?" in path else "?") + f"lang={language}", wait_until="load")
     page.wait_for_timeout(SETTLE if name in WITH_MAP else 500)
-    target = OUT / f"{name}-{size}-{language}{'-dark' if dark else ''}.jpg"
-    page.screenshot(path=target, type="jpeg", quality=78)
+    target = OUT / _file(name, size, language, dark)
+    page.screenshot(path=target, type="jpeg", quality=72)
     page.close()
     return target
+
+
+def _file(name: str, size: str, language: str, dark: bool) -> str:
+    return f"{name}-{size}-{language}{'-dark' if dark else ''}.jpg"
 
 
 def sizes_of(name: str) -> dict[str, tuple[int, int]]:
@@ -105,7 +114,7 @@ def take(browser: Browser, base: str, pages: dict[str, str]) -> None:
     for name, path in pages.items():
         seen = signed.get(SEEN_BY.get(name, "operator"))
         for size in sizes_of(name):
-            for language, dark in (("vi", False), ("vi", True), ("en", False), ("en", True)):
+            for language, dark in VIEWS:
                 print(shoot(browser, seen, base, name, path, size, language, dark).name)
 
 
@@ -136,12 +145,9 @@ def contents() -> str:
     lines = ["# Every page in pictures", "", said, ""]
     for name, path in (PAGES | WORK).items():
         where = f" (`{path}`)" if path.startswith("/") else ""
-        lines += [f"## {name}{where}", "", "| | light | dark |", "|---|---|---|"]
+        lines += [f"## {name}{where}", "", "| | vi | en | en, dark |", "|---|---|---|---|"]
         for size in sizes_of(name):
-            for language in ("vi", "en"):
-                lines.append(
-                    f"| {size}, {language} | ![]({name}-{size}-{language}.jpg) | ![]({name}-{size}-{language}-dark.jpg) |"
-                )
+            lines.append(" | ".join([f"| {size}", *(f"![]({_file(name, size, *view)})" for view in VIEWS)]) + " |")
         lines.append("")
     return "\n".join(lines)
 
