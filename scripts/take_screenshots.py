@@ -56,11 +56,8 @@ SIZES_OF = {"wall": {"wall": (1920, 1080)}}  # what is not looked at on a phone 
 # Who looks at it: the operator, unless it is another's page; nobody yet at the page to sign in.
 SEEN_BY = {"demo": "", "report": "", "follow": "", "reports": "", "ratings": "", "mine": "ward_officer", "load": "leader"}
 SEEN_BY |= {"answered": "ward_officer", "sign-in": "", "people": "administrator", "audit": "auditor", "personal": "steward"}
-VIEWS = (
-    ("vi", False),
-    ("en", False),
-    ("en", True),
-)  # language, and whether dark: few, because all of them stay in the repository
+# Language, and whether dark: few, because all of them stay in the repository.
+VIEWS = (("vi", False), ("en", False), ("en", True))
 SETTLE = 7000  # milliseconds for map and stream
 WITH_MAP = ("operations", "past", "ward", "wall")
 
