@@ -24,7 +24,7 @@ from dothi.data.geometry import GeoQuery
 from dothi.data.news import News
 from dothi.data.writer import Writer
 from dothi.model.entity import LOCATION, NULL, UNSAID, Attribute, Entity
-from dothi.model.problem import Problem
+from dothi.model.problem import Problem, not_found
 from dothi.model.reading import Grade, Origin
 from dothi.model.schema import AttributeType, EntityType
 from dothi.model.text import Text
@@ -357,6 +357,28 @@ def test_an_unknown_failure_hits_nobody_else(city: City, monkeypatch: pytest.Mon
 
     failed, made = asyncio.run(both())
     assert isinstance(failed, RuntimeError) and made[0].state == "changed"
+
+
+def test_what_is_still_to_be_read_is_read_in_its_turn(city: City) -> None:
+    """One that cannot be read has its outcome; a fault in reading ends the request it is of and no other."""
+    said = [change("append", 0, {NAME: [Attribute("Property", number)]}) for number in range(2)]
+    refused = Outcome("x", problem=not_found("entity", "x"))
+
+    def fault() -> EntityChange:
+        raise RuntimeError("this one")
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(
+            city.writer.edit(SYSTEM, [lambda: said[0], fault], at=NOW),
+            city.writer.edit(SYSTEM, [lambda: refused, lambda: said[1]], at=NOW),
+            return_exceptions=True,
+        )
+
+    failed, made = asyncio.run(both())
+    assert isinstance(failed, RuntimeError)
+    assert made == [refused, Outcome(urn(0), "changed")]
+    one = entity(city, 0)
+    assert one is not None and one.attributes[NAME][0].value == 1
 
 
 def test_a_city_that_stops_finishes_what_waits(city: City) -> None:

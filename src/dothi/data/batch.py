@@ -139,6 +139,16 @@ class Outcome(msgspec.Struct):
     not_updated: list[tuple[str, str]] = []
 
 
+Told = EntityChange | Callable[[], EntityChange | Outcome]
+"""A change, or what makes one when it is its turn: so a thousand told in one go do not all lie in memory at once. Where it
+cannot be made, the outcome that says why."""
+
+
+def read_told(told: Told) -> EntityChange | Outcome:
+    """The change that is told, or why it cannot be made."""
+    return told if isinstance(told, EntityChange) else told()
+
+
 class Trigger(IntEnum):
     """What happened to an attribute or an entity, as a subscription names it (clause 5.2.12)."""
 

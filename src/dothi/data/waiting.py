@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from dothi.access.policy import Person
-from dothi.data.batch import EntityChange, Outcome
+from dothi.data.batch import EntityKind, Outcome, Told
 from dothi.model.problem import Problem
 from dothi.store.audit import CAME_FROM, WHY, Act
 
-MOST_CHANGES = 1_000  # changes in one commit, beyond the first request's: about 50 ms of work
+MOST_CHANGES = 2_000  # changes in one commit, beyond the first request's: about 100 ms of work
 MOST_WAITING = 50_000
 
 
@@ -20,24 +20,17 @@ class Request(msgspec.Struct):
     """Changes of one request, ``at`` in µs; ``done`` belongs to the event loop it came from."""
 
     person: Person
-    changes: Sequence[EntityChange]
+    changes: Sequence[Told]
     at: int
     correlation: str
     action: str
-    acts: Sequence[Act]
     done: "asyncio.Future[list[Outcome]]"
     source: str = msgspec.field(default_factory=CAME_FROM.get)
     why: str = msgspec.field(default_factory=WHY.get)
 
-    def acts_of(self, outcomes: Iterable[tuple[EntityChange, Outcome]]) -> list[Act]:
-        """What is to be recorded of what became of the changes."""
-        who, correlation, source, why = self.person.id, self.correlation, self.source, self.why
-        made = [
-            Act(who, f"entity.{change.kind}", outcome.id, "done", correlation, "", source, why)
-            for change, outcome in outcomes
-            if outcome.state != "unchanged"
-        ]
-        return [*self.acts, *made]
+    def act_of(self, kind: EntityKind, urn: str) -> Act:
+        """What is to be recorded of a change of the entity ``urn``."""
+        return Act(self.person.id, f"entity.{kind}", urn, "done", self.correlation, "", self.source, self.why)
 
 
 class Waiting:

@@ -19,6 +19,8 @@ from dothi.data.batch import (
     IntArray,
     Outcome,
     Quarantined,
+    Told,
+    read_told,
     readings_of,
 )
 from dothi.data.classified import Classified
@@ -157,20 +159,20 @@ class Writer:
     async def edit(
         self,
         person: Person,
-        changes: Sequence[EntityChange],
+        changes: Sequence[Told],
         *,
         at: datetime,
         correlation: str = "",
         action: str = "entity.write",
-        acts: Sequence[Act] = (),
     ) -> list[Outcome]:
         """Make each of ``changes`` by itself, in their order, and return once all is on disk what became of each.
 
-        One that cannot be made has its Problem in its outcome and hinders no other. Whoever else waits shares the commit.
+        Those that are still to be read are read on the writer's thread. One that cannot be made has its Problem in its
+        outcome and hinders no other. Whoever else waits shares the commit.
         Raises Unavailable when the disk or the server fails, Problem 503 if too much waits; nothing is changed then.
         """
         done = asyncio.get_running_loop().create_future()
-        request = Request(person, changes, to_micros(at), correlation, action, acts, done)
+        request = Request(person, changes, to_micros(at), correlation, action, done)
         if self._waiting.add(request):
             self._executor.submit(self._serve)
         return await request.done
@@ -248,27 +250,27 @@ class Writer:
         written, telling = Written(self._db, self.index), Telling(self.index, self.keep_before)
         self._reshapes = False
         at = max(request.at for request in requests)
-        waiting = [(request, change) for request in requests for change in request.changes]
+        waiting = [(request, told) for request in requests for told in request.changes]
 
         def work() -> list[list[Outcome]]:
             made: list[Outcome] = []
             for start in range(0, len(waiting), PIECE):
-                some = waiting[start : start + PIECE]
-                edited = self._editor.begin(change for _, change in some)
-                made += [self._outcome(change, request) for request, change in some]
+                some = [(request, read_told(told)) for request, told in waiting[start : start + PIECE]]
+                edited = self._editor.begin(change for _, change in some if isinstance(change, EntityChange))
+                outcomes = [self._outcome(change, request) for request, change in some]
                 telling.add(self._store(edited, None, written, at, careful=careful, insist=True), edited)
-            following = iter(made)
-            outcomes = [list(islice(following, len(request.changes))) for request in requests]
-            acts = [
-                act
-                for request, made in zip(requests, outcomes, strict=True)
-                for act in request.acts_of(zip(request.changes, made, strict=True))
-            ]
-            if acts:
-                self._sealed = record(self._db, acts, at, self._sealed)
+                acts = [
+                    request.act_of(change.kind, outcome.id)
+                    for (request, change), outcome in zip(some, outcomes, strict=True)
+                    if outcome.state != "unchanged" and isinstance(change, EntityChange)
+                ]
+                if acts:
+                    self._sealed = record(self._db, acts, at, self._sealed)
+                made += outcomes
             if telling:
                 self._tell(telling, at)
-            return outcomes
+            following = iter(made)
+            return [list(islice(following, len(request.changes))) for request in requests]
 
         outcomes = self._transaction(work, written.settle)
         if telling:
@@ -276,7 +278,9 @@ class Writer:
                 tell()
         return outcomes
 
-    def _outcome(self, change: EntityChange, request: Request) -> Outcome:
+    def _outcome(self, change: EntityChange | Outcome, request: Request) -> Outcome:
+        if isinstance(change, Outcome):
+            return change
         try:
             self._sealed_only.check(self._db, self.index, (change,), None)
             return self._editor.edit(change, request.person, request.at, request.action)

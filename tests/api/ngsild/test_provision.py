@@ -1,5 +1,6 @@
 """Writing entities by NGSI-LD over HTTP: singly, by attribute, in batches, purged; each answer as the standard has it."""
 
+import json
 from itertools import count
 from typing import Any
 from urllib.parse import quote
@@ -154,6 +155,29 @@ def test_a_batch_says_of_each_what_became_of_it(client: httpx.Client, urn: str) 
     assert client.post(f"{operations}/delete", json=[urn]).status_code == 204
     for body in ([], [None], {}):
         assert client.post(f"{operations}/create", json=body).status_code == 400
+
+
+def test_a_member_that_cannot_be_read_hinders_no_other(client: httpx.Client, urn: str) -> None:
+    operations = f"{BASE}/entityOperations"
+    first, last = f"{urn}-a", f"{urn}-b"
+    endless = json.dumps(thing(urn, size=prop(1))).replace(": 1}", ": 1e999}")
+    members = (json.dumps(thing(first)), endless, json.dumps({**thing(urn), "@context": {}}), '"x"', json.dumps(thing(last)))
+    plain = client.post(
+        f"{operations}/create", content=f"[{','.join(members)}]", headers={"Content-Type": "application/json"}
+    )
+    assert (plain.status_code, plain.json()["success"]) == (207, [first, last])
+    kinds = [(one["entityId"], one["error"]["type"].removeprefix(ERRORS)) for one in plain.json()["errors"]]
+    assert kinds == [("", "InvalidRequest"), (urn, "BadRequestData"), ("x", "BadRequestData")]
+    core = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld"
+    linked = client.post(
+        f"{operations}/upsert",
+        content=json.dumps(
+            [thing(first), {**thing(urn), "@context": "http://nowhere.example/c"}, {**thing(last), "@context": core}]
+        ),
+        headers={"Content-Type": "application/ld+json"},
+    )
+    assert (linked.status_code, linked.json()["success"]) == (207, [last])
+    assert [one["entityId"] for one in linked.json()["errors"]] == [first, urn]
 
 
 def test_a_purge_takes_what_a_query_selects(client: httpx.Client, urn: str) -> None:

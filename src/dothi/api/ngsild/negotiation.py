@@ -87,23 +87,32 @@ def read_json(raw: bytes) -> Any:
 
 
 def read_members(raw: bytes) -> Any:
-    """The members of a list, each to be read by ``read_member``: one by one, what is made of one is let go of before the
-    next. What is no list is read whole. Raises Problem 400 as ``read_json``.
+    """The members of a list, each for ``check_member`` and ``read_member``: one by one, what is made of one is let go of
+    before the next. What is no list is read whole. Raises Problem 400 as ``read_json``.
     """
     try:
+        if not raw.isascii():
+            raw.decode()  # the members are looked at as far as their grammar goes, not at the letters of their texts
         return _MEMBERS.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return read_json(raw)
 
 
+def check_member(raw: msgspec.Raw) -> None:
+    """Raises Problem 400 (BadRequestData) for a member for which the whole list is refused: null, or too deep."""
+    text = bytes(raw)
+    if text == b"null":
+        raise bad_request("A member of the batch is null.", "Leave it out.")
+    if text.count(b"{") + text.count(b"[") >= DEEPEST:
+        _check_depth(read_member(raw), DEEPEST - 1)
+
+
 def read_member(raw: msgspec.Raw) -> Any:
-    """One member of the list. Raises Problem 400 as ``read_json`` for the list."""
+    """One member of the list. Raises Problem 400 (InvalidRequest) for a number beyond what there is."""
     try:
-        found = msgspec.json.decode(raw)
+        return msgspec.json.decode(raw)
     except (msgspec.DecodeError, ValueError) as error:
         raise invalid_request("The body is not JSON.", str(error)) from None
-    _check_depth(found, DEEPEST - 1)
-    return found
 
 
 def _check_depth(found: Any, deepest: int = DEEPEST) -> None:

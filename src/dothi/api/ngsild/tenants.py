@@ -7,7 +7,7 @@ are the city's. Who was given the whole city is known in its further tenants too
 import asyncio
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import Any, NoReturn
@@ -20,6 +20,7 @@ from dothi.access.policy import Person, may
 from dothi.api.ngsild.broker import FURTHER, Broker, abroad, open_broker
 from dothi.api.ngsild.door import ROOT, Doors
 from dothi.api.ngsild.subscriptions.service import Subscriptions, subscriptions_of
+from dothi.data.batch import Outcome, Told, read_told
 from dothi.data.series import SeriesIndex
 from dothi.data.writer import Writer
 from dothi.model.problem import Problem, bad_request
@@ -41,16 +42,24 @@ class _ToWrite(Exception):  # noqa: N818 - what it says, not what went wrong
 
 
 class _Trial(Writer):
-    """A writer of nothing: whoever gets as far as it is not refused."""
+    """A writer of nothing: whoever gets as far as it with something to write is not refused."""
 
     def __init__(self) -> None:
         self.index = SeriesIndex()
 
-    async def edit(self, *_: Any, **__: Any) -> NoReturn:
+    async def edit(self, *told: Any, **__: Any) -> list[Outcome]:
+        """What became of the changes if none of them can be read. Raises _ToWrite otherwise."""
+        changes: Sequence[Told] = told[1]
+        outcomes = [one for one in map(read_told, changes) if isinstance(one, Outcome)]
+        if len(outcomes) < len(changes):
+            raise _ToWrite
+        return outcomes
+
+    async def save(self, *_: Any, **__: Any) -> NoReturn:
         """Raises _ToWrite."""
         raise _ToWrite
 
-    save = run = edit
+    run = save
 
 
 class Tenants:

@@ -2,21 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
+from msgspec import Raw
 from starlette.routing import BaseRoute
 
 from dothi.api.ngsild.broker import Broker
 from dothi.api.ngsild.checks import uri
 from dothi.api.ngsild.contexts.term_map import RELATION, TermMap
 from dothi.api.ngsild.door import Answer, Asked, door
-from dothi.api.ngsild.negotiation import LD_JSON, listed, read_member
+from dothi.api.ngsild.negotiation import LD_JSON, check_member, listed, read_member
 from dothi.api.ngsild.problems import problem_details
 from dothi.api.ngsild.writing.attributes import NO_OVERWRITE
 from dothi.api.ngsild.writing.documented import CREATED_MANY, DONE, ENTITIES, FRAGMENTS, IDS, OPTIONS, PARTLY, operation
 from dothi.api.ngsild.writing.provision import is_simplified, made_each
 from dothi.api.ngsild.writing.reading import read_entity, read_fragment
-from dothi.data.batch import EntityChange, EntityKind, Outcome
+from dothi.data.batch import EntityChange, EntityKind, Outcome, Told
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request
 
@@ -132,24 +134,36 @@ async def _each(asked: Asked, kind: EntityKind, read: Read) -> list[Outcome]:
         raise Problem(413, "too-many", f"A batch may have {MOST_MEMBERS} members.", "Send several batches.")
     if asked.sent == LD_JSON and RELATION in asked.request.headers.get("link", ""):
         raise bad_request("JSON-LD names its @context itself.", "Leave the Link out, or send application/json.")
-    changes: list[EntityChange] = []
-    outcomes: list[Outcome | None] = []
+    plain = asked.sent != LD_JSON
+    changes: list[Told] = []
     for number, raw in enumerate(members, 1):
-        member = read_member(raw)
-        if member is None:
-            raise bad_request("A member of the batch is null.", "Leave it out.")
-        try:
-            context, said = asked.context, member
-            if isinstance(member, dict) and (asked.sent == LD_JSON or "@context" in member):
-                context, said = await asked.words_of(member)
-            changes.append(EntityChange(kind, read(said, context)))
-            outcomes.append(None)
-        except Problem as problem:
-            outcomes.append(Outcome(_id_of(member), problem=problem))
+        check_member(raw)
+        context = asked.context if plain else await _context_of(raw, asked)
+        changes.append(partial(_change, kind, read, raw, context, plain))
         if number % _BREATHE == 0:
             await asyncio.sleep(0)
-    following = iter(await made_each(asked, changes))
-    return [one if one is not None else next(following) for one in outcomes]
+    return await made_each(asked, changes)
+
+
+async def _context_of(raw: Raw, asked: Asked) -> TermMap | Problem:
+    try:
+        return (await asked.words_of(read_member(raw)))[0]
+    except Problem as problem:
+        return problem
+
+
+def _change(kind: EntityKind, read: Read, raw: Raw, context: TermMap | Problem, plain: bool) -> EntityChange | Outcome:
+    """What a member says, or why it says nothing."""
+    member = None
+    try:
+        member = read_member(raw)
+        if isinstance(context, Problem):
+            raise context
+        if plain and isinstance(member, dict) and "@context" in member:
+            raise bad_request("Plain JSON has no @context.", "Name it in a Link header, or send application/ld+json.")
+        return EntityChange(kind, read(member, context))
+    except Problem as problem:
+        return Outcome(_id_of(member), problem=problem)
 
 
 def _named_fragment(member: Any, context: TermMap, *, simplified: bool = False) -> Entity:

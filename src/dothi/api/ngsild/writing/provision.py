@@ -15,7 +15,7 @@ from dothi.api.ngsild.querying.query_language import parse_types
 from dothi.api.ngsild.querying.retrieve import parameter
 from dothi.api.ngsild.writing.documented import CREATED, ENTITY, FRAGMENT, OPTIONS, TYPES, operation
 from dothi.api.ngsild.writing.reading import read_entity, read_fragment
-from dothi.data.batch import EntityChange, Outcome
+from dothi.data.batch import EntityChange, Outcome, Told
 from dothi.data.predicate import meets
 from dothi.data.waiting import MOST_CHANGES
 from dothi.model.entity import Entity
@@ -106,7 +106,7 @@ async def made(asked: Asked, change: EntityChange) -> Outcome:
     return outcome
 
 
-async def made_each(asked: Asked, changes: Sequence[EntityChange]) -> list[Outcome]:
+async def made_each(asked: Asked, changes: Sequence[Told]) -> list[Outcome]:
     """Make each change by itself, so many in one commit that nobody else waits long."""
     platform = asked.broker.platform
     outcomes: list[Outcome] = []
