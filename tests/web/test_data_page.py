@@ -10,9 +10,11 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from dothi.access.policy import SYSTEM
+from dothi.access.policy import SYSTEM, WHOLE_CITY, Clearance, Grant, Person
 from dothi.platform.watch import Leap, Watch
 from dothi.testing.city import RunningCity, wait_until
+from dothi.testing.people import insider
+from dothi.web.data_attention import attention
 
 Opener = Callable[..., Page]
 AIR = "https://smartdatamodels.org/dataModel.Environment/AirQualityObserved"
@@ -122,6 +124,17 @@ def test_keeping_less_is_asked_in_numbers_and_then_done(client: httpx.Client, co
     assert client.post("/data/retention", data=form | {"ever": "yes"}).status_code == 303
     assert "Giữ <b>mãi mãi</b>" in client.get("/data").text
     client.post("/data/retention", data=form | {"days": "3650"})
+
+
+def test_doubtful_readings_are_one_press_away_for_who_may_ask(client: httpx.Client, counted: RunningCity) -> None:
+    auditor = Person("p-audit", (Grant("auditor", WHOLE_CITY, Clearance.RESTRICTED),))
+    for person, offered in ((insider(), True), (auditor, False)):
+        quality = [("Không khí", [("good", 0.9), ("suspect", 0.1)]), ("Nước", [("good", 0.96), ("bad", 0.04)])]
+        doubtful = [one for one in attention(counted.platform, person, "vi", None, [], quality) if "nghi ngờ" in one.what]
+        assert [one.what for one in doubtful] == ["Không khí: 10,0 % số đo nghi ngờ hoặc hỏng"]
+        assert doubtful[0].link.startswith("/data/sql?q=SELECT") is offered
+        if offered:
+            assert "dòng trong" in client.get(doubtful[0].link).text, "it is answered"
 
 
 @pytest.mark.parametrize("days", ["", "0", "-3", "1e3", "mười", "99999", "9" * 30])

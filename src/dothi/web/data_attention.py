@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dothi.access.policy import Person, may
+from dothi.data.sql.examples import DOUBTFUL as DOUBTFUL_READINGS
 from dothi.data.stored import Stored
 from dothi.model.clock import from_micros
 from dothi.platform.platform import Platform
 from dothi.ui.formats import daytime, number, span
 from dothi.ui.language import translator
+from dothi.web.sql import question_link
 
 if TYPE_CHECKING:
     from dothi.web.data import Group
@@ -48,6 +50,7 @@ def attention(
         *_held(platform, person, language),
     ]
     _ = translator(language)
+    asked = question_link(DOUBTFUL_READINGS.sql, DOUBTFUL_READINGS.view) if may(person, "sql.ask") else ""
     for title, shares in quality:
         doubtful = sum(share for grade, share in shares if grade != "good")
         if doubtful >= DOUBTFUL:
@@ -57,6 +60,7 @@ def attention(
                     2,
                     _("{title}: {share} % số đo nghi ngờ hoặc hỏng").format(title=title, share=share),
                     _("trong 24 giờ qua"),
+                    asked,
                 )
             )
     if stored is not None and stored.marks.sealed_until and stored.at - from_micros(stored.marks.sealed_until) > BEHIND:

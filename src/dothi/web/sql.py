@@ -135,8 +135,8 @@ class SqlPages:
             "tables": list(platform.questions.tables(person).values()),
             "kept": platform.saved_queries.list(person, search, 20),
             "search": search,
-            "examples": [(one.title.in_language(language), _link(one.sql, one.view)) for one in EXAMPLES],
-            "link": _link(text, view) if 0 < len(text) <= _SHORT else "",
+            "examples": [(one.title.in_language(language), question_link(one.sql, one.view)) for one in EXAMPLES],
+            "link": question_link(text, view) if 0 < len(text) <= _SHORT else "",
             "notice": _notice(request.query_params.get("done", ""), language),
             "deleted": _number(request.query_params.get("deleted", "")),
             "limits": platform.questions.limits,
@@ -150,7 +150,8 @@ async def _asked(request: Request) -> dict[str, str]:
     return {name: value.replace("\r\n", "\n") for name, value in source.items() if isinstance(value, str)}
 
 
-def _link(text: str, view: str) -> str:
+def question_link(text: str, view: str) -> str:
+    """The address at which ``text`` is asked and its answer shown as ``view``."""
     return f"/data/sql?{urlencode({'q': text} | ({'view': view} if view in VIEWS else {}))}"
 
 

@@ -14,6 +14,20 @@ class Example:
     view: str
 
 
+# Which readings are behind the share of doubtful ones that the data page names.
+DOUBTFUL = Example(
+    Text(
+        "Trạm nào gửi nhiều số đo đáng ngờ nhất trong 24 giờ qua?",
+        "Which stations sent most doubtful readings in the last 24 hours?",
+    ),
+    """SELECT name, attribute, grade, count(*) AS readings, max(observed_at) AS last_one
+FROM readings
+WHERE grade <> 'good' AND observed_at >= now() - INTERVAL 1 DAY
+GROUP BY name, attribute, grade
+ORDER BY readings DESC
+LIMIT 50""",
+    "table",
+)
 EXAMPLES = (
     Example(
         Text("Giờ nào trong ngày PM2.5 hay vượt 50?", "At which hour of the day does PM2.5 exceed 50 most often?"),
@@ -59,14 +73,5 @@ WHERE attribute = 'pm25' AND hour >= now() - INTERVAL 1 DAY
 ORDER BY hour""",
         "chart",
     ),
-    Example(
-        Text("Trạm nào gửi nhiều số đo đáng ngờ nhất hôm nay?", "Which stations sent most doubtful readings today?"),
-        """SELECT name, attribute, grade, count(*) AS readings, max(observed_at) AS last_one
-FROM readings
-WHERE grade <> 'good' AND observed_at >= today()
-GROUP BY name, attribute, grade
-ORDER BY readings DESC
-LIMIT 50""",
-        "table",
-    ),
+    DOUBTFUL,
 )
