@@ -38,7 +38,7 @@ def _around(ward: Ward) -> tuple[float, float, float, float]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder of data as an installation has it: boundaries, people with one wrong code, former communes."""
+    """A folder of data as an installation has it: boundaries, people with one wrong code."""
     folder = tmp_path / "data"
     (folder / "boundaries").mkdir(parents=True)
     (folder / "places").mkdir()
@@ -50,10 +50,21 @@ def data(tmp_path: Path) -> Path:
     (folder / "places" / "wards_population.csv").write_text(
         "\n".join(["province,ward,code,population", *rows]), encoding="utf-8"
     )
-    communes = [{"level2_id": "00004", "merges": [{"old_id": "00028", "name": "Phường Kim Mã", "type": "partial"}]}]
-    mapping = {"data": [{"level1_id": "01", "level2s": communes}, {"level1_id": "25", "level2s": []}]}
-    (folder / "boundaries" / "old_to_new_communes.json").write_text(json.dumps(mapping), encoding="utf-8")
     return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "old", "wards"),
+    [
+        ("01", "kim ma", {"Phường Ba Đình", "Phường Ngọc Hà", "Phường Giảng Võ"}),
+        ("25", "phường gia cẩm", {"Phường Việt Trì"}),
+        ("79", "phường tân định", {"Phường Tân Định", "Phường Hòa Lợi"}),
+    ],
+)
+def test_old_communes_lead_to_todays_wards_in_every_province(tmp_path: Path, code: str, old: str, wards: set[str]) -> None:
+    found = [one for one in load_city(code, None, None, tmp_path).find(old) if one.exact]
+    assert {one.ward.full_name for one in found} == wards
+    assert all(one.former is None or one.district for one in found)
 
 
 def test_without_data_a_city_is_made_of_cells_and_says_so(tmp_path: Path) -> None:
@@ -75,7 +86,7 @@ def test_any_province_works(tmp_path: Path, code: str) -> None:
     assert city.locate(city.wards[0].longitude, city.wards[0].latitude) == city.wards[0]
 
 
-def test_real_boundaries_people_and_former_names_come_from_the_data_folder(tmp_path: Path, data: Path) -> None:
+def test_real_boundaries_and_people_come_from_the_data_folder(tmp_path: Path, data: Path) -> None:
     city = load_city("01", data, None, tmp_path / "cache")
     assert not city.approximate
     assert city.source == "boundaries/wards.geojson"
@@ -83,9 +94,6 @@ def test_real_boundaries_people_and_former_names_come_from_the_data_folder(tmp_p
         shapely.equals(shape, shapely.box(*_around(ward))) for ward, shape in zip(city.wards, city.shapes, strict=True)
     )
     assert [ward.population for ward in city.wards] == [1000 + row for row in range(126)]
-    assert [(found.ward.code, found.former, found.whole) for found in city.find("kim ma")] == [
-        ("00004", "Phường Kim Mã", False)
-    ]
 
 
 def test_a_boundaries_setting_goes_before_the_data_folder(tmp_path: Path, data: Path) -> None:
@@ -132,12 +140,6 @@ def test_a_wrong_code_lists_the_valid_ones(tmp_path: Path) -> None:
 def test_a_population_that_is_none_leaves_the_wards_without(tmp_path: Path, data: Path, table: str) -> None:
     (data / "places" / "wards_population.csv").write_text(table)
     assert all(ward.population is None for ward in load_city("01", data, None, tmp_path / "cache").wards)
-
-
-@pytest.mark.parametrize("mapping", ["", "[]", '{"data": [{}]}', '{"data": 1}'])
-def test_former_names_that_cannot_be_read_are_none(tmp_path: Path, data: Path, mapping: str) -> None:
-    (data / "boundaries" / "old_to_new_communes.json").write_text(mapping)
-    assert load_city("01", data, None, tmp_path / "cache").find("kim ma") == []
 
 
 def kept_files(cache: Path) -> list[Path]:

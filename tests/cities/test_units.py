@@ -73,9 +73,12 @@ def test_the_files_are_what_the_script_makes() -> None:
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    provinces, units = script.extract(Path(str(distribution(script.PACKAGE).locate_file(script.DATASET))))
+    dataset = Path(str(distribution(script.PACKAGE).locate_file(script.DATASET)))
+    provinces, units = script.extract(dataset)
     assert (DATA / "provinces.csv").read_text(encoding="utf-8") == provinces
     assert gzip.decompress((DATA / "units.csv.gz").read_bytes()).decode() == units
+    former = script.extract_former(dataset, Path(str(distribution(script.PACKAGE).locate_file(script.CHANGES))))
+    assert gzip.decompress((DATA / "former.csv.gz").read_bytes()).decode() == former
     assert "vietnamadminunits" not in sys.modules
 
 

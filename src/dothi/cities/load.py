@@ -1,4 +1,4 @@
-"""Puts a city together: units of the country, the province's pack, real or approximate shapes, people, former names."""
+"""Puts a city together: units with their former names, the province's pack, real or approximate shapes, people."""
 
 from collections.abc import Sequence, Set
 from datetime import timedelta
@@ -14,8 +14,8 @@ from dothi.cities import cells
 from dothi.cities.boundaries import parse, read_source
 from dothi.cities.keep import kept, key_of
 from dothi.cities.pack import read_pack
-from dothi.cities.places import read_former, with_population
-from dothi.cities.units import SOURCE, Country, data_bytes, read_country
+from dothi.cities.places import with_population
+from dothi.cities.units import SOURCE, Country, data_bytes, read_country, read_former
 from dothi.cities.working_hours import read_working_hours, working_time_of
 from dothi.model.city import City, Ward
 from dothi.model.problem import Problem
@@ -36,7 +36,7 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path,
 
     Shapes come from ``boundaries`` (a file, or a URL with ``#sha256=``), else from ``<data>/boundaries/wards.geojson``, else
     they are cells around the units' centres and the city is ``approximate``. Wards without a shape in the boundaries get
-    their cell too, and make the city approximate. People and former names come from ``data``. Derived shapes are kept in
+    their cell too, and make the city approximate. People come from ``data``. Derived shapes are kept in
     ``cache`` under a key of what they were made from. A file ``working_time`` stands in for the pack's working hours,
     promises and closing. Raises Problem: ``unknown-city`` (naming the valid codes) and those of ``boundaries.read_source``,
     ``parse`` and ``read_working_hours``.
@@ -55,10 +55,8 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path,
     hours, promises, days = pack.working_time, pack.promises, pack.close_after_days
     if working_time is not None:
         hours, promises, days = read_working_hours(working_time, hours, promises, days)
-    former = []
     if data is not None:
         wards = with_population(wards, data / "places" / "wards_population.csv", elsewhere)
-        former = read_former(data / "boundaries" / "old_to_new_communes.json", code, wards)
     return City(
         code=code,
         slug=pack.slug,
@@ -70,7 +68,7 @@ def load_city(code: str, data: Path | None, boundaries: str | None, cache: Path,
         source="; ".join(filter(None, (source, SOURCE if missing else ""))),
         hotlines=pack.hotlines,
         time_zone=pack.time_zone,
-        former=former,
+        former=read_former({ward.code for ward in wards}),
         working_time=working_time_of(hours, pack.time_zone),
         promises=promises,
         close_after=timedelta(days=days) or None,

@@ -1,15 +1,14 @@
-"""What a folder of real data knows of a city's wards beyond their shapes: people, and the communes they were made from."""
+"""What a folder of real data knows of a city's wards beyond their shapes: how many people live there."""
 
 import csv
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from dothi.model.gazetteer import words
-from dothi.model.ward import Former, Ward
+from dothi.model.ward import Ward
 
 log = structlog.get_logger(__name__)
 
@@ -67,46 +66,3 @@ def with_population(wards: Sequence[Ward], table: Path, elsewhere: Container[str
     if len(strange) > len(people):
         return list(wards)
     return [replace(ward, population=people.get(ward.code)) for ward in wards]
-
-
-class _Merge(msgspec.Struct):
-    name: str
-    type: str = "full"
-
-
-class _Commune(msgspec.Struct):
-    level2_id: str
-    name: str = ""
-    merges: list[_Merge] = []
-
-
-class _Province(msgspec.Struct):
-    level1_id: str
-    level2s: list[_Commune] = []
-
-
-class _Mapping(msgspec.Struct):
-    data: list[_Province]
-
-
-def read_former(mapping: Path, province: str, wards: Sequence[Ward]) -> list[Former]:
-    """The communes of before 2025-07-01 and the wards each went into, from a JSON file shaped like dvhcvn's 20250701.
-
-    [] if there is no such file; an unreadable one is logged and counts as none.
-    """
-    try:
-        content = msgspec.json.decode(mapping.read_bytes(), type=_Mapping)
-    except FileNotFoundError:
-        return []
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.warning("former communes not readable", file=str(mapping), error=str(error))
-        return []
-    names = WardNames(wards)
-    return [
-        Former(merge.name, code, merge.type == "full")
-        for one in content.data
-        if one.level1_id == province
-        for commune in one.level2s
-        if (code := names.code_for(commune.level2_id, commune.name)) is not None
-        for merge in commune.merges
-    ]

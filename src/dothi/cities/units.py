@@ -2,12 +2,13 @@
 
 import csv
 import gzip
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 
 from dothi.model.problem import Problem
 from dothi.model.text import plain
-from dothi.model.ward import Ward
+from dothi.model.ward import Former, Ward
 
 SOURCE = "vietnamadminunits 1.0.4 (MIT)"
 
@@ -53,3 +54,10 @@ def read_country() -> Country:
         ward = Ward(code, name, kind, float(longitude), float(latitude), float(area) if area else None, None, plain(name))
         units[province].append(ward)
     return Country(found, {code: tuple(wards) for code, wards in units.items()})
+
+
+def read_former(wards: Collection[str]) -> list[Former]:
+    """The communes of before 2025-07-01 that went into these ``wards`` (codes), with the district each was in."""
+    rows = csv.reader(gzip.decompress((files("dothi.cities") / "data" / "former.csv.gz").read_bytes()).decode().splitlines())
+    next(rows)
+    return [Former(name, code, whole == "1", district) for code, district, name, whole in rows if code in wards]

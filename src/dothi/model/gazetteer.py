@@ -19,7 +19,8 @@ _EXACT, _STARTS, _WORD_STARTS, _CONTAINS, _KIND_ONLY = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A ward that was looked for. ``former`` is the old commune whose name matched; it went in ``whole`` or in part.
+    """A ward that was looked for. ``former`` is the old commune whose name matched; it went in ``whole`` or in part, and was
+    in ``district``.
 
     ``exact`` says that the whole name was typed, not a part of it.
     """
@@ -28,6 +29,7 @@ class Found:
     former: str | None = None
     whole: bool = True
     exact: bool = field(default=False, compare=False)
+    district: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,8 @@ class Gazetteer:
         for old in former:
             if old.ward in by_code:
                 kind, name = _split(words(old.name))
-                self._entries.append(
-                    _Entry(kind, name, nfc(old.name).lower(), Found(by_code[old.ward], old.name, old.whole))
-                )
+                found = Found(by_code[old.ward], old.name, old.whole, district=old.district)
+                self._entries.append(_Entry(kind, name, nfc(old.name).lower(), found))
 
     def find(self, text: str, limit: int = 20) -> list[Found]:
         """The wards that match, best first, each once: whole names, then beginnings, then words, then parts of words;

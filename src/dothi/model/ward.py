@@ -24,8 +24,12 @@ class Ward:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """A commune of before 2025-07-01 by its full name, and the code of a ward it went into, ``whole`` or in part."""
+    """A commune of before 2025-07-01 by its full name, and the code of a ward it went into, ``whole`` or in part.
+
+    ``district`` is the full name of the district that it was in.
+    """
 
     name: str
     ward: str
     whole: bool
+    district: str = ""

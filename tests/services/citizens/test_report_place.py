@@ -7,15 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dothi.cities import load_city
-from dothi.model.city import City, Former
+from dothi.model.city import City
 from dothi.services.citizens.place import place_of
 
 
 @pytest.fixture(scope="module")
 def hanoi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    city = load_city("01", None, None, tmp_path_factory.mktemp("cache"))
-    former = [Former("Phường Phúc Tân", next(one.code for one in city.wards if one.name == "Hồng Hà"), True)]
-    yield City(city.code, city.slug, city.title, city.wards, city.shapes, former=former)
+    yield load_city("01", None, None, tmp_path_factory.mktemp("cache"))
 
 
 def test_a_point_within_the_city_is_a_place_and_one_outside_is_not(hanoi: City) -> None:
@@ -50,6 +48,27 @@ def test_an_old_name_leads_to_the_ward_of_today_and_is_said(hanoi: City) -> None
     again = place_of(hanoi, found.address, found.ward.code).place
     assert again is not None
     assert again.former == found.former
+
+
+@pytest.mark.parametrize(
+    ("address", "wards"),
+    [
+        ("P. Hàng Bạc Q. Hoàn Kiếm", {"Hoàn Kiếm"}),
+        ("12 ngõ 3, phường Tràng Tiền, quận Hoàn Kiếm, TP.Hà Nội", {"Hoàn Kiếm", "Cửa Nam"}),
+        ("Trung Hoà, Cầu Giấy", {"Yên Hòa", "Thanh Xuân", "Đại Mỗ"}),  # not the ward of today that is called Cầu Giấy
+        ("36 Hoàng Cầu, Ô Chợ Dừa, Đống Đa, Hà Nội", {"Ô Chợ Dừa"}),
+        ("thị trấn Trâu Quỳ, Gia Lâm", {"Gia Lâm", "Bát Tràng"}),
+        ("phường Minh Khai, quận Bắc Từ Liêm", {"Thượng Cát", "Đông Ngạc", "Tây Tựu", "Xuân Phương"}),
+        ("Quan Hoa, quận Cầu Giấy, Hà Nội 100000", {"Cầu Giấy", "Nghĩa Đô"}),
+        ("số 5, phường Láng, Đống Đa", {"Láng"}),
+        ("số 1 Đại Cồ Việt, Hai Bà Trưng", {"Hai Bà Trưng"}),
+        ("thị xã Sơn Tây", set()),
+    ],
+)
+def test_an_address_of_before_with_its_district_is_read_as_it_was_meant(hanoi: City, address: str, wards: set[str]) -> None:
+    asked = place_of(hanoi, address)
+    found = {asked.place.ward.name} if asked.place is not None else {one.ward.name for one in asked.choices}
+    assert found == wards
 
 
 def test_what_may_be_several_places_is_asked_back_and_then_chosen(hanoi: City) -> None:

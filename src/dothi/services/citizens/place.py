@@ -5,10 +5,15 @@ import re
 from dataclasses import dataclass
 
 from dothi.model.city import City, Found, Ward
-from dothi.model.text import fold
+from dothi.model.gazetteer import words
 from dothi.services.citizens.words import line_of
 
-_PARTS = re.compile(r"[,;\n]|\s(?=(?:phường|xã|thị trấn|phuong|xa|p\.)\s)", re.IGNORECASE)
+_PARTS = re.compile(
+    r"[,;\n]|(?<!thị)(?<!thi)\s(?=(?:phường|xã|thị trấn|thị xã|quận|huyện|phuong|xa|thi tran|thi xa|quan|huyen)\s|[pqh]\.)",
+    re.IGNORECASE,
+)
+_WARD = re.compile(r"(phuong|p|xa|x|thi tran|tt) ")
+_DISTRICT = re.compile(r"(quan|q|huyen|h|thi xa|tx|thanh pho|tp) ")
 _MOST_OFFERED = 8
 
 
@@ -57,11 +62,29 @@ def place_of(city: City, address: object, ward: object = "", longitude: object =
 
 
 def _read(city: City, address: str) -> list[Found]:
-    """The wards an address names: its parts from the last, which is the largest, to the first; a whole name counts most."""
-    here = {fold(city.title.vi), f"tp {fold(city.title.vi)}", f"thanh pho {fold(city.title.vi)}", "viet nam", "vietnam"}
-    parts = [part for part in map(str.strip, _PARTS.split(address)) if part and fold(part).replace(".", "") not in here]
-    tried = [city.find(part) for part in reversed(parts[-6:])]
+    """The wards an address names: its parts from the last, which is the largest, to the first; a whole name counts most.
+
+    Before July 2025 a district came last, whose name may be a ward's of today. A part before it that lay in it then, or
+    that says of itself that it is a ward, is the ward.
+    """
+    here = {words(name) for name in (city.title.vi, f"TP {city.title.vi}", f"Thành phố {city.title.vi}")}
+    parts = [part for part in map(str.strip, _PARTS.split(address)) if words(part) not in {"", "viet nam", "vietnam", *here}]
+    tried, district = list[list[Found]](), ""
+    for part in reversed(parts[-6:]):
+        named, found = words(part), city.find(part)
+        exact = [one for one in found if one.exact]
+        lay = [one for one in exact if one.former is not None and _bare(one.district) == district]
+        if lay or (exact and _WARD.match(named)):
+            return [one for one in exact if one.former is None or not lay or one in lay]
+        tried.append(found)
+        if exact or _DISTRICT.match(named):
+            district = _bare(named)
     return next((some for some in tried if any(one.exact for one in some)), next((some for some in tried if some), []))
+
+
+def _bare(district: str) -> str:
+    """A district's name without its kind."""
+    return _DISTRICT.sub("", words(district), count=1)
 
 
 def _rough(ward: Ward, address: str, former: str) -> Place:
