@@ -88,6 +88,7 @@ def test_which_instances_a_time_holds(client: httpx.Client, make: Make, params: 
     assert values(get(client, urn, **params)["speed"]) == found
     simple = get(client, urn, **params, format="temporalValues")["speed"]
     assert simple == {"type": "Property", "values": [[minute, at(minute)] for minute in found]}
+    assert all(type(value) is int for value, _ in simple["values"]), "whole numbers are told as such in every format"
 
 
 @pytest.mark.parametrize(
@@ -133,16 +134,21 @@ def test_every_kind_of_attribute_has_its_own_name_over_time(client: httpx.Client
     simple = get(client, urn, options="temporalValues")
     for name, (kind, _, _, key, value) in shapes.items():
         assert simple[name] == {"type": kind, key: [[value, at(1)], [value, at(2)]]}
-    late = {"state": {"a": [1]}, "category": "bus", "depths": [1, 2], "route": ["urn:a:b"]}
+    late = {
+        "state": ("Property", "value", {"a": [1]}),
+        "category": ("Property", "value", "bus"),
+        "depths": ("Property", "value", [1, 2]),
+        "route": ("Relationship", "object", ["urn:a:b"]),
+    }
     for options in ({}, {"options": "temporalValues"}):
         early = client.get(f"{ROOT}/{urn}", params=options, headers={"prefer": "ngsi-ld=1.5"})
         assert (early.status_code, early.headers["preference-applied"]) == (203, "ngsi-ld=1.5")
-        for name, value in late.items():
+        for name, (kind, key, value) in late.items():
             told = early.json()[name]
             if options:
-                assert told == {"type": "Property", "values": [[value, at(1)], [value, at(2)]]}
+                assert told == {"type": kind, f"{key}s": [[value, at(1)], [value, at(2)]]}
             else:
-                assert [(one["type"], one["value"]) for one in told] == [("Property", value)] * 2
+                assert [(one["type"], one[key]) for one in told] == [(kind, value)] * 2
         assert ("languageMaps" in early.json()["label"]) if options else early.json()["label"][0]["languageMap"]
 
 

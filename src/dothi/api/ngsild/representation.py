@@ -94,7 +94,7 @@ def _full(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
         return one_of(instances[0]) if len(instances) == 1 else [one_of(one, alone=False) for one in instances]
 
     def one_of(one: Attribute, *, alone: bool = True) -> Any:
-        kind, value = one.kind, _number(one)
+        kind, value = one.kind, plain_value(one)
         key = VALUE_KEYS[kind]
         language = None
         if kind == "LanguageProperty" and languages and isinstance(value, dict):
@@ -142,7 +142,7 @@ def _full(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
     return instances_of
 
 
-def _number(one: Attribute) -> Any:
+def plain_value(one: Attribute) -> Any:
     """The value; a reading's, which is kept as a float, without the fraction that it has not."""
     value = one.value
     if type(value) is float and one.observed_at is not None and value.is_integer() and abs(value) < _EXACT:
@@ -169,7 +169,7 @@ def _simple(context: TermMap, shape: Shape) -> Callable[[list[Attribute]], Any]:
         return {"dataset": {one.dataset_id or "@none": value_of(one) for one in instances}}
 
     def value_of(one: Attribute) -> Any:
-        kind, value = one.kind, _number(one)
+        kind, value = one.kind, plain_value(one)
         if kind == "LanguageProperty":
             found = served(value, languages) if languages and isinstance(value, dict) else None
             return {"languageMap": value} if found is None else found[1]

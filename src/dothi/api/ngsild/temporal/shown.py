@@ -12,7 +12,7 @@ from typing import Any
 
 from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.languages import served
-from dothi.api.ngsild.representation import instance_shaper
+from dothi.api.ngsild.representation import instance_shaper, plain_value
 from dothi.api.ngsild.shape import Shape
 from dothi.api.ngsild.temporal.asking import Temporal
 from dothi.api.ngsild.writing.reading import SEVERAL_KEYS
@@ -154,7 +154,7 @@ def shower(context: TermMap, asked: Temporal) -> Callable[[Evolved], Shown]:
         return shown
 
     def value_of(one: Attribute, wrap: str | None) -> Any:
-        value = one.value
+        value = plain_value(one)
         if one.kind == "LanguageProperty" and asked.languages and isinstance(value, dict):
             found = served(value, asked.languages)
             if found is not None:
