@@ -10,7 +10,6 @@ from dothi.api.ngsild.contexts.jsonld import Definitions
 from dothi.api.ngsild.contexts.term_map import TermMap
 from dothi.api.ngsild.languages import wanted
 from dothi.api.ngsild.negotiation import media_type
-from dothi.api.ngsild.versions import told_in
 from dothi.api.ngsild.writing.reading import MOST_ATTRIBUTES, read_entity, read_fragment, read_instances
 from dothi.data.terms import DEFAULT_CONTEXT
 from dothi.model.entity import NO_MOMENT, NULL, UNSAID, Attribute
@@ -109,18 +108,3 @@ def test_hostile_texts_take_linear_time() -> None:
         with pytest.raises(Problem):
             media_type(text, True)
     assert time.process_time() - began < 2
-
-
-def test_an_older_version_is_told_later_kinds_as_properties() -> None:
-    shown = {
-        "id": "urn:a:b",
-        "type": "Car",
-        "list": {"type": "ListProperty", "valueList": [1], "of": {"type": "JsonProperty", "json": {"vocab": 1}}},
-        "ways": [{"type": "ListRelationship", "objectList": [{"object": "urn:a:c"}], "datasetId": "urn:a:d"}],
-        "plain": {"type": "Property", "value": {"type": "JsonProperty", "json": 1}},
-    }
-    assert told_in(shown, (1, 7))
-    assert shown["list"] == {"type": "Property", "value": [1], "of": {"type": "Property", "value": {"vocab": 1}}}
-    assert shown["ways"] == [{"type": "Property", "value": ["urn:a:c"], "datasetId": "urn:a:d"}]
-    assert shown["plain"] == {"type": "Property", "value": {"type": "JsonProperty", "json": 1}}
-    assert not told_in(shown, (1, 8))

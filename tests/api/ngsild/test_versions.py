@@ -90,6 +90,11 @@ def test_what_is_over_time_stays_whole() -> None:
     assert found["ways"] == {"type": "Relationship", "objects": [[["urn:a:1"], "2026-01-01T00:00:00Z"]]}
 
 
+def test_what_lies_in_a_value_is_nobody_s_attribute() -> None:
+    plain = {"id": "urn:a:b", "type": "Car", "plain": {"type": "Property", "value": {"type": "JsonProperty", "json": 1}}}
+    assert told((1, 0), plain) == (plain, False)
+
+
 def test_how_versions_are_named() -> None:
     assert preferred_version("respond-async, ngsi-ld=1.5") == (1, 5)
     assert preferred_version("body=json") is None
