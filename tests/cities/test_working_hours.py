@@ -38,6 +38,18 @@ def test_every_province_knows_its_working_hours_and_days_off() -> None:
         check_promises(working_time_of(pack.working_time, pack.time_zone), pack.promises)
 
 
+def test_a_file_that_tells_the_years_days_off_leaves_the_week_and_the_fixed_ones(tmp_path: Path) -> None:
+    file = tmp_path / "tet.toml"
+    file.write_text(OWN[OWN.index("[[working_time.holidays]]") :])
+    office = load_city("01", None, None, tmp_path / "cache", file).working_time
+    assert office.spans(date(2027, 2, 4)) == ((time(8), time(12)), (time(13), time(17)))
+    assert office.spans(date(2027, 2, 5)) == office.spans(date(2027, 9, 2)) == ()
+    assert office.spans(date(2027, 2, 6)) == ((time(8), time(12)),)
+    file.write_text("[working_time]\nmonday = ['07:30-11:30']\n[working_time.yearly]\n")
+    office = load_city("01", None, None, tmp_path / "cache", file).working_time
+    assert office.spans(date(2026, 11, 24)) == () and office.spans(date(2029, 1, 1)) == ((time(7, 30), time(11, 30)),)
+
+
 def test_a_citys_own_file_stands_in_for_the_packs_hours_and_leaves_its_promises(tmp_path: Path) -> None:
     file = tmp_path / "hours.toml"
     file.write_text(OWN)

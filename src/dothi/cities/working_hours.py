@@ -1,6 +1,7 @@
 """Working hours and promises as a city pack or a city's own file says them."""
 
 import tomllib
+from collections.abc import Container
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise, product
 from pathlib import Path
@@ -14,6 +15,7 @@ from dothi.model.promise import Origin, Promise, Step, Urgency
 from dothi.model.text import Text
 from dothi.model.working_time import Span, WorkingTime
 
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MOST_DAYS = 60
 _MOST_WEEKS = 260
 
@@ -81,14 +83,23 @@ def read_working_hours(
     Raises Problem ``bad-working-time``.
     """
     try:
-        said = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
-        hours = hours if said.working_time is None else said.working_time
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        said = msgspec.convert(told, _File)
+        if said.working_time is not None:
+            hours = _over(hours, said.working_time, told["working_time"].keys())
         promises = promises if said.promises is None else said.promises
         check_promises(working_time_of(hours, "UTC"), promises)
     except (OSError, ValueError) as error:
         advice = "Mend DOTHI_WORKING_TIME, or leave it out. docs/guides/working-hours.md says what it holds."
         raise Problem(400, "bad-working-time", f"{path} says no working hours: {error}.", advice) from error
     return hours, promises, close_after_days if said.close_after_days is None else said.close_after_days
+
+
+def _over(pack: Hours, own: Hours, told: Container[str]) -> Hours:
+    """``own`` with what it does not tell taken from the ``pack``: the week is one thing, each list of days another."""
+    week = () if any(day in told for day in _WEEK) else _WEEK
+    left = [*week, *(name for name in ("yearly", "holidays", "instead") if name not in told)]
+    return msgspec.structs.replace(own, **{name: getattr(pack, name) for name in left})
 
 
 def check_promises(hours: WorkingTime, promises: tuple[Promise, ...]) -> None:
