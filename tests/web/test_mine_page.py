@@ -155,6 +155,36 @@ def test_a_photo_chosen_while_the_list_is_drawn_anew_is_not_lost(open_page: Open
 
 
 @pytest.mark.browser
+def test_what_is_written_stays_while_the_list_is_drawn_anew(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/incidents", width=390, height=844, has_touch=True, service_workers="block")
+    session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    one = does(city, mine(city, session, "Cây đổ đang viết"), acts.Arrive())
+    page.goto("/mine")
+    card = page.locator(f".mine-card[data-code='{one.code}']")
+    if not card.locator(".mine-body").is_visible():
+        card.locator("summary").first.click()
+    card.get_by_text("Trả lời…").click()
+    words = card.locator("[data-act=answer] textarea")
+    words.fill("Đã cưa và dọn cây")
+    page.locator(".mine-head h1").click()  # the keyboard of the phone goes
+    words.blur()
+    one = does(city, one, acts.Rank(4, "urgent"))
+    expect(page.locator(f".mine-card-4[data-code='{one.code}']")).to_be_visible()
+    expect(words).to_be_visible()
+    expect(words).to_have_value("Đã cưa và dọn cây")
+    expect(card.locator("[data-act=answer] input[name=version]")).to_have_value(str(one.version))
+    one = does(city, one, acts.Return("Không thuộc phường"))
+    later = mine(city, session, "Cây đổ sau đó")
+    expect(page.locator(f".mine-card[data-code='{later.code}']")).to_be_attached()
+    expect(words).to_have_value("Đã cưa và dọn cây")
+    card.get_by_role("button", name="Gửi trả lời").click()
+    expect(page.locator(".mine-refused")).to_contain_text("Sự việc đã đổi")
+    assert city.platform.incidents.get(insider(), one.code).answer == ""
+    page.locator(".mine-refused button").click()
+    open_page.faults.clear()  # type: ignore[attr-defined]  # a browser logs the refusal that was wanted
+
+
+@pytest.mark.browser
 def test_an_act_that_is_late_does_not_overwrite_and_says_so(open_page: Opener, city: RunningCity) -> None:
     page = open_page("/incidents", width=390, height=844, has_touch=True)
     session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)

@@ -123,10 +123,10 @@ class Mine extends HTMLElement {
   /** Each field hears of its own photo, also when the page put another in its place at that very moment. */
   #cameras(): void {
     for (const input of this.querySelectorAll<HTMLInputElement>("input[type=file]")) {
-      input.addEventListener("change", () => {
+      input.onchange = () => {
         if (input.files?.length) void this.#photo(input);
         this.#chooses(false);
-      });
+      };
     }
   }
 
@@ -161,6 +161,12 @@ class Mine extends HTMLElement {
       for (const card of found.querySelectorAll<HTMLElement>(".mine-card")) {
         const details = card.querySelector<HTMLDetailsElement>(":scope > details");
         if (details && open.size) details.open = open.has(card.dataset["code"]);
+      }
+      for (const card of old.querySelectorAll<HTMLElement>(".mine-card")) {
+        const twin = found.querySelector<HTMLElement>(`.mine-card[data-code="${CSS.escape(card.dataset["code"]!)}"]`);
+        if (carried(card, twin)) continue;
+        if (twin) twin.replaceWith(card);
+        else found.prepend(card);
       }
       old.replaceChildren(...[...found.childNodes].map((one) => document.adoptNode(one)));
     }
@@ -234,6 +240,23 @@ function draw(map: HTMLElement, here: GeolocationCoordinates): void {
     return element;
   };
   map.querySelector("svg")!.append(make("path", { class: "mine-way", d: `M${x} ${y}L${BOX[0] / 2} ${BOX[1] / 2}` }), make("circle", { class: "mine-here", cx: x, cy: y, r: 6 }));
+}
+
+/** Take what somebody opened and wrote in a card, and did not send yet, over into the card that is to stand in its place.
+ * False if something that was written has no place there: then the card stays, and sending says what became of it. */
+function carried(card: HTMLElement, twin: HTMLElement | null): boolean {
+  for (const opened of card.querySelectorAll<HTMLElement>(".mine-more[open] > summary")) {
+    const same = [...(twin?.querySelectorAll<HTMLElement>(".mine-more > summary") ?? [])].find((one) => stands(one) === stands(opened));
+    if (same) (same.parentElement as HTMLDetailsElement).open = true;
+  }
+  let whole = true;
+  for (const field of card.querySelectorAll<HTMLTextAreaElement | HTMLSelectElement>(".mine-more :is(textarea, select)")) {
+    if (field.value === (field instanceof HTMLSelectElement ? field.options[0]?.value : field.defaultValue)) continue;
+    const there = twin?.querySelector<HTMLTextAreaElement | HTMLSelectElement>(`form[data-act="${CSS.escape(field.form!.dataset["act"] ?? "")}"] [name="${CSS.escape(field.name)}"]`);
+    if (there) there.value = field.value;
+    else whole = false;
+  }
+  return whole;
 }
 
 /** What an element is for: who works without a mouse finds it again when its card is drawn anew. */
