@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from incidents_world import IN_WEST, MONDAY, OPERATOR, World, picture, play
+from incidents_world import IN_WEST, MONDAY, OPERATOR, OTHER, WEST, World, picture, play
 
 from dothi.access.policy import SYSTEM
 from dothi.data.retention import Retention
@@ -200,6 +200,28 @@ def test_ended_alerts_and_commands_go_and_open_ones_stay(tmp_path: Path) -> None
         await rules.change(SYSTEM, "work:commands", 40)
         await rules.destroy()
         assert [id for (id,) in world.rows("SELECT id FROM alert_group ORDER BY id")] == [2, 3]
+
+    play(tmp_path, scene)
+
+
+def test_shifts_go_once_they_are_over_and_who_is_on_stays(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        rules, shifts = keeping(world), world.incidents.shifts
+        await shifts.take(OPERATOR, after=0)
+        await shifts.take(WEST, "00001", after=0)
+        world.later(days=1)
+        await shifts.hand_over(OPERATOR, "Máy bơm phường Tây còn hỏng")
+        second = await shifts.take(OTHER, after=1)
+        world.later(days=100)
+        third = await shifts.take(OPERATOR, after=second.number)
+        world.later(days=40)
+        assert await rules.doomed(SYSTEM, "work:shifts", 90) == {to_micros(MONDAY) // DAY + 1: 1}
+        await rules.change(SYSTEM, "work:shifts", 90)
+        await rules.destroy()
+        assert [one.number for one in shifts.past(OPERATOR)] == [third.number, second.number]
+        assert [one.person for one in shifts.past(OPERATOR, "00001")] == [WEST.id], "nobody relieved them"
+        fourth = await shifts.take(OTHER, after=third.number)
+        assert fourth.number > third.number, "numbers go on"
 
     play(tmp_path, scene)
 

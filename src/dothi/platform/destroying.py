@@ -35,6 +35,7 @@ _REPORTS = (
 _PHOTOS = f"FROM incident_photo p JOIN incident i ON i.code = p.incident WHERE {_OVER} AND p.removed_at IS NULL"
 _LINES = "FROM alert_group WHERE state = 'ended' AND to_tell = '' AND to_publish = 0 AND ended_at < ?"
 _COMMANDS = "FROM command WHERE ended_at < ?"
+_SHIFTS = "FROM shift WHERE taken_at < ?"  # whoever is on has been relieved by nobody
 _OF_INCIDENT = ("incident_entry", "incident_link", "incident_help", "incident_photo", "report_rating", "command")
 
 
@@ -60,6 +61,12 @@ def kept_of(platform: "Platform") -> list[Kept]:
         ),
         Kept("work:alerts", Text("Cảnh báo đã hết", "Alerts that are over"), _days("ended_at", _LINES), _take_alerts),
         Kept("work:commands", Text("Lệnh đã xong", "Commands that are done"), _days("ended_at", _COMMANDS), _take_commands),
+        Kept(
+            "work:shifts",
+            Text("Ca trực và lời bàn giao", "Shifts and their notes"),
+            _days("taken_at", _SHIFTS),
+            _take_shifts,
+        ),
     ]
 
 
@@ -157,6 +164,12 @@ def _take_commands(db: Connection, border: int, _now: int) -> bool:
     commands = [command for (command,) in db.execute(f"SELECT id {_COMMANDS} LIMIT {AT_ONCE}", (border,))]
     _each(db, "DELETE FROM command WHERE id", commands)
     return bool(commands)
+
+
+def _take_shifts(db: Connection, border: int, _now: int) -> bool:
+    shifts = [shift for (shift,) in db.execute(f"SELECT number {_SHIFTS} LIMIT {AT_ONCE}", (border,))]
+    _each(db, "DELETE FROM shift WHERE number", shifts)
+    return bool(shifts)
 
 
 def _each(db: Connection, statement: str, refs: Sequence[Any]) -> None:
