@@ -18,6 +18,8 @@ from dothi.api.v1 import (
     exports,
     forecasts,
     incidents,
+    kinds,
+    messages,
     personal,
     photos,
     quarantine,
@@ -34,7 +36,7 @@ def routes(platform: Platform) -> list[BaseRoute]:
     doors = readings.routes(platform) + ngsild.routes(broker_of(platform))
     for part in (city, entities, devices, device_keys, quarantine, exports, forecasts, runs, sql, accounts, account_keys):
         doors += part.router(platform).routes
-    for part in (personal, subscriptions, incidents, photos, commands, alerts, demo):
+    for part in (personal, subscriptions, incidents, kinds, photos, commands, alerts, messages, demo):
         doors += part.router(platform).routes
     doors += health.routes(platform) + oauth.routes(platform)
     return doors + docs.routes(platform)

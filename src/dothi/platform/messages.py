@@ -77,7 +77,7 @@ class Messages:
         start: datetime | None = None,
         until: datetime | None = None,
         correlation: str = "",
-    ) -> None:
+    ) -> Message:
         """Say something from ``start`` (None: now) until ``until``.
 
         Raises Problem 400 for words or times that are none, 403, 409 for more than ``MOST`` that are not over.
@@ -93,22 +93,23 @@ class Messages:
         if max(begin, until or begin) - now > _FARTHEST:
             raise bad_request("This is more than a year away.", "Say it when the time has come.")
 
-        def work(db: Connection) -> None:
+        def work(db: Connection) -> int:
             if sum(not one.over(now) for one in _rows(db)) >= MOST:
                 raise Problem(409, "too-many", f"There are {MOST} messages already.", "End one first.")
-            db.execute(
-                f"INSERT INTO site_message ({_NAMES.partition(', ')[2]}) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608 - names of ours
+            row = db.execute(
+                f"INSERT INTO site_message ({_NAMES.partition(', ')[2]}) VALUES (?,?,?,?,?,?,?,?) RETURNING number",  # noqa: S608 - ours
                 (
                     vi, en, int(grave), audience, to_micros(begin), None if until is None else to_micros(until),
                     to_micros(now), person.id,
                 ),
-            )  # fmt: skip
+            ).fetchone()  # fmt: skip
+            return int(row[0])
 
         act = Act(person.id, "message.say", audience, correlation=correlation, detail=vi)
-        await self._platform.writer.run(person, now, work, [act], action=WRITE)
-        self._read()
+        number = await self._platform.writer.run(person, now, work, [act], action=WRITE)
+        return self._read(number)
 
-    async def end(self, person: Person, number: int, *, correlation: str = "") -> None:
+    async def end(self, person: Person, number: int, *, correlation: str = "") -> Message:
         """Say a message no more; nothing happens to one that is over. Raises Problem 403, 404."""
         make_sure_of_all(person, WRITE)
         now, recorded = self._platform.clock.now(), list[Act]()
@@ -123,11 +124,13 @@ class Messages:
                 recorded.append(Act(person.id, "message.end", found.audience, correlation=correlation, detail=found.text.vi))
 
         await self._platform.writer.run(person, now, work, recorded, action=WRITE)
-        self._read()
+        return self._read(number)
 
-    def _read(self) -> None:
+    def _read(self, number: int) -> Message:
+        """Every message as they are now, and of them this one."""
         with self._platform.database.reader() as db:
             self._every = _rows(db)
+        return next(one for one in self._every if one.number == number)
 
 
 def _rows(db: Connection) -> list[Message]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from dothi.access.policy import Person
 from dothi.access.routes import requires
@@ -25,6 +26,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 CityReader = Annotated[Person, Depends(requires("city.read"))]
+CityWriter = Annotated[Person, Depends(requires("city.write"))]
 EntityReader = Annotated[Person, Depends(requires("entity.read"))]
 HistoryReader = Annotated[Person, Depends(requires("history.read"))]
 DeviceReader = Annotated[Person, Depends(requires("device.read"))]
@@ -37,6 +39,14 @@ OperationsWriter = Annotated[Person, Depends(requires("operations.write"))]
 RunReader = Annotated[Person, Depends(requires("run.read"))]
 RunStarter = Annotated[Person, Depends(requires("run.start"))]
 RunCanceller = Annotated[Person, Depends(requires("run.cancel"))]
+
+
+class Words(BaseModel):
+    """The same in both languages."""
+
+    model_config = ConfigDict(extra="forbid")
+    vi: str = Field(max_length=5_000)
+    en: str = Field(max_length=5_000)
 
 
 def new_router(tag: str) -> APIRouter:

@@ -13,7 +13,7 @@ from dothi.access.problems import problem_json
 from dothi.access.routes import requires
 from dothi.api.encoding import instant, json_response
 from dothi.api.v1.common import Limit, Offset, aware, new_router, paged, parse_near
-from dothi.api.v1.incidents_json import entry_json, incident_json, kind_json, likely_json, load_json
+from dothi.api.v1.incidents_json import entry_json, incident_json, likely_json, load_json, months_json
 from dothi.model.problem import bad_request
 from dothi.model.promise import Origin, Urgency
 from dothi.model.text import Text
@@ -72,15 +72,14 @@ def router(platform: Platform) -> APIRouter:
     api = new_router("incidents")
     incidents = platform.incidents
 
-    @api.get("/incident-kinds", summary="What kinds of incidents there are, who owns them, and their playbooks")
-    def get_incident_kinds(_: Reader) -> Response:
-        rows = [kind_json(one, incidents.playbooks.get(one.playbook)) for one in incidents.kinds.values()]
-        return json_response(paged(rows, len(rows), len(rows), 0))
-
     @api.get("/incident-load", summary="What each ward and agency has to do, what is late, how long it takes")
     def get_incident_load(person: Reader) -> Response:
         rows = [load_json(one) for one in incidents.load(person)]
         return json_response(paged(rows, len(rows), len(rows), 0))
+
+    @api.get("/incident-months", summary="What the last twelve months brought, and where it comes back")
+    def get_incident_months(person: Reader, kind: _Name = "", ward: _Name = "") -> Response:
+        return json_response(months_json(incidents.months(person, kind, ward)))
 
     @api.get("/incidents", summary="Incidents, those with the least time left first")
     def get_incidents(

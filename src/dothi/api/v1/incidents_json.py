@@ -7,6 +7,7 @@ from dothi.model.text import Text
 from dothi.platform.incidents.duplicates import Likely
 from dothi.platform.incidents.kinds import IncidentKind, Playbook
 from dothi.platform.incidents.model import Entry, Incident, Load
+from dothi.platform.incidents.months import Months
 from dothi.platform.incidents.photos import Photo
 
 
@@ -125,6 +126,37 @@ def load_json(one: Load) -> dict[str, Any]:
         "answered": one.answered,
         "toAccept": one.to_accept,
         "toAnswer": one.to_answer,
+    }
+
+
+def months_json(one: Months) -> dict[str, Any]:
+    """Months by their first days in the city's zone; of each kind and ward that had any what was opened, answered, late, and
+    the median of the minutes to the answer; and places (EPSG:4326) where incidents come back.
+    """
+    return {
+        "months": [f"{month:%Y-%m}" for month in one.months],
+        "items": [
+            {
+                "month": f"{month:%Y-%m}",
+                "kind": kind,
+                "ward": ward or None,
+                "opened": figures.opened,
+                "answered": figures.answered,
+                "late": figures.late,
+                "minutesToAnswer": figures.to_answer,
+            }
+            for (month, kind, ward), figures in sorted(one.figures.items())
+        ],
+        "places": [
+            {
+                "longitude": round(spot.longitude, 6),
+                "latitude": round(spot.latitude, 6),
+                "ward": spot.ward or None,
+                "count": spot.count,
+                "kinds": spot.kinds,
+            }
+            for spot in one.spots
+        ],
     }
 
 
