@@ -6,7 +6,7 @@ Clauses are those of ETSI GS CIM 009.
 from collections.abc import Callable, Iterable
 
 from dothi.data.batch import EntityChange
-from dothi.data.document import Instance, instance_of
+from dothi.data.document import Document, Instance, instance_of
 from dothi.data.instances import (
     SCOPE,
     Said,
@@ -50,6 +50,7 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
     entity, former = change.entity, done.document
     done.types = _types_of(entity) or done.types
     done.document = {}
+    followed = 0  # of those that were there
     for iri, instances in entity.attributes.items():
         kept = former.get(iri, ())
         if len(instances) == 1:  # most have one
@@ -57,6 +58,7 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
             demand_whole(attribute)
             dataset = attribute.dataset_id
             before = find(kept, dataset) if kept else None
+            followed += before is not None
             one = instance_of(attribute, at, before)
             done.document[iri] = [one]
             done.steps.append(Step(iri, dataset, before if is_there(before) else None, one))
@@ -78,17 +80,21 @@ def _create(done: Turned, change: EntityChange, at: int) -> None:
             made.sort(key=lambda one: one.get("d", ""))
         if made:
             done.document[iri] = made
-    for iri, kept in former.items():
-        now = done.document.get(iri, ())
-        if len(kept) == len(now) == 1 and kept[0].get("d") == now[0].get("d"):
-            continue
-        for one in kept:
-            if "v" in one and find(now, one.get("d")) is None:
-                done.steps.append(Step(iri, one.get("d"), one, None))
+    if followed < sum(map(len, former.values())):
+        _let_go(done, former)
     if NULL in entity.scopes:
         raise bad_request("A scope cannot be null here.", "Leave it out.")
     done.scopes = entity.scopes
     done.expires_at = None if entity.expires_at is None else to_micros(entity.expires_at)
+
+
+def _let_go(done: Turned, former: Document) -> None:
+    """Note what was there and is no more."""
+    for iri, kept in former.items():
+        now = done.document.get(iri, ())
+        for one in kept:
+            if "v" in one and find(now, one.get("d")) is None:
+                done.steps.append(Step(iri, one.get("d"), one, None))
 
 
 def _merge(done: Turned, change: EntityChange, at: int) -> None:

@@ -114,13 +114,14 @@ class News:
 
     def told(self, index: SeriesIndex) -> Changes:
         """With names instead of numbers. An entity deleted and made again in between was not deleted, and the reverse."""
-        changes = Changes(self.seq, from_micros(self.at), series=self.series)
-        for number in self.changed.tolist():
-            urn = index.urn(number)
-            if index.num(urn) is not None:
-                changes.by_type.setdefault(index.type_of(number), []).append(urn)
-        changes.created = [urn for urn in map(index.urn, self.created.tolist()) if index.num(urn) is not None]
-        changes.deleted = [urn for urn in map(index.urn, self.deleted.tolist()) if index.num(urn) is None]
+        changes = Changes(
+            self.seq,
+            from_micros(self.at),
+            index.by_type(self.changed),
+            index.urns(self.created, alive=True),
+            index.urns(self.deleted, alive=False),
+            self.series,
+        )
         if len(self.edits):
             changes.told = lambda: [
                 Edit(index.urn(num), self.names[name], self.names[dataset] or None, Trigger(trigger), self.before.get(place))

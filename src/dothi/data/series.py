@@ -118,6 +118,16 @@ class SeriesIndex:
                 return []
             return [self._urns[num] for num in np.flatnonzero(self._alive & (self._type == name)).tolist()]
 
+    def urns(self, nums: IntArray, *, alive: bool) -> list[str]:
+        """The ids of those of the entities ``nums`` that exist, or that do not."""
+        return [self._urns[num] for num in nums[self._alive[nums] == alive].tolist()]
+
+    def by_type(self, nums: IntArray) -> dict[str, list[str]]:
+        """The ids of those of the entities ``nums`` that exist, by their type IRI."""
+        alive = nums[self._alive[nums]]
+        types = self._type[alive]
+        return {self._iris[kind]: self.urns(alive[types == kind], alive=True) for kind in np.unique(types).tolist()}
+
     def clearance_of(self, num: int) -> Clearance:
         """How far entity ``num`` may be known."""
         return Clearance(int(self._clearance[num]))

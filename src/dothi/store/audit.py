@@ -134,16 +134,7 @@ def record(connection: Connection, acts: Sequence[Act], at: int, last: tuple[int
     rows = []
     for act in acts:
         seq += 1
-        told: tuple[str, ...] = (
-            act.person_id,
-            act.action,
-            act.thing,
-            act.result,
-            act.correlation,
-            act.detail,
-            act.source,
-            act.why,
-        )
+        told: tuple[str, ...] = msgspec.structs.astuple(act)
         text = sealed_text((seq, at, *told))
         if _ESCAPED_NUL in text:
             # A home that cannot hold U+0000 would keep other words than were sealed.

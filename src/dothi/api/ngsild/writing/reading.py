@@ -101,13 +101,17 @@ def _entity(urn: str, body: dict[str, Any], context: TermMap, fragment: bool, si
         raise bad_request(f"An entity may have {MOST_ATTRIBUTES} attributes.", "Make several entities of it.")
     attributes: dict[str, list[Attribute]] = {}
     for name, said in body.items():
-        if name not in _OF_ENTITY:
-            if name in _NO_ATTRIBUTES:
-                raise bad_request(f"{name} is a word of NGSI-LD's own and names no attribute.", "Choose another name.")
-            iri = context.expand(name)
-            if iri in attributes:
-                raise bad_request(f"The attribute {iri} is there twice.", "Name it once.")
+        if name in _OF_ENTITY:
+            continue
+        if name in _NO_ATTRIBUTES:
+            raise bad_request(f"{name} is a word of NGSI-LD's own and names no attribute.", "Choose another name.")
+        iri = context.expand(name)
+        if iri in attributes:
+            raise bad_request(f"The attribute {iri} is there twice.", "Name it once.")
+        if type(said) is list:
             attributes[iri] = read_instances(iri, said, context, fragment=fragment, simplified=simplified)
+        else:
+            attributes[iri] = [_attribute(iri, said, context, fragment, simplified)]
     found = Entity(urn, types[0], attributes, more_types=tuple(types[1:]))
     if "scope" in body:
         found.scopes = scopes(body["scope"], fragment=fragment)
