@@ -8,8 +8,9 @@ import pytest
 from test_people_pages import _administrator
 from visitor_world import newcomer
 
-from dothi.access.reasons import HEADER, LONGEST
+from dothi.access.reasons import LONGEST
 from dothi.access.refusals import TAKEN
+from dothi.model.reason import HEADER
 from dothi.store.audit import Row, walk
 from dothi.testing.city import RunningCity, wait_until
 

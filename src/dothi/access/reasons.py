@@ -5,11 +5,9 @@ from urllib.parse import unquote
 
 from starlette.datastructures import FormData
 
+from dothi.model.reason import HEADER, WHY
 from dothi.model.text import nfc
-from dothi.store.audit import WHY
 
-HEADER = "Dothi-Reason"
-"""The reason of a program's request, percent-encoded UTF-8 (RFC 3986, clause 2.1): a header carries ASCII only."""
 FIELD = "because"
 """The field of a form that holds it."""
 LONGEST = 500  # letters that are kept

@@ -10,9 +10,9 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 import msgspec
 
 from dothi.access.local_key import operator_headers
-from dothi.access.reasons import HEADER
 from dothi.data.sql.answer import Refused
 from dothi.model.problem import Problem
+from dothi.model.reason import HEADER
 from dothi.settings import Settings
 
 _TIMEOUT = 30.0

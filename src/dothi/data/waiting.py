@@ -10,7 +10,8 @@ import msgspec
 from dothi.access.policy import Person
 from dothi.data.batch import EntityKind, Outcome, Told
 from dothi.model.problem import Problem
-from dothi.store.audit import CAME_FROM, WHY, Act
+from dothi.model.reason import WHY
+from dothi.store.audit import CAME_FROM, Act
 
 MOST_CHANGES = 2_000  # changes in one commit, beyond the first request's: about 100 ms of work
 MOST_WAITING = 50_000

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from dothi.model.reason import WHY
 from dothi.store.checkpoints import Checkpoint, blob, checkpoints
 from dothi.store.connection import Connection
 
 GENESIS = bytes(32)
 CAME_FROM: ContextVar[str] = ContextVar("came_from", default="")
 """The address or door of what is being done: set at the door, and every act that is made behind it says so."""
-WHY: ContextVar[str] = ContextVar("why", default="")
-"""The reason that was given for what is being done: set at the door as well."""
 BROKEN = "audit.break"
 """The act by which a city that starts tells of rows that were signed and are not there: what it says stays a fault."""
 COLUMNS = "seq, at, person_id, action, thing, result, correlation, detail, source, why, hash"
