@@ -21,6 +21,7 @@ from dothi.data.question import MOST, EntityQuery
 from dothi.data.subjects import subjects
 from dothi.model.clock import Clock, SystemClock, from_micros, to_micros
 from dothi.model.entity import LOCATION, Attribute, Entity
+from dothi.model.problem import Problem
 from dothi.model.reading import Grade, Origin, Reason
 from dothi.model.schema import EntityType
 from dothi.store.connection import Connection
@@ -140,17 +141,18 @@ class Context:
         with self._database.reader() as db:
             return {one.urn for one in subjects(db, reached, self._classified, urns=list(urns))}
 
-    def query(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityPage:
+    def query(self, asker: Person, query: EntityQuery, *, count: bool = False, heaviest: int | None = None) -> EntityPage:
         """The entities that meet ``query`` and that ``asker`` may read, at one moment; ``count`` asks for the total too.
 
-        Raises Problem 400 for a query that makes no sense.
+        Raises Problem 400 for a query that makes no sense, 403 for a page of which more than ``heaviest`` letters are kept.
         """
         reached = reach(asker, "entity.read")
         if reached is None:
             return EntityPage([], 0 if count else None)
         with self._database.reader() as db:
             found = self._find(db, reached, query, count)
-            return EntityPage(self._build(db, reached, found.nums, query.attributes), found.total, found.more)
+            entities = self._build(db, reached, found.nums, query.attributes, heaviest)
+            return EntityPage(entities, found.total, found.more)
 
     def table(self, asker: Person, query: EntityQuery, *, count: bool = False) -> EntityTable:
         """What ``query`` answers, as columns; ``attributes`` of the query (none if it names none) become the columns.
@@ -228,9 +230,19 @@ class Context:
         return find(db, query, question, Looker(build, lookup), count=count)
 
     def _build(
-        self, db: Connection, reached: Reach, nums: Sequence[int], attributes: tuple[str, ...] | None
+        self,
+        db: Connection,
+        reached: Reach,
+        nums: Sequence[int],
+        attributes: tuple[str, ...] | None,
+        heaviest: int | None = None,
     ) -> list[Entity]:
-        rows = db.execute(db.dialect.fill(_ENTITIES), (_json(nums),)).fetchall()
+        rows, weight = [], 0
+        for row in db.execute(db.dialect.fill(_ENTITIES), (_json(nums),)):
+            weight += len(row[-1])
+            if heaviest is not None and weight > heaviest:
+                raise Problem(403, "too-many-results", "These entities are too large for one answer.", "Ask for fewer.")
+            rows.append(row)
         found = {row[0]: entity for row, entity in zip(rows, self._built(db, reached, rows, attributes), strict=True)}
         return [found[num] for num in nums]
 

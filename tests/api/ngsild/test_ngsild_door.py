@@ -219,6 +219,18 @@ def test_many_ways_to_few_entities_make_no_endless_answer(client: httpx.Client) 
         client.post(f"{batch}/delete", json=[one["id"] for one in ways])
 
 
+def test_no_answer_is_larger_than_the_city_can_bear(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"type": "House", "scopeQ": "/door/test", "entityMap": "true"}
+    assert client.get(ROOT, params=params).status_code == 201
+    assert client.get(f"{ROOT}/{HOUSE}", params={"join": "inline"}).status_code == 200
+    for place in ("query", "mapped", "linked"):
+        monkeypatch.setattr(f"dothi.api.ngsild.querying.{place}.HEAVIEST", 20)
+    refused(client.get(ROOT, params={"type": "House"}), 403, "TooManyResults")
+    refused(client.get(ROOT, params=params), 403, "TooManyResults")
+    refused(client.get(f"{ROOT}/{HOUSE}", params={"join": "inline"}), 403, "TooManyResults")
+    assert client.get(ROOT, params={"type": "House", "limit": "0", "count": "true"}).status_code == 200
+
+
 def test_an_earlier_version_is_answered_in_what_it_knows(client: httpx.Client) -> None:
     early = client.get(f"{ROOT}/{HOUSE}", headers={"prefer": "ngsi-ld=1.5"})
     assert (early.status_code, early.headers["preference-applied"]) == (203, "ngsi-ld=1.5")

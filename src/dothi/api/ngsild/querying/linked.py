@@ -20,6 +20,8 @@ LINKED_PARAMETERS = frozenset({"join", "joinLevel", "containedBy"})
 DEEPEST_JOIN = 8
 MOST_LINKED = 1000
 """Entities that one answer brings beside those that were asked for."""
+HEAVIEST = 64 * 1024 * 1024
+"""So many letters may be kept of the entities in one answer, which takes some eight times as much memory."""
 MOST_COPIES = 10_000
 """How often one answer shows such entities inside others: one to which many ways lead is shown on each of them."""
 
@@ -89,7 +91,7 @@ def _linked(
             raise _too_many(f"These lead to more than {MOST_LINKED} entities.")
         if not wanted:
             break
-        page = context.query(asker, EntityQuery(ids=tuple(wanted), limit=len(wanted)))
+        page = context.query(asker, EntityQuery(ids=tuple(wanted), limit=len(wanted)), heaviest=HEAVIEST)
         met.update(wanted)
         found |= {one.id: one for one in page.entities}
         level = [(one, ways[one.id]) for one in page.entities]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from dothi.api.ngsild.door import ROOT, Asked
 from dothi.api.ngsild.negotiation import flag
 from dothi.api.ngsild.querying.entity_maps import MOST_IDS, USUAL, EntityMap
+from dothi.api.ngsild.querying.linked import HEAVIEST
 from dothi.data.context import EntityPage, EntityQuery
 from dothi.data.periods import read_period
 from dothi.model.problem import Problem, bad_request
@@ -37,7 +38,8 @@ def by_map(asked: Asked, query: EntityQuery) -> tuple[EntityPage, int, dict[str,
     page = EntityPage([], len(ids), len(ids) > last)
     if shown := tuple(ids[query.offset : last]):
         rest = EntityQuery(ids=shown, limit=len(shown), order=query.order, collation=query.collation)
-        page.entities = asked.broker.platform.context.query(asker, replace(rest, attributes=query.attributes)).entities
+        shown_ones = replace(rest, attributes=query.attributes)
+        page.entities = asked.broker.platform.context.query(asker, shown_ones, heaviest=HEAVIEST).entities
     return page, status, {MAP_HEADER: location(kept)}
 
 

@@ -20,7 +20,7 @@ from dothi.api.ngsild.querying.asking import (
     read_query_body,
     texts,
 )
-from dothi.api.ngsild.querying.linked import LINKED_PARAMETERS, joined, read_join
+from dothi.api.ngsild.querying.linked import HEAVIEST, LINKED_PARAMETERS, joined, read_join
 from dothi.api.ngsild.querying.mapped import MAP_PARAMETERS, by_map
 from dothi.api.ngsild.querying.retrieve import ENTITY_SCHEMA, SHAPE_DOCUMENTED, answered, parameter
 from dothi.api.ngsild.representation import collected, shaper
@@ -167,7 +167,7 @@ def _answer(context: Context, asked: Asked, query: EntityQuery, *, pages: bool) 
     query = replace(query, attributes=attributes)
     mapped = by_map(asked, query)
     if mapped is None:
-        found, status, headers = context.query(asked.person, query, count=count), 200, dict[str, str]()
+        found, status, headers = context.query(asked.person, query, count=count, heaviest=HEAVIEST), 200, dict[str, str]()
     else:
         found, status, headers = mapped
     if join is None:
