@@ -84,6 +84,13 @@ def test_version_and_help(tmp_path: Path) -> None:
         assert command in shown
 
 
+def test_a_command_starts_without_the_engines_of_a_city() -> None:
+    heavy = "sqlalchemy|numpy|duckdb|polars|fastapi|psycopg"
+    told = f"import dothi.cli, sys; print(*sorted({{*'{heavy}'.split('|')}} & sys.modules.keys()))"
+    asked = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert asked.stdout.split() == []
+
+
 def test_a_city_is_described_without_being_started(tmp_path: Path) -> None:
     told = dothi(tmp_path / "home", "city", "info", DOTHI_CITY="25")
     assert told.returncode == 0
