@@ -63,6 +63,8 @@ def world(shared: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         {"notification": {"endpoint": {"uri": "https://example.org", "receiverInfo": [{"key": "K"}]}}},
         {"notification": {"endpoint": {"uri": "https://example.org", "receiverInfo": [{"key": "A", "value": "x\r\nB: y"}]}}},
         {"notification": {"endpoint": {"uri": "https://example.org", "receiverInfo": [{"key": "Host", "value": "other"}]}}},
+        {"notification": {"endpoint": {"uri": "https://example.org", "cooldown": 3_600_001}}},
+        {"notification": {"endpoint": {"uri": "https://example.org", "timeout": 0}}},
         {"notification": {"showChanges": True, "format": "simplified"}},
         {"notification": {"attributes": []}},
         {"notification": {"attributes": ["a"], "pick": ["b"]}},

@@ -25,6 +25,8 @@ FORMATS = {"normalized": "normalized", "concise": "concise", "keyValues": "keyVa
 ACCEPTED = ("application/json", "application/ld+json", "application/geo+json")
 MOST_LISTED = 200  # members of one list
 LONGEST_TEXT = 4_000
+LONGEST_COOLDOWN = 3_600_000
+"""Milliseconds: whoever is told at the same address waits too."""
 
 _TYPE_NAME = re.compile(r"[^\s|,;()]+")
 _PROJECTED = re.compile(r"[^\s{},|;]+")
@@ -321,11 +323,11 @@ def _endpoint(value: Any) -> Document:
         if value["accept"] not in ACCEPTED:
             raise bad_request("An endpoint accepts JSON, JSON-LD or GeoJSON.", f"Write one of {', '.join(ACCEPTED)}.")
         found["accept"] = value["accept"]
-    for name in ("timeout", "cooldown"):
+    for name, most in (("timeout", 10**9), ("cooldown", LONGEST_COOLDOWN)):
         if name in value:
             number = value[name]
-            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= 1e9:
-                raise bad_request(f"endpoint.{name} is a number of milliseconds above zero.", "Write it without quotes.")
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= most:
+                raise bad_request(f"endpoint.{name} is a number of milliseconds above zero.", f"At most {most}, no quotes.")
             found[name] = number
     for name in ("receiverInfo", "notifierInfo"):
         if name in value:
