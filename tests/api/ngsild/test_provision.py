@@ -178,6 +178,10 @@ def test_a_member_that_cannot_be_read_hinders_no_other(client: httpx.Client, urn
     )
     assert (linked.status_code, linked.json()["success"]) == (207, [last])
     assert [one["entityId"] for one in linked.json()["errors"]] == [first, urn]
+    gone = client.post(
+        f"{operations}/delete", content=json.dumps([first, last]), headers={"Content-Type": "application/ld+json"}
+    )
+    assert gone.status_code == 204, "an id needs no @context"
 
 
 def test_a_purge_takes_what_a_query_selects(client: httpx.Client, urn: str) -> None:

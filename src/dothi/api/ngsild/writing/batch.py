@@ -146,8 +146,10 @@ async def _each(asked: Asked, kind: EntityKind, read: Read) -> list[Outcome]:
 
 
 async def _context_of(raw: Raw, asked: Asked) -> TermMap | Problem:
+    """The context of a member of JSON-LD, or why there is none; an id needs none."""
     try:
-        return (await asked.words_of(read_member(raw)))[0]
+        member = read_member(raw)
+        return (await asked.words_of(member))[0] if isinstance(member, dict) else asked.context
     except Problem as problem:
         return problem
 
