@@ -146,8 +146,10 @@ def incidents_page() -> str:
         )
     lines += [
         "",
-        "Another state ends a pause. Reopening clears the answer. A merged incident's reports, alerts and photos go to the",
-        "other one; a split takes chosen reports, with their photos and the promises made to them, to a new one.",
+        "Another state ends a pause. Reopening clears the answer. A merged incident's reports, alerts, photos and open",
+        "tasks go to the other one, with who was asked to help; it is as grave as the graver of the two then, and of each",
+        "clock the shorter time goes on. A split takes chosen reports, with their photos and promises, to a",
+        "new one, whose playbook begins anew.",
         "Another kind brings its title, severity and urgency where they were still those of the old kind; its unit too, if",
         "nobody chose one and it is not assigned yet. Clocks follow the urgency, what is used of them stays used; the new",
         "kind's playbook begins then with nothing done, and its answer needs a photo if the new kind asks for one.",

@@ -14,7 +14,7 @@ from dothi.model.problem import Problem
 from dothi.model.text import Text
 from dothi.platform.incidents import acts, changing, clocks, timing
 from dothi.platform.incidents.acts import Act
-from dothi.platform.incidents.model import Incident
+from dothi.platform.incidents.model import ChangedMeanwhile, Incident, Question
 
 
 async def refused(world: World, incident: Incident, act: Act) -> str:
@@ -110,6 +110,54 @@ def test_who_is_late_is_late_still_after_a_merge(tmp_path: Path) -> None:
 
 
 Origin = Literal["operator", "report"]
+
+
+def test_a_merge_loses_no_gravity_no_task_and_no_helper(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        grave = await world.acts(await world.opened("noise"), acts.Accept(), acts.Assign(ward="00001"))
+        grave = await world.acts(grave, acts.Rank(4, "urgent"), acts.AddTask("Gọi điện lực"), acts.AddTask("Rào lại"))
+        grave = await world.acts(grave, acts.DoTask(2), acts.AskHelp("00002"))
+        into = await world.act(await world.opened("noise"), acts.AddTask("Chụp ảnh"))
+        await world.act(grave, acts.Merge(into.code))
+        now = world.incidents.get(OPERATOR, into.code)
+        assert (now.severity, now.version) == (4, into.version + 1)
+        assert [(one.number, one.text, one.done_at) for one in now.tasks] == [
+            (1, "Chụp ảnh", None),
+            (2, "Gọi điện lực", None),
+        ]
+        assert now.help == ("00002",) and world.incidents.get(EAST, into.code).code == into.code
+        assert [one.code for one in world.incidents.find(EAST, Question()).incidents] == [into.code]
+        told = world.incidents.timeline(OPERATOR, into.code)[-1]
+        assert told.act == "absorb" and {one.field for one in told.changes} == {"severity", "tasks", "help"}
+        with pytest.raises(ChangedMeanwhile) as second:
+            await world.act(into, acts.Rank(1, "normal"))
+        assert [(one.field, one.after) for one in second.value.differences if one.field == "severity"] == [("severity", 4)]
+        milder = await world.opened("noise")
+        await world.act(milder, acts.Merge(into.code))
+        again = world.incidents.get(OPERATOR, into.code)
+        assert (again.severity, again.version) == (4, now.version)
+
+    play(tmp_path, scene)
+
+
+def test_the_playbook_of_what_is_split_off_begins_then(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        one = await world.opened("smog", links=(("report", "PA-1"), ("report", "PA-2")))
+        one = await world.act(one, acts.Accept())
+        one = await world.act(one, acts.DoStep(0))
+        world.later(minutes=40)
+        await world.incidents.look()
+        split = await world.act(world.incidents.get(OPERATOR, one.code), acts.Split("Khác", ("PA-2",)))
+        code = next(link.ref for link in world.incidents.links(OPERATOR, split.code) if link.kind == "incident")
+        world.later(minutes=14)
+        await world.incidents.look()
+        assert "late" not in [entry.act for entry in world.incidents.timeline(OPERATOR, code)]
+        world.later(minutes=1)
+        await world.incidents.look()
+        late = [entry.refs for entry in world.incidents.timeline(OPERATOR, code) if entry.act == "late"]
+        assert late == [("0",)]
+
+    play(tmp_path, scene)
 
 
 @settings(max_examples=60, deadline=None)

@@ -66,6 +66,17 @@ def apply(incident: Incident, act: Act, scene: Scene) -> Done:
     return replace(done, incident=timed)
 
 
+def taken_in(incident: Incident, other: Incident) -> Incident:
+    """``incident`` once ``other`` is merged into it: as grave as the graver, with its open tasks and who helps."""
+    left = [one for one in other.tasks if one.done_at is None][: MOST_TASKS - len(incident.tasks)]
+    moved = (replace(one, number=len(incident.tasks) + place) for place, one in enumerate(left, 1))
+    severity, version = incident.severity, incident.version
+    if other.severity > severity:
+        severity, version = other.severity, version + 1
+    helping = tuple(dict.fromkeys((*incident.help, *other.help)))[:MOST_HELP]
+    return replace(incident, severity=severity, version=version, tasks=(*incident.tasks, *moved), help=helping)
+
+
 def changes(before: Incident, after: Incident) -> tuple[Change, ...]:
     """The fields that differ, as plain values."""
     return tuple(

@@ -336,10 +336,13 @@ class Incidents:
                         f"{before.code} cannot be merged into {into}.", "Choose another that is being worked on."
                     )
                 store.move_belongings(db, before.code, into)
-                playbook = self.playbook(target)
-                target = timing.absorbed(target, before, at, self._platform.city, playbook)
-                store.update(db, target)
-                store.write_entry(db, target, at, person.id, "absorb", before.title, (), (before.code,))
+                whole = changing.taken_in(target, before)
+                whole = timing.absorbed(whole, before, at, self._platform.city, self.playbook(target))
+                store.update(db, whole)
+                for unit in whole.help:
+                    store.ask(db, into, unit)
+                changed = changing.changes(target, whole)
+                store.write_entry(db, whole, at, person.id, "absorb", before.title, changed, (before.code,))
                 recorded.append(Recorded(person.id, "incident.absorb", into, "done", "", before.code))
             case acts.Answer(proof=proof):
                 shown = {photo.number for photo in photos_of(db, before.code) if photo.phase in DONE}
@@ -380,8 +383,12 @@ class Incidents:
             escalated=0,
             help=(),
             tasks=(),
+            # Its playbook begins now: nobody is late with what was not to be done before.
+            playbook_at=None if old.playbook_at is None else at,
             steps_done=(),
+            told=tuple(one for one in old.told if not one.startswith("step:")),
         )
+        new = timing.looked_after(new, self._platform.city, self.playbook(new))
         store.insert(db, new, month, number)
         store.move_belongings(db, old.code, new.code, act.reports)
         store.tie(db, new.code, "incident", old.code, at)
