@@ -69,8 +69,14 @@ def wants_page(request: Request) -> bool:
 def problem_response(
     request: Request, problem: Problem, page: ErrorPage | None, headers: dict[str, str] | None = None, **more: object
 ) -> Response:
-    """``problem`` as the asker reads it: a page drawn by ``page`` for a browser, problem+json for everything else."""
+    """``problem`` as the asker reads it: a page drawn by ``page`` for a browser, problem+json for everything else.
+
+    A door whose standard names errors otherwise says how in ``request.state.problem_as``.
+    """
     request.state.problem = problem.code  # a refusal is noted with its reason
+    problem_as: Callable[..., Response] | None = getattr(request.state, "problem_as", None)
+    if problem_as is not None:
+        return problem_as(request, problem, headers)
     if page is None or not wants_page(request) or request.url.path.startswith(("/api/", "/ngsi-ld/")):
         return problem_json(request, problem, headers, **more)
     try:

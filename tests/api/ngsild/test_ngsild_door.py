@@ -219,6 +219,17 @@ def test_many_ways_to_few_entities_make_no_endless_answer(client: httpx.Client) 
         client.post(f"{batch}/delete", json=[one["id"] for one in ways])
 
 
+def test_a_fault_of_ours_is_named_as_the_standard_does(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(_: object) -> None:
+        raise ValueError("what nobody thought of")
+
+    monkeypatch.setattr("dothi.api.ngsild.querying.query.read_shape", fault)
+    broken = client.get(ROOT, params={"type": "House"})
+    refused(broken, 500, "InternalError")
+    assert "nobody" not in broken.text
+    assert broken.json()["correlation"] == broken.headers["x-request-id"]
+
+
 def test_no_answer_is_larger_than_the_city_can_bear(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"type": "House", "scopeQ": "/door/test", "entityMap": "true"}
     assert client.get(ROOT, params=params).status_code == 201

@@ -327,6 +327,7 @@ class Doors(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what ``matches`` found."""
         request = Request(scope, receive, send)
+        request.state.problem_as = ngsild_problem
         tenant = next((value for name, value in scope["headers"] if name == b"ngsild-tenant"), None)
         try:
             if tenant is not None and self._tenants is not None and tenant.decode("latin-1") != self._tenants.default:
