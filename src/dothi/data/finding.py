@@ -140,10 +140,7 @@ def _lies(query: EntityQuery, rows: list[Row]) -> list[bool | None]:
 def _meets(query: EntityQuery, entity: Entity, looker: Looker) -> bool:
     if not all(one is None or meets(one, entity, looker.find) for one in (query.which, query.where)):
         return False
-    if query.geo is None:
-        return True
-    place = entity.first(query.geo.attribute)
-    return place is not None and query.geo.met_by(place.value)
+    return query.geo is None or query.geo.met_by_one_of(entity)
 
 
 def _fetch_linked(path: Path, entities: Iterable[Entity], looker: Looker) -> None:

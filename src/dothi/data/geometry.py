@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import nearest_points
 
 from dothi.data.shape import Box, box_around
-from dothi.model.entity import LOCATION
+from dothi.model.entity import LOCATION, Entity
 from dothi.model.ground import EARTH_RADIUS
 from dothi.model.problem import bad_request
 
@@ -54,6 +54,10 @@ class GeoQuery:
     def met_by(self, value: Any) -> bool:
         """True if ``value`` (GeoJSON) stands in that relation; what is no geometry never does."""
         return self.met_by_geometry(geometry_of(value))
+
+    def met_by_one_of(self, entity: Entity) -> bool:
+        """True if one of the instances that ``entity`` has of the GeoProperty stands in that relation."""
+        return any(self.met_by(one.value) for one in entity.attributes.get(self.attribute, ()))
 
     def met_by_geometry(self, other: BaseGeometry | None) -> bool:
         """``met_by`` for what was read already."""

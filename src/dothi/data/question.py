@@ -79,10 +79,8 @@ def holds(query: EntityQuery, entity: Entity, find: Find | None = None) -> bool:
 
 
 def _lies(query: EntityQuery, entity: Entity) -> bool:
-    if query.geo is not None:
-        place = entity.first(query.geo.attribute)
-        if place is None or not query.geo.met_by(place.value):
-            return False
+    if query.geo is not None and not query.geo.met_by_one_of(entity):
+        return False
     if query.bbox is None and query.near is None:
         return True
     place = entity.first(LOCATION)

@@ -119,6 +119,25 @@ def test_a_body_that_makes_no_sense_is_refused(client: httpx.Client, body: Any) 
     assert answer.json()["type"] == "https://uri.etsi.org/ngsi-ld/errors/BadRequestData"
 
 
+def test_one_instance_of_several_places_is_enough(client: httpx.Client) -> None:
+    places = [
+        {
+            "type": "GeoProperty",
+            "value": {"type": "Point", "coordinates": [longitude, 21.0]},
+            "datasetId": f"urn:d:{longitude}",
+        }
+        for longitude in (100, 105)
+    ]
+    urn = "urn:ngsi-ld:Spot:hanoi:1"
+    assert client.post(ENTITIES, json={"id": urn, "type": "Spot", "seenAt": places}).status_code == 201
+    near = {"type": "Spot", "georel": "near;maxDistance==1000", "geometry": "Point", "geoproperty": "seenAt"}
+    try:
+        for longitude, found in ((100, [1]), (105, [1]), (103, [])):
+            assert _ids(client.get(ENTITIES, params={**near, "coordinates": f"[{longitude},21]"})) == found
+    finally:
+        client.delete(f"{ENTITIES}/{urn}")
+
+
 def test_places_come_as_geojson(things: httpx.Client) -> None:
     params = {"type": "QueryThing", "attrs": "name", "limit": "1", "geometryProperty": "location"}
     answer = things.get(ENTITIES, params=params, headers={"Accept": "application/geo+json"})

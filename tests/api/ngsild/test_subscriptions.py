@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from subscription_world import SUBSCRIPTIONS, World, iri, said, world_in
 
+from dothi.access.policy import SYSTEM
 from dothi.api.ngsild.subscriptions import queues
-from dothi.model.entity import NULL, Attribute
+from dothi.model.entity import LOCATION, NULL, Attribute, Entity
 from dothi.store.connection import Unavailable
 from dothi.testing.city import wait_until
 
@@ -341,6 +342,19 @@ def test_headers_context_and_json_ld(world: World) -> None:
     (found,) = world.receiver.wait(1)
     assert found["@context"].startswith("https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context")
     assert "link" not in world.receiver.headers[-1]
+
+
+def test_one_instance_of_several_places_is_enough(world: World) -> None:
+    here = {"georel": "near;maxDistance==1000", "geometry": "Point", "coordinates": [105, 21]}
+    world.subscribe(geoQ=here, notification={"attributes": ["level"]})
+    for number, longitudes in enumerate(((100, 101), (100, 105))):
+        places = [
+            Attribute("GeoProperty", {"type": "Point", "coordinates": [longitude, 21]}, dataset_id=dataset)
+            for longitude, dataset in zip(longitudes, (None, "urn:d:1"), strict=True)
+        ]
+        told = Entity(world.urn(), iri("Building"), {LOCATION: places, iri("level"): [said(number)]})
+        world.city.run(world.city.platform.writer.save(SYSTEM, "create", told, at=datetime.now(UTC)))
+    assert world.receiver.wait(1)[0]["level"]["value"] == 1
 
 
 def test_geojson_is_a_collection_of_features(world: World) -> None:
