@@ -149,6 +149,28 @@ def test_a_dead_server_loses_nothing_and_a_refusal_is_no_ones_else(tmp_path: Pat
     play(tmp_path, scene)
 
 
+def test_after_a_clock_that_was_ahead_people_are_told_as_before(tmp_path: Path) -> None:
+    async def scene(world: World, inbox: Inbox) -> None:
+        taken = inbox.answer
+        world.clock.advance(timedelta(days=2))
+        for minute in range(4):  # one is sent, one waits for its turn, one is tried again later
+            await world.tell(("an", f"an {minute}"), ("binh", f"binh {minute}"))
+            inbox.answer = (lambda to: "451 later") if minute == 3 else taken
+            await world.later(minutes=1)
+        world.post.server.next_at = world.post.now() + 5 * MINUTE
+        ahead = len(inbox.taken)
+        inbox.answer = taken
+        await world.later(days=-2)
+        await world.tell(("an", "nay"), ("binh", "nay"))
+        await world.later(minutes=1)
+        await world.later(hours=1)
+        assert len(inbox.taken) > ahead and world.letters("waiting") == []
+        told = " ".join(str(mail["Subject"]) for _, mail in inbox.taken)
+        assert all(f"{who} {minute}" in told for who in ("an", "binh") for minute in range(4)) and told.count("nay") == 2
+
+    play(tmp_path, scene)
+
+
 def test_a_server_that_is_gone_is_tried_ever_rarer_by_whoever_runs(tmp_path: Path) -> None:
     with mail_server() as gone:
         port = gone.port

@@ -70,7 +70,7 @@ class Post:
     async def look(self) -> None:
         """Make the letters that may be made by now, and send what is due."""
         await self._make()
-        while self.now() >= self.server.next_at and await self._send():
+        while not 0 < self.server.next_at - self.now() <= SERVER_LONGEST and await self._send():
             pass
         if self.now() - self._tidied > _TIDY_EVERY:
             self._tidied = self.now()
@@ -106,7 +106,11 @@ class Post:
                 pace = None if correspondent is None else correspondent.pace(ref)
                 if pace is None:
                     dropped.append(recipient)
-                elif free_at(pace, store.sent_since(db, recipient, now - HOUR), first, severity, self._zone) <= now:
+                    continue
+                # What waits since a moment to come was heard under a clock that was ahead: it waited long enough.
+                since = first if first <= now else now - pace.settle
+                sent = store.sent_between(db, recipient, now - HOUR, now)
+                if free_at(pace, sent, since, severity, self._zone) <= now:
                     made.append(recipient)
         return made, dropped
 
@@ -141,7 +145,7 @@ class Post:
 
     def _due(self) -> list[Letter]:
         with self._database.reader() as db:
-            return store.due(db, self.now(), AT_ONCE)
+            return store.due(db, self.now(), LONGEST_WAIT, AT_ONCE)
 
     async def _written(self, letter: Letter) -> Written | None:
         """What a letter says at this moment; None, and it is ended, if it cannot or need not be said."""

@@ -31,10 +31,10 @@ def waiting(db: Connection) -> list[tuple[str, int, int]]:
     return [(recipient, int(first), int(severity)) for recipient, first, severity in rows]
 
 
-def sent_since(db: Connection, recipient: str, since: int) -> list[int]:
-    """When mails to a receiver were made, ascending."""
-    query = "SELECT made_at FROM telling_letter WHERE recipient = ? AND made_at > ? ORDER BY made_at"
-    return [int(at) for (at,) in db.execute(query, (recipient, since))]
+def sent_between(db: Connection, recipient: str, since: int, now: int) -> list[int]:
+    """When mails to a receiver were made after a moment and up to ``now``, ascending: not those of a clock that was ahead."""
+    query = "SELECT made_at FROM telling_letter WHERE recipient = ? AND made_at > ? AND made_at <= ? ORDER BY made_at"
+    return [int(at) for (at,) in db.execute(query, (recipient, since, now))]
 
 
 def make_letter(db: Connection, recipient: str, now: int) -> None:
@@ -62,10 +62,12 @@ def forget(db: Connection, recipient: str) -> None:
     db.execute("DELETE FROM telling_letter WHERE recipient = ?", (recipient,))
 
 
-def due(db: Connection, now: int, limit: int) -> list[Letter]:
-    """Letters that are to be sent by ``now``, the oldest first."""
-    where = "WHERE l.state = 'waiting' AND l.next_at <= ? ORDER BY l.next_at, l.id LIMIT ?"
-    return _letters(db, where, (now, limit))
+def due(db: Connection, now: int, longest: int, limit: int) -> list[Letter]:
+    """Letters that are to be sent by ``now``, the oldest first; and those that wait for longer than the ``longest`` wait
+    there is, because the clock was ahead when they were made.
+    """
+    where = "WHERE l.state = 'waiting' AND (l.next_at <= ? OR l.next_at > ?) ORDER BY l.next_at, l.id LIMIT ?"
+    return _letters(db, where, (now, now + longest, limit))
 
 
 def letters(db: Connection, state: State, limit: int) -> list[Letter]:
