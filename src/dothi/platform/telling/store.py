@@ -32,7 +32,7 @@ def waiting(db: Connection) -> list[tuple[str, int, int]]:
 
 
 def sent_between(db: Connection, recipient: str, since: int, now: int) -> list[int]:
-    """When mails to a receiver were made after a moment and up to ``now``, ascending: not those of a clock that was ahead."""
+    """When mails to a receiver were made after a moment, up to ``now``, ascending: not those of a clock that was ahead."""
     query = "SELECT made_at FROM telling_letter WHERE recipient = ? AND made_at > ? AND made_at <= ? ORDER BY made_at"
     return [int(at) for (at,) in db.execute(query, (recipient, since, now))]
 
