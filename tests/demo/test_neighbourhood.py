@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -97,6 +98,26 @@ def test_smog_raises_a_real_alert_and_two_commands_are_under_way(city: RunningCi
     lines = platform.rules.alerts(SYSTEM, AlertQuestion()).groups
     assert [platform.invented.holds("alert-group", one.id) for one in lines] == [True]
     assert len(platform.rules.alerts_of(SYSTEM, lines[0].id)) == 3
+
+
+def test_what_nobody_decided_about_in_its_hour_is_proposed_anew(tmp_path: Path) -> None:
+    """Who comes a day later finds a command to decide about, and no heap of those that ran out."""
+    with running_city(tmp_path, demo_work=True) as running:
+        platform = running.platform
+        wait_until(lambda: platform.commands.find(SYSTEM, state="proposed")[1] == 1, "one waits")
+        (first,), _ = platform.commands.find(SYSTEM, state="proposed")
+        kinds = platform.commands.kinds
+        platform.commands.kinds = {**kinds, first.kind: replace(kinds[first.kind], decide_within=timedelta(0))}
+        wait_until(lambda: platform.commands.find(SYSTEM, id=first.id)[1] == 0, "the first one ran out and is gone")
+        platform.commands.kinds = kinds
+
+        def another_waits() -> bool:
+            led = [one for one in platform.invented.refs("page") if one.startswith("waiting")]
+            found, _ = platform.commands.find(SYSTEM, state="proposed")
+            return bool(found) and led == [f"waiting /commands/{found[0].id}"]
+
+        wait_until(another_waits, "another waits, and the story leads to it")
+        assert not platform.invented.holds("command", first.id)
 
 
 def test_not_where_nobody_asks(tmp_path: Path) -> None:

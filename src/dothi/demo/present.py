@@ -18,6 +18,7 @@ from dothi.store.audit import CAME_FROM
 
 _LOOK_EVERY = 1.0
 _RESTART, _ZERO_CHECK = "air.restart", "air.zero-check"
+_WAITING = "waiting"  # the page of the story that is told last
 _PREFERRED = "air-index-bad"  # the rule whose line opens an incident
 _log = structlog.get_logger("dothi.demo")
 
@@ -43,6 +44,7 @@ class Present:
                         break
                     await self._air.speak()
                     await self._follow_alerts()
+                    await self._propose_again()
                 await asyncio.sleep(_LOOK_EVERY)
         finally:
             self._air.close()
@@ -64,7 +66,7 @@ class Present:
         }
         fresh = [one for one in sorted(numbers) if not self._invented.holds("alert-group", one)]
         await self._invented.note("alert-group", *fresh)
-        if self._topic("waiting") or not numbers:
+        if self._topic(_WAITING) or not numbers:
             return
         found = await asyncio.to_thread(
             self._platform.rules.alerts, SYSTEM, AlertQuestion(ids=tuple(sorted(numbers)), states=())
@@ -94,10 +96,22 @@ class Present:
                 except Problem as problem:  # a visitor was faster
                     _log.info("demo.command-moved-on", command=made, problem=problem.code)
         if _ZERO_CHECK in known:
-            because = "Số đo cao bất thường so với trạm bên cạnh"
-            made = await self._propose(operator, _ZERO_CHECK, second.entity, {"minutes": "10"}, because, code)
-            if made:
-                await self._invented.note("page", f"waiting /commands/{made}")
+            await self._let_wait(operator, second.entity, code)
+
+    async def _let_wait(self, operator: Person, entity: str, incident: str) -> None:
+        """A proposal that waits for whoever looks."""
+        because = "Số đo cao bất thường so với trạm bên cạnh"
+        made = await self._propose(operator, _ZERO_CHECK, entity, {"minutes": "10"}, because, incident)
+        # One like it may wait already: a visitor was faster.
+        await self._invented.note("page", f"{_WAITING} /commands/{made}" if made else f"{_WAITING} /commands")
+
+    async def _propose_again(self) -> None:
+        """What nobody decided about in its hour is proposed anew: whoever comes later finds something to decide, too."""
+        page = self._topic(_WAITING)
+        found, _ = await asyncio.to_thread(self._platform.commands.find, SYSTEM, id=page.rpartition("/")[2], limit=1)
+        if page and found and found[0].state == "expired":
+            await self._let_wait(await self._person("operator"), found[0].entity, found[0].incident)
+            await self._invented.drop_command(found[0].id, page)
 
     async def _act(self, person: Person, incident: Incident, act: Act) -> Incident:
         """Do it, unless a visitor was faster."""
@@ -127,6 +141,6 @@ class Present:
         assert found is not None, "it is there, or was made a moment ago"  # noqa: S101 - narrows a type
         return found
 
-    def _topic(self, name: str) -> bool:
-        """True if this page of the story is there."""
-        return any(ref.startswith(f"{name} ") for ref in self._invented.refs("page"))
+    def _topic(self, name: str) -> str:
+        """This page of the story, "" while it is not there."""
+        return next((ref for ref in self._invented.refs("page") if ref.startswith(f"{name} ")), "")

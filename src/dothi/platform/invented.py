@@ -110,6 +110,19 @@ class Invented:
             await self._platform.writer.run(SYSTEM, at, work)
             self._refs.setdefault(kind, {}).update(dict.fromkeys(fresh, at))
 
+    async def drop_command(self, command: str, page: str) -> None:
+        """Destroy a made-up command (its id) that lapsed, and what led to it (``page``): another takes its place."""
+        gone: tuple[tuple[Kind, str], ...] = (("command", command), ("page", page))
+
+        def work(db: Connection) -> None:
+            db.execute("DELETE FROM command WHERE id = ?", (command,))
+            for one in gone:
+                db.execute("DELETE FROM invented WHERE kind = ? AND ref = ?", one)
+
+        await self._platform.writer.run(SYSTEM, self._platform.clock.now(), work)
+        for kind, ref in gone:
+            self._refs[kind].pop(ref, None)
+
     async def remove(self, person: Person, *, again: bool = False, correlation: str = "") -> int:
         """Destroy all that is made up, and say so in the audit log; returns how many incidents that were.
 
