@@ -137,3 +137,16 @@ def test_the_citys_own_names(client: httpx.Client) -> None:
     names, core = answer.json()["@context"]
     assert core == CORE_URL
     assert names["pm25"] == "https://smartdatamodels.org/dataModel.Environment/pm25"
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://example.org:port/", "http://example.org:99999/", "//"])
+def test_what_is_no_address_is_not_available(client: httpx.Client, address: str) -> None:
+    link = {"Link": f'<{address}>; rel="http://www.w3.org/ns/json-ld#context"'}
+    by_link = client.get("/ngsi-ld/v1/entities", params={"type": "Lamp"}, headers=link)
+    entity = {"id": "urn:a:b", "type": "Lamp", "@context": address}
+    in_body = client.post("/ngsi-ld/v1/entities", json=entity, headers={"Content-Type": "application/ld+json"})
+    for answer in (by_link, in_body):
+        assert (answer.status_code, answer.json()["type"]) in (
+            (504, ERRORS + "LdContextNotAvailable"),
+            (400, ERRORS + "BadRequestData"),
+        )

@@ -249,6 +249,8 @@ def test_an_earlier_version_is_answered_in_what_it_knows(client: httpx.Client) -
     assert early.json()["label"]["type"] == "LanguageProperty"
     now = client.get(f"{ROOT}/{HOUSE}", headers={"prefer": "ngsi-ld=1.9"})
     assert (now.status_code, now.json()["kind"]["type"]) == (200, "VocabProperty")
+    later = client.get(f"{ROOT}/{HOUSE}", headers={"prefer": "ngsi-ld=2.3"})
+    assert (later.status_code, later.headers["preference-applied"]) == (200, "ngsi-ld=1.9")
 
 
 def test_a_broker_says_who_it_is(client: httpx.Client, city: RunningCity) -> None:

@@ -32,7 +32,7 @@ from dothi.api.ngsild.negotiation import (
 )
 from dothi.api.ngsild.not_here import not_here
 from dothi.api.ngsild.problems import invalid_request, ngsild_problem
-from dothi.api.ngsild.versions import preferred_version, told_in
+from dothi.api.ngsild.versions import NEWEST, preferred_version, told_in
 from dothi.model.entity import Entity
 from dothi.model.problem import Problem, bad_request
 
@@ -249,6 +249,7 @@ def _write(asked: Asked, answer: Answer, prefer: str, echo: Mapping[str, str]) -
     media, status = asked.media, answer.status
     version = preferred_version(prefer) if prefer else None
     if version is not None:
+        version = min(version, NEWEST)
         headers["Preference-Applied"] = f"ngsi-ld={version[0]}.{version[1]}"
         if status in (200, 206) and answer.entities and told_in(body, version) and status == 200:
             status = 203  # a part stays a part

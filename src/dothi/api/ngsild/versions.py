@@ -7,6 +7,8 @@ from dothi.api.ngsild.writing.reading import SEVERAL_KEYS, VALUE_KEYS
 from dothi.model.problem import bad_request
 
 Version = tuple[int, int]
+NEWEST: Version = (1, 9)
+"""The version that answers conform to."""
 
 # The version that brought each kind of attribute, and what it is told as before that (tables 4.3.6.8-1).
 _SINCE = {

@@ -123,7 +123,11 @@ class ContextStore:
 
     async def fetch(self, url: str) -> None:
         """Take a document over from where it lies. Raises Problem 504 if it cannot be had, 400 if it is no context."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _port = parts.port
+        except ValueError:
+            raise not_available(url, "It is no address.") from None
         if not self._hosts & {parts.hostname or "", parts.netloc.lower()}:
             raise not_available(url, "DOTHI_CONTEXT_HOSTS names the hosts that may be asked, DOTHI_CONTEXTS files instead.")
         origin = origin_of(url)
