@@ -53,7 +53,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
     folder = tmp_path_factory.mktemp("forecasts")
     with running_city(folder, data=recording(folder), replay_speed=1) as running:
         platform = running.platform
-        wait_until(lambda: platform.tasks.states["forecast-past"].state == "finished", "the past has its forecasts")
+        wait_until(lambda: platform.tasks.states["forecast-past"].state == "finished", "the past has its forecasts", 180)
         running.run(platform.runs.submit(SYSTEM, PROCESS))
         wait_until(lambda: not newest(running, STATIONS[2]).hindcast, "the city forecast what comes")
         yield running
