@@ -11,7 +11,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from dothi.access.csrf import csrf_token
 from dothi.access.identity import Identity
@@ -345,6 +346,33 @@ def test_pictures_that_come_in_at_a_time_are_bounded_and_make_room_again() -> No
         city, host="127.0.0.1", identity=Identity(KEY), secret=b"s" * 32, takes_files=lambda _: True, limits=_Generous()
     )
     assert asyncio.run(run()) == (503, 200)
+
+
+def test_who_breaks_off_is_no_fault_of_ours() -> None:
+    async def city(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(str(len(await Request(scope, receive).body())))(scope, receive, send)
+
+    async def receive() -> Message:
+        return came.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    came: list[Message] = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+    seen: list[int] = []
+    keeper = Doorkeeper(
+        city,
+        host="127.0.0.1",
+        identity=Identity(KEY),
+        secret=b"s" * 32,
+        observe=lambda _method, _route, status, _seconds: seen.append(status),
+    )
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1)}
+    with capture_logs() as logs:
+        asyncio.run(keeper({**scope, "scheme": "http", "query_string": b""}, receive, send))
+    assert (sent, seen) == ([], [400])
+    assert [one["event"] for one in logs if one["log_level"] == "error"] == []
 
 
 class _Generous(Limits):

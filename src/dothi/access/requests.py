@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from random import Random
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dothi.access.csrf import Csrf, cookie_header
@@ -275,6 +275,9 @@ class _Visit:
 
     async def fail(self, error: Exception) -> None:
         """Answer with what went wrong, if nothing was sent yet."""
+        if isinstance(error, ClientDisconnect):  # nothing failed here, and nobody is left to be answered
+            self.status = 400
+            return
         if isinstance(error, TimeoutError) and self.deadline is not None and self.deadline.expired():
             error = self._too_slow()
         self.deadline = None  # what follows is this answer, however late
