@@ -46,6 +46,12 @@ _COLUMNS = (
     "number, incident, report, phase, hash, small, media, width, height, taken_at, added_at, person, "
     "released_at, released_by, boxes, shown, shown_small"
 )
+_PROVING = (
+    "SELECT p.number FROM incident_photo p WHERE p.incident = ? AND p.removed_at IS NULL "  # noqa: S608 - names of our own
+    f"AND p.phase IN ({', '.join(map(repr, DONE))}) AND NOT EXISTS (SELECT 1 FROM incident_entry e WHERE e.incident = p.first AND e.act = 'photo' "
+    "AND e.refs = '[\"' || CAST(p.number AS TEXT) || '\"]' AND e.number < "
+    "(SELECT coalesce(max(r.number), 0) FROM incident_entry r WHERE r.incident = p.incident AND r.act = 'reopen'))"
+)
 _SELECT = f"SELECT {_COLUMNS} FROM incident_photo"  # noqa: S608 - names of our own
 
 
@@ -358,11 +364,9 @@ def photos_of(db: Connection, code: str) -> list[Photo]:
 
 def proving(db: Connection, code: str) -> frozenset[int]:
     """The numbers of the photos that prove the next answer: of the work that was done, kept since the incident was last
-    reopened. Those before it proved an answer that did not hold.
+    reopened. Those before it proved an answer that did not hold. The timeline's order says which, not a clock.
     """
-    reopened = store.reopened_at(db, code)
-    done = (one for one in photos_of(db, code) if one.phase in DONE)
-    return frozenset(one.number for one in done if reopened is None or one.added_at >= reopened)
+    return frozenset(number for (number,) in db.execute(_PROVING, (code,)))
 
 
 def _fetched(db: Connection, number: int) -> Photo:

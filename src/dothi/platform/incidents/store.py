@@ -155,12 +155,6 @@ def done_once(db: Connection, code: str, person: str, once: str) -> bool:
     return db.execute(query, (code, person, once)).fetchone() is not None
 
 
-def reopened_at(db: Connection, code: str) -> datetime | None:
-    """When an incident was reopened last; None if it never was."""
-    (at,) = db.execute("SELECT max(at) FROM incident_entry WHERE incident = ? AND act = 'reopen'", (code,)).fetchone()
-    return None if at is None else from_micros(at)
-
-
 def entries(db: Connection, code: str, after_version: int | None = None) -> list[Entry]:
     """The timeline, oldest first; only what made a version beyond ``after_version``, if that is given."""
     rows = db.execute(
