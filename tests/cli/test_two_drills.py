@@ -1,4 +1,4 @@
-"""Drills that begin beside each other: each empties what was its own, and none what another is playing on."""
+"""Drills beside the one that comes along: each begins in a city of its own, and needs only what it plays with."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dothi.app import tenant_of
+from dothi.cli.drill.script import read_script
 from dothi.cli.drill.world import begin_anew
 from dothi.model.problem import Problem
 from dothi.platform.home import locked
@@ -14,6 +15,26 @@ from dothi.store.database import Database, database_of, migrate, tenant_folder
 from dothi.testing.homes import chosen
 
 pytestmark = pytest.mark.usefixtures("homes")
+
+CITIZENS = """
+id = "citizens"
+title = { vi = "Người dân", en = "Citizens" }
+about = { vi = "Một phản ánh", en = "One report" }
+city = "01"
+begins = 2026-11-20T07:00:00+07:00
+minutes = 60
+trouble = 1
+speed = 100
+detected = "sent"
+accepted = "sent"
+solved = "sent"
+
+[[steps]]
+id = "sent"
+title = { vi = "Có phản ánh", en = "A report comes" }
+sees = "incident:report"
+within = 30
+"""
 
 
 def drill(home: Path, name: str) -> Settings:
@@ -54,3 +75,10 @@ def test_a_drill_that_is_played_is_left_alone(tmp_path: Path) -> None:
         begin_anew(again)
     assert (refused.value.code, database.exists()) == ("drill-runs", True)
     database.close()
+
+
+def test_a_drill_needs_neither_stations_nor_people(tmp_path: Path) -> None:
+    written = tmp_path / "citizens.toml"
+    written.write_text(CITIZENS, encoding="utf-8")
+    script = read_script(str(written))
+    assert (script.stations, script.people, [one.id for one in script.steps]) == ((), (), ["sent"])

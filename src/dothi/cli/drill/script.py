@@ -135,12 +135,12 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minutes: float
     trouble: float
     speed: float
-    stations: tuple[Station, ...]
-    people: tuple[Player, ...]
     steps: tuple[Step, ...]
     detected: str
     accepted: str
     solved: str
+    stations: tuple[Station, ...] = ()
+    people: tuple[Player, ...] = ()
 
 
 def read_script(name: str) -> Script:

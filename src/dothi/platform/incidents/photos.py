@@ -48,7 +48,8 @@ _COLUMNS = (
 )
 _PROVING = (
     "SELECT p.number FROM incident_photo p WHERE p.incident = ? AND p.removed_at IS NULL "  # noqa: S608 - names of our own
-    f"AND p.phase IN ({', '.join(map(repr, DONE))}) AND NOT EXISTS (SELECT 1 FROM incident_entry e WHERE e.incident = p.first AND e.act = 'photo' "
+    f"AND p.phase IN ({', '.join(map(repr, DONE))}) AND NOT EXISTS "
+    "(SELECT 1 FROM incident_entry e WHERE e.incident = p.first AND e.act = 'photo' "
     "AND e.refs = '[\"' || CAST(p.number AS TEXT) || '\"]' AND e.number < "
     "(SELECT coalesce(max(r.number), 0) FROM incident_entry r WHERE r.incident = p.incident AND r.act = 'reopen'))"
 )
