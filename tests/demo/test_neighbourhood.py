@@ -104,19 +104,20 @@ def test_what_nobody_decided_about_in_its_hour_is_proposed_anew(tmp_path: Path) 
     """Who comes a day later finds a command to decide about, and no heap of those that ran out."""
     with running_city(tmp_path, demo_work=True) as running:
         platform = running.platform
-        wait_until(lambda: platform.commands.find(SYSTEM, state="proposed")[1] == 1, "one waits")
-        (first,), _ = platform.commands.find(SYSTEM, state="proposed")
+
+        def waiting() -> str:
+            """The id of the command that the story leads to, if it may be decided about."""
+            led = [one.rpartition("/")[2] for one in platform.invented.refs("page") if one.startswith("waiting")]
+            found, _ = platform.commands.find(SYSTEM, state="proposed")
+            return led[0] if found and led == [one.id for one in found] else ""
+
+        wait_until(waiting, "one waits")
+        (first,), _ = platform.commands.find(SYSTEM, id=waiting())
         kinds = platform.commands.kinds
         platform.commands.kinds = {**kinds, first.kind: replace(kinds[first.kind], decide_within=timedelta(0))}
         wait_until(lambda: platform.commands.find(SYSTEM, id=first.id)[1] == 0, "the first one ran out and is gone")
         platform.commands.kinds = kinds
-
-        def another_waits() -> bool:
-            led = [one for one in platform.invented.refs("page") if one.startswith("waiting")]
-            found, _ = platform.commands.find(SYSTEM, state="proposed")
-            return bool(found) and led == [f"waiting /commands/{found[0].id}"]
-
-        wait_until(another_waits, "another waits, and the story leads to it")
+        wait_until(waiting, "another waits, and the story leads to it")
         assert not platform.invented.holds("command", first.id)
 
 
