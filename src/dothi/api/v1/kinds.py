@@ -18,7 +18,9 @@ from dothi.platform.incidents.catalogue import NO_HINT, Wanted
 from dothi.platform.platform import Platform
 
 Reader = Annotated[Person, Depends(requires("incident.read"))]
-KindId = Annotated[str, Path(max_length=100, description="A kind's id, as /api/v1/incident-kinds lists them.")]
+KindId = Annotated[
+    str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$", description="A kind's id, as /api/v1/incident-kinds lists them.")
+]
 Looked = Annotated[int, Field(ge=0, lt=2**31, description="The version that was looked at; 409 if there is a newer one.")]
 
 
