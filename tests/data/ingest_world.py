@@ -117,7 +117,7 @@ class World:
 
 
 async def until(read: Callable[[], Awaitable[Any]], wanted: Any) -> None:
-    """Wait until ``read`` answers ``wanted``: a fault, not a slow machine, takes longer than this (the slowest works 12 s)."""
+    """Wait until ``read`` answers ``wanted``: a fault, not a busy machine, takes longer (the slowest works for 12 s)."""
     async with asyncio.timeout(150):
         while await read() != wanted:  # noqa: ASYNC110 - what is waited for is in another process or thread
             await asyncio.sleep(0.01)
