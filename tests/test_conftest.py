@@ -22,7 +22,8 @@ DATA = "no real data of Hanoi at hand"
 
 def _run(folder: Path, reasons: list[str], ci: str) -> subprocess.CompletedProcess[str]:
     """A run of this suite's conftest, in two processes as `make test` does, over tests whose fixture skips."""
-    shutil.copy(Path(__file__).with_name("conftest.py"), folder)
+    for name in ("conftest.py", "folder_world.py"):
+        shutil.copy(Path(__file__).with_name(name), folder)
     code = ["import pytest", f"@pytest.fixture(params={reasons!r})", "def it(request):", "    pytest.skip(request.param)"]
     (folder / "test_one.py").write_text("\n".join([*code, "def test_it(it):", "    pass", ""]))
     # Nothing but pytest and xdist: other plugins take seconds to load and have no say in this.

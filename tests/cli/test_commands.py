@@ -24,7 +24,8 @@ def dothi(home: Path, *arguments: str, **settings: str) -> Told:
     empty = home.parent / "no-data"
     empty.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOTHI_")}
-    environment |= {"DOTHI_HOME": str(home), "DOTHI_DATA": str(empty), "COLUMNS": "200"} | settings
+    environment |= {"DOTHI_HOME": str(home), "DOTHI_DATA": str(empty), "COLUMNS": "200"}
+    environment |= {"DOTHI_PORT": "1"} | settings  # where nobody listens: a city of this machine's own is not asked
     command = [sys.executable, "-c", "from dothi.cli import main; main()", *arguments]
     return subprocess.run(
         command, env=environment, cwd=home.parent, capture_output=True, text=True, timeout=120, check=False
