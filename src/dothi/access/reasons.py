@@ -1,4 +1,4 @@
-"""Why somebody does what they do: said once with a request, kept with every act that is recorded behind it."""
+"""Hears at the door why somebody does what they do: from a request's header, or from a field of a form."""
 
 from collections.abc import Iterable
 from urllib.parse import unquote

@@ -1,4 +1,4 @@
-"""Why somebody does what they do: set at the door, and every act that is made behind it says so."""
+"""Why somebody does what they do: set at the door (``access.reasons``), and every act made behind it says so."""
 
 from contextvars import ContextVar
 

@@ -158,7 +158,7 @@ def test_what_is_beyond_a_step_is_beyond_the_rule(
     events: list[tuple[list[tuple[int, str, int, float, bool]], int]], lasting: float, over: float, op: str, clears: bool
 ) -> None:
     up = 1.0 if op[0] == ">" else -1.0
-    first = Compare(attribute=PM, op=op, value=2.0, clear=2.0 - up if clears else None)  # type: ignore[arg-type] # an Op
+    first = Compare(attribute=PM, op=op, value=2.0, clear=2.0 - up if clears else None)  # type: ignore[arg-type]  # one of the operators
     steps = (Graver(3, 2.0 + up), Graver(4, 2.0 + 1.5 * up))
     watched = rule(any_of=((first,),), severity=2, graver=steps, for_minutes=lasting, clear_minutes=over)
     check(watched, {TYPE: STATION})
