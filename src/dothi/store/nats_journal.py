@@ -24,7 +24,7 @@ from dothi.store.disk import free_share
 from dothi.store.journal import JournalDown, JournalFull, Message
 from dothi.store.nats_gate import SUBJECT, Gate
 from dothi.store.nats_server import NatsServer
-from dothi.store.nats_streams import bound_side_streams, set_consumer, set_stream
+from dothi.store.nats_streams import bound_side_streams, not_acknowledged, set_consumer, set_stream
 from dothi.store.nats_wire import Address, NatsGone, Wire, frame, parse_urls
 
 MQTT_STREAM = "$MQTT_msgs"
@@ -260,10 +260,7 @@ class NatsJournal:
         total = self._unkept
         try:
             for stream in (self._mqtt, self._http):
-                info = await self._wire.api(f"CONSUMER.INFO.{stream.name}.{stream.consumer}")
-                if "error" in info:
-                    raise JournalDown("The journal does not answer.", str(info["error"].get("description", "")))
-                total += info["num_pending"] + info["num_ack_pending"]
+                total += await not_acknowledged(self._wire, stream.name, stream.consumer)
         except NatsGone as failure:
             raise JournalDown("The journal does not answer.", str(failure)) from failure
         return total

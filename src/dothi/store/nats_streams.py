@@ -12,6 +12,7 @@ _PENDING = 50_000  # messages handed out and not acknowledged
 _SIDE_BYTES = 64 * 1024**2
 _SIDE_STREAMS = ("$MQTT_sess", "$MQTT_rmsgs", "$MQTT_out", "$MQTT_qos2in")
 _NO_STREAM = 10059
+_NO_MESSAGE = 10037
 
 
 async def set_stream(wire: Wire, name: str, wanted: dict[str, Any]) -> None:
@@ -55,6 +56,22 @@ async def set_consumer(wire: Wire, stream: str, name: str, subject: str) -> None
             await put(0.001)
             await asyncio.sleep(0.25)
             await put(_ACK_WAIT)
+
+
+async def not_acknowledged(wire: Wire, stream: str, consumer: str) -> int:
+    """Messages of ``consumer`` that are kept and not acknowledged. Raises NatsGone or JournalDown.
+
+    A consumer hears of a message a moment after its sender was told that it is kept; where it counts none, the stream is
+    asked whether it holds one the consumer was never handed, which then counts for one.
+    """
+    info = _expect(await wire.api(f"CONSUMER.INFO.{stream}.{consumer}"), consumer)
+    counted: int = info["num_pending"] + info["num_ack_pending"]
+    if counted:
+        return counted
+    newest = await wire.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": info["config"]["filter_subject"]})
+    if newest.get("error", {}).get("err_code") == _NO_MESSAGE:
+        return 0
+    return int(_expect(newest, stream)["message"]["seq"] > info["delivered"]["stream_seq"])
 
 
 async def bound_side_streams(wire: Wire) -> None:
