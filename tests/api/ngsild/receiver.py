@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from dothi.testing.city import wait_until
+from dothi.testing.city import PATIENCE, wait_until
 
 
 class Receiver:
@@ -73,7 +73,7 @@ class Receiver:
             for request in getattr(server, "open", []):
                 server.shutdown_request(request)
 
-    def wait(self, count: int, timeout: float = 20) -> list[dict[str, Any]]:
+    def wait(self, count: int, timeout: float = PATIENCE) -> list[dict[str, Any]]:
         """The entities of ``count`` notifications, in the order in which they came; they are forgotten."""
         wait_until(lambda: len(self.bodies) >= count, f"{count} notifications came", timeout)
         found, self.bodies = self.bodies, []

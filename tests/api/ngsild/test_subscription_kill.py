@@ -45,4 +45,4 @@ def test_nothing_is_lost_when_the_city_is_killed(tmp_path: Path) -> None:
         stop.set()
         receiver.start()
         city.restart()
-        wait_until(lambda: {one["data"][0]["level"] for one in receiver.bodies} >= set(sent), "everything came", 40)
+        wait_until(lambda: {one["data"][0]["level"] for one in receiver.bodies} >= set(sent), "everything came")

@@ -13,7 +13,7 @@ import pytest
 from subscription_world import World, world_in
 
 from dothi.store.nats_process import free_port, server_binary
-from dothi.testing.city import wait_until
+from dothi.testing.city import PATIENCE, wait_until
 
 
 class Broker:
@@ -41,7 +41,7 @@ class Broker:
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 2)
         wait_until(self._connected, "the broker listens")
         self._client.loop_start()
-        assert listening.get(timeout=20)
+        assert listening.get(timeout=PATIENCE)
 
     def _connected(self) -> bool:
         try:
@@ -83,7 +83,7 @@ def test_metadata_and_body_arrive(world: World, broker: Broker, quality: str, ve
     id_ = world.subscribe(notification={"endpoint": endpoint, "format": "keyValues"})
     urn = world.urn()
     world.change("create", urn, level=1)
-    qos, told = broker.heard.get(timeout=20)
+    qos, told = broker.heard.get(timeout=PATIENCE)
     assert qos == int(quality)
     assert told["metadata"]["for"] == "you"
     assert told["metadata"]["Content-Type"] == "application/json"

@@ -365,13 +365,27 @@ def test_geojson_is_a_collection_of_features(world: World) -> None:
     assert (data["type"], data["features"][0]["type"]) == ("FeatureCollection", "Feature")
 
 
-def test_what_is_throttled_is_told_once_when_its_time_is_over(world: World) -> None:
+class Time:
+    """The present moment of subscriptions, which stands still until the test goes on."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._now = world.service.subscribers.now()
+        monkeypatch.setattr(world.service.subscribers, "now", lambda: self._now)
+
+    def pass_by(self, seconds: float) -> None:
+        self._now += round(seconds * 1e6)
+
+
+def test_what_is_throttled_is_told_once_when_its_time_is_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time(world, monkeypatch)
     world.subscribe(throttling=1)
     urn = world.urn()
     for level in range(5):
         world.change("upsert" if level else "create", urn, level=level)
-    first, last = world.receiver.wait(2)
-    assert (first["level"]["value"], last["level"]["value"]) == (0, 4)
+    world.city.run(world.city.platform.dispatcher.settled())
+    assert [one["level"]["value"] for one in world.receiver.wait(1)] == [0]
+    time.pass_by(1)
+    assert [one["level"]["value"] for one in world.receiver.wait(1)] == [4]
 
 
 def test_what_is_throttled_is_told_though_the_disk_was_full_when_its_time_came(
@@ -394,12 +408,16 @@ def test_what_is_throttled_is_told_though_the_disk_was_full_when_its_time_came(
     assert (last["level"]["value"], len(refused)) == (1, 1)
 
 
-def test_by_the_clock_everything_that_matches_is_told(world: World) -> None:
+def test_by_the_clock_everything_that_matches_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time(world, monkeypatch)
     world.change("create", urn := world.urn(), "Clock", level=1)
     id_ = world.subscribe("Clock", timeInterval=0.5)
     world.change("merge", urn, "Clock", level=2)
+    world.city.run(world.city.platform.dispatcher.settled())
+    assert "timesSent" not in world.retrieve(id_)["notification"]
+    time.pass_by(0.5)
     assert [one["level"]["value"] for one in world.receiver.wait(1)] == [2]
-    assert world.retrieve(id_)["notification"]["timesSent"] == 1
+    wait_until(lambda: world.retrieve(id_)["notification"].get("timesSent") == 1, "it is known to have arrived")
 
 
 def test_paused_and_resumed(world: World) -> None:
@@ -414,10 +432,12 @@ def test_paused_and_resumed(world: World) -> None:
     assert world.retrieve(id_)["status"] == "active"
 
 
-def test_after_its_end_nothing_is_told_until_it_has_another(world: World) -> None:
-    end = datetime.now(UTC) + timedelta(seconds=0.4)
+def test_after_its_end_nothing_is_told_until_it_has_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    time, end = Time(world, monkeypatch), datetime.now(UTC) + timedelta(hours=1)
     id_ = world.subscribe(expiresAt=end.isoformat())
-    wait_until(lambda: world.retrieve(id_)["status"] == "expired", "it ended")
+    assert world.retrieve(id_)["status"] == "active"
+    time.pass_by(3601)
+    assert world.retrieve(id_)["status"] == "expired"
     urn = world.urn()
     world.change("create", urn, level=1)
     world.city.run(world.city.platform.dispatcher.settled())
