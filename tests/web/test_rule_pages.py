@@ -3,12 +3,19 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from urllib.parse import unquote
 
 import httpx
 
-from dothi.access.policy import LOCAL_OPERATOR
+from dothi.access.policy import LOCAL_OPERATOR, SYSTEM, Clearance
 from dothi.access.sessions import COOKIE
+from dothi.data.batch import Batch, EntityChange, ReadingRow, readings_of
+from dothi.model.entity import Entity
+from dothi.model.reading import Origin
+from dothi.model.text import Text
+from dothi.platform.incidents.model import Question
+from dothi.platform.rules.model import Compare, Rule
 from dothi.testing.city import RunningCity, wait_until
 from dothi.web.rules.form import rule_in, told_of
 
@@ -151,3 +158,33 @@ def test_a_rule_with_steps_is_written_and_shown(city: RunningCity) -> None:
         older = client.get("/rules/bui-tang-dan?version=1").text
         assert "mức 3: " in older and "1.950,5" in older
         assert send(client, "/rules", "/rules", rule="bui-tang-dan", act="off").status_code == 303
+
+
+def test_what_an_alert_says_of_its_incident_is_read_in_the_readers_language(city: RunningCity) -> None:
+    platform, station = city.platform, "urn:ngsi-ld:AirQualityObserved:hanoi:two-languages"
+    rule = Rule(
+        id="two-languages",
+        title=Text("Bụi để đọc hai thứ tiếng", "Dust to be read in two languages"),
+        entity_type=AIR,
+        any_of=((Compare(attribute=PM25, op=">", value=45.0),),),
+        incident="air-pollution",
+        severity=2,
+    )
+    now, ward = platform.clock.now(), platform.city.wards[0].code
+    made = EntityChange("create", Entity(station, AIR, ward=ward), Clearance.PUBLIC)
+    row = ReadingRow(station, PM25, now, 90.0, Origin.MEASURED)
+    city.run(platform.writer.write(Batch(SYSTEM, "test", "c", now, entities=[made])))
+    city.run(platform.rules.save(SYSTEM, rule, version=0))
+    city.run(platform.writer.write(Batch(SYSTEM, "test", "c", now, readings_of([row]))))
+    about = Question(linked=("entity", station))
+    wait_until(lambda: platform.incidents.find(SYSTEM, about).incidents, "the alert opened its incident")
+    (opened,) = platform.incidents.find(SYSTEM, about).incidents
+    vi, en = platform.rules.text_of(opened).vi, platform.rules.text_of(opened).en
+    assert vi != en
+    pages = [f"/incidents/{opened.code}", f"/incidents/{opened.code}/panel", f"/?chosen={opened.code}"]
+    for language, shown, other in (("vi", vi, en), ("en", en, vi)):
+        with browsing(city, "operator", language=language) as client:
+            for page in pages:
+                told = re.sub(r"<textarea.*?</textarea>", "", unescape(client.get(page).text), flags=re.DOTALL)
+                assert shown in told and other not in told, (page, language)
+    city.run(platform.rules.turn(SYSTEM, rule.id, enabled=False))

@@ -6,6 +6,7 @@ import pytest
 from rules_world import OPERATOR, World, rule, run, world
 
 from dothi.access.policy import SYSTEM
+from dothi.model.text import Text
 from dothi.platform.incidents import acts
 from dothi.platform.incidents.model import Draft, Incident, Question
 from dothi.platform.rules.alerts import AlertQuestion
@@ -94,6 +95,8 @@ def test_what_was_settled_and_grows_is_reopened(tmp_path: Path) -> None:
             (again,) = worked(one)
             assert (again.code, again.state, again.severity) == (first.code, "accepted", 4)
             assert notes(one, first.code) == ["Its alerts grew graver: very serious."]
+            (why,) = (entry.words for entry in one.incidents.timeline(OPERATOR, first.code) if entry.act == "reopen")
+            assert why == Text("Cảnh báo nặng thêm hoặc lan rộng.", "Its alerts grew graver or spread.")
             await one.incidents.act(OPERATOR, first.code, acts.Reject("Vẫn giả"), version=again.version)
             await one.hear((1, 90.0))
             await one.later(1)

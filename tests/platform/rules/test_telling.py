@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from rules_world import INDEX, OPERATOR, PM, STATION, World, rule, run, urn, world
 
-from dothi.platform.incidents.model import Incident, Question
+from dothi.model.text import Text
+from dothi.platform.incidents import acts
+from dothi.platform.incidents.model import Draft, Incident, Question
 from dothi.platform.rules.alerts import AlertQuestion
 from dothi.platform.rules.model import Ahead, Compare, Schedule, known_after
 
@@ -39,6 +41,24 @@ def test_a_line_opens_one_incident_and_tells_it_when_it_is_over(tmp_path: Path) 
             await one.later(1)
             notes = [entry.words.en for entry in one.incidents.timeline(OPERATOR, opened.code) if entry.act == "note"]
             assert notes == ["Its alerts are now in 2 wards: Phường Tây, Phường Giữa.", "All its alerts have ended."]
+
+    run(scene)
+
+
+def test_what_an_alert_says_of_its_incident_is_read_in_both_languages_what_a_person_wrote_as_written(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with world(tmp_path, rule(incident="smog")) as one:
+            await one.hear((0, 90.0))
+            await one.later(1)
+            (opened,) = incidents(one)
+            (alert,) = one.rules.alerts_on(OPERATOR, urn(0))
+            assert one.rules.text_of(opened) == alert.said and alert.said.vi != alert.said.en
+            written = acts.Retitle(opened.title.vi, "Khói từ bãi rác")
+            written_on = await one.incidents.act(OPERATOR, opened.code, written, version=opened.version)
+            assert one.rules.text_of(written_on) == Text("Khói từ bãi rác", "Khói từ bãi rác")
+            typed = Draft("smog", text=alert.said.vi, longitude=105.75, latitude=21.0)
+            by_hand = await one.incidents.open(OPERATOR, typed)
+            assert one.rules.text_of(by_hand).en == alert.said.vi
 
     run(scene)
 

@@ -115,11 +115,12 @@ class Incidents:
         return opened
 
     async def act(
-        self, person: Person, code: str, act: Act, *, version: int, once: str = "", correlation: str = ""
+        self, person: Person, code: str, act: Act, *, version: int, once: str = "", correlation: str = "", english: str = ""
     ) -> Incident:
         """Do something to an incident and return it as it stands then. ``version`` is that of the incident that was looked
         at; acts that do not collide (a comment, a task, a photo) do not mind it. What is sent again with the same ``once``
-        (any word of its sender's, a phone whose line dropped) is not done again.
+        (any word of its sender's, a phone whose line dropped) is not done again. ``english`` says the same as the act's
+        words where they are the city's own; what a person wrote has none.
 
         Raises Problem 404, 403, 400 for what makes no sense, 409 if the state does not allow it, and ChangedMeanwhile (409)
         if somebody changed it since ``version``.
@@ -144,7 +145,8 @@ class Incidents:
             done = self._beside(db, person, before, replace(done, incident=after), act, at, recorded)
             store.update(db, done.incident)
             changed = changing.changes(before, done.incident)
-            store.write_entry(db, done.incident, at, person.id, tag, done.words, changed, done.refs, called)
+            words = replace(done.words, en=english or done.words.en)
+            store.write_entry(db, done.incident, at, person.id, tag, words, changed, done.refs, called)
             touched.update(one for one in done.refs if one.startswith("SV-"))
             recorded.append(Recorded(person.id, f"incident.{tag}", code, "done", correlation, " ".join(done.refs)))
             return _stored(db, code)

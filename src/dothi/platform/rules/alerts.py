@@ -183,6 +183,16 @@ def of_subject(db: Connection, reached: Reach, subject: str, limit: int) -> list
     return _alerts(db, reached, "a.subject = ?", subject, limit)
 
 
+def in_english(db: Connection, cause: str, said: str) -> str | None:
+    """What an alert of the line that is a ``cause`` ("alert-group:7") said in English when it ``said`` this in Vietnamese;
+    None if none of its alerts did.
+    """
+    _, _, number = cause.partition("alert-group:")
+    query = "SELECT said_en FROM alert WHERE group_id = ? AND said_vi = ? ORDER BY id LIMIT 1"
+    row = db.execute(query, (int(number), said)).fetchone() if number else None
+    return None if row is None else str(row[0])
+
+
 def open_by_rule(db: Connection, reached: Reach) -> dict[str, int]:
     """How many alerts of each rule that are reached go on."""
     condition, values = within(reached)

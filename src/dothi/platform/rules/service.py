@@ -12,8 +12,10 @@ import structlog
 from dothi.access.policy import SYSTEM, Clearance, Person, Reach, Thing, may, reach
 from dothi.model.clock import to_micros
 from dothi.model.problem import Problem, bad_request, not_found
+from dothi.model.text import Text
 from dothi.platform.incidents.changing import checked_agency, checked_ward
 from dothi.platform.incidents.listening import Listeners
+from dothi.platform.incidents.model import Incident
 from dothi.platform.rules import alerts, store
 from dothi.platform.rules.alerts import Alert, AlertGroup, AlertQuestion, FoundGroups
 from dothi.platform.rules.model import Rule, check
@@ -147,6 +149,15 @@ class Rules:
             return []
         with self._platform.database.reader() as db:
             return alerts.of_subject(db, reached, entity, limit)
+
+    def text_of(self, incident: Incident) -> Text:
+        """What an incident's description says: in both languages while it is the words of an alert, else as it was written;
+        for who may know of the incident.
+        """
+        if not incident.text or incident.origin != "alert":
+            return Text(incident.text, incident.text)
+        with self._platform.database.reader() as db:
+            return Text(incident.text, alerts.in_english(db, incident.cause, incident.text) or incident.text)
 
     def open_alerts(self, asker: Person) -> dict[str, int]:
         """How many alerts of each rule are open, as far as ``asker`` may know them."""

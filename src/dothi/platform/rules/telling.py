@@ -38,6 +38,7 @@ _BEFORE = (
     "SELECT incident, wards FROM alert_group WHERE rule = ? AND id < ? AND incident <> '' AND ended_at >= ? ORDER BY id DESC"
 )
 _NAMED = 10
+_AGAIN = Reopen("Cảnh báo nặng thêm hoặc lan rộng.")
 _log = structlog.get_logger("dothi.rules")
 
 
@@ -109,7 +110,7 @@ class Telling:
         again = one.ended is None and not incident.worked
         if quiet and (again or "graver" in one.to_tell):
             return False
-        if again and not await self._did(incident, Reopen("Cảnh báo nặng thêm hoặc lan rộng.")):
+        if again and not await self._did(incident, _AGAIN, "Its alerts grew graver or spread."):
             return False
         if "graver" in one.to_tell:
             if not await self._ranked(incident.code, one.severity):
@@ -167,10 +168,10 @@ class Telling:
             return True
         return await self._did(incident, Rank(severity, incident.urgency))
 
-    async def _did(self, incident: Incident, act: Act) -> bool:
+    async def _did(self, incident: Incident, act: Act, english: str = "") -> bool:
         """Do something to an incident; False if somebody changed it meanwhile."""
         try:
-            await self._platform.incidents.act(SYSTEM, incident.code, act, version=incident.version)
+            await self._platform.incidents.act(SYSTEM, incident.code, act, version=incident.version, english=english)
         except Problem as problem:
             if problem.status != 409:
                 raise
@@ -210,7 +211,7 @@ class Telling:
             rule.incident,
             origin="alert",
             title=Text(rule.title.vi + where.vi, rule.title.en + where.en),
-            text=vi,  # as people write: in the language of the work; the alert itself says it in both
+            text=vi,  # as people write: in the language of the work; by it ``Rules.text_of`` finds what was said in English
             longitude=longitude,
             latitude=latitude,
             ward=ward or "",

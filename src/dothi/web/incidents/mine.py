@@ -28,12 +28,13 @@ _FREE = 10
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One incident of the list. ``main`` is the act that comes next (its tag), ``before`` and ``after`` are its photos,
-    ``proving`` the numbers of those that prove an answer, ``releases`` says whether whoever looks may let everybody see
-    them, ``again`` why it was reopened.
+    """One incident of the list. ``about`` is its description, ``main`` is the act that comes next (its tag), ``before`` and
+    ``after`` are its photos, ``proving`` the numbers of those that prove an answer, ``releases`` says whether whoever looks
+    may let everybody see them, ``again`` why it was reopened.
     """
 
     row: Row
+    about: str
     again: telling.Line | None
     main: str
     main_words: str
@@ -93,6 +94,7 @@ class Mine:
             picture = self._ground.picture(one.longitude, one.latitude)
         return Card(
             look.row_of(self.platform, one, language),
+            self.platform.rules.text_of(one).in_language(language),
             telling.again(self.platform, self.platform.incidents.timeline(person, one.code), language),
             main,
             TABLE[main].title.in_language(language) if main else "",

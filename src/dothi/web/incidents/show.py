@@ -138,6 +138,7 @@ class Show:
         return {
             "offers": offers,
             "one": incident,
+            "about": platform.rules.text_of(incident).in_language(language),
             "row": look.row_of(platform, incident, language),
             "steps": look.steps_of(platform, incident, look.states_at(entries), language),
             "possible": possible,
