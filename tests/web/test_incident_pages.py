@@ -222,6 +222,14 @@ def test_why_it_was_reopened_stands_beside_its_clock_until_the_next_answer(worke
     assert not any(words.search(desk.get(page).text) for page in pages)
 
 
+def test_how_often_it_went_up_is_counted_in_words(worked: RunningCity, desk: Visitor) -> None:
+    one = opened(worked)
+    for vi, en in (("1 lần", "once"), ("2 lần", "2 times")):
+        one = does(worked, one, acts.Escalate("Cần xe cẩu"))
+        assert f'Báo cấp trên</dt><dd class="marks-grave">{vi}</dd>' in desk.get(f"/incidents/{one.code}?lang=vi").text
+        assert f'Escalated</dt><dd class="marks-grave">{en}</dd>' in desk.get(f"/incidents/{one.code}?lang=en").text
+
+
 def test_who_may_only_look_is_offered_no_act(worked: RunningCity) -> None:
     one = opened(worked)
     with Visitor(worked, worked.session("leader")) as leader:
