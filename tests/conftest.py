@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from folder_world import leave
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 settings.register_profile("dothi", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dothi"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dothi")
+
+# What a city of a test logs names no local variables, as in a city that runs: to draw those of one fault takes seconds, in
+# which the city answers nobody.
+_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 # How the skips begin that root on Debian can do without: install what is missing. Whether a container permits a mount is
 # not ours to say, so "mount is not permitted" is told and passes.
