@@ -61,7 +61,7 @@ def test_the_data_folder_beside_the_checkout_is_hanois(tmp_path: Path, monkeypat
 
 def test_another_city_is_one_setting_away(tmp_path: Path) -> None:
     with running_city(tmp_path, city="25") as city:
-        told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False).json()
+        told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False, timeout=60).json()
     assert (told["code"], told["name"]["vi"], told["approximate"]) == ("25", "Phú Thọ", True)
     assert (tmp_path / "home" / "tenants" / told["tenant"] / "city.db").is_file()
 
@@ -118,8 +118,8 @@ def test_files_that_a_killed_city_left_are_swept_at_the_next_start(tmp_path: Pat
 def test_a_drill_is_a_city_apart_that_says_so_and_measures_nothing_by_itself(tmp_path: Path) -> None:
     start, end = datetime(2026, 11, 20, 1, tzinfo=UTC), datetime(2026, 11, 20, 5, tzinfo=UTC)
     with running_city(tmp_path, drill="smog", replay_from=start, replay_to=end, replay_speed=600) as city:
-        told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False).json()
-        page = httpx.get(f"{city.base_url}/air", trust_env=False).text
+        told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False, timeout=60).json()
+        page = httpx.get(f"{city.base_url}/air", trust_env=False, timeout=60).text
         assert (told["tenant"], told["drill"], told["simulated"]) == ("hanoi-drill-smog", "smog", True)
         assert start <= city.platform.clock.now() <= end
         assert "DIỄN TẬP" in page
@@ -134,7 +134,7 @@ def test_recorded_data_makes_a_replay_that_goes_on_after_a_restart(tmp_path: Pat
     moments = []
     for _ in range(2):
         with running_city(tmp_path, data=data, replay_speed=600) as city:
-            told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False).json()
+            told = httpx.get(f"{city.base_url}/api/v1/city", trust_env=False, timeout=60).json()
             moments.append(city.platform.clock.now())
         assert told["tenant"] == "hanoi-replay"
         assert told["simulated"] is False

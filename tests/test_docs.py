@@ -157,7 +157,7 @@ def _requests() -> Iterator[tuple[str, str, str, str | None]]:
 
 
 def test_every_address_in_the_docs_is_served(city: RunningCity) -> None:
-    paths = httpx.get(f"{city.base_url}/openapi.json", trust_env=False).json()["paths"]
+    paths = httpx.get(f"{city.base_url}/openapi.json", trust_env=False, timeout=60).json()["paths"]
     wrong, seen = [], 0
     for page, method, address, body in _requests():
         if not address.startswith(HOST):

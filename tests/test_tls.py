@@ -54,7 +54,7 @@ def test_web_and_mqtt_speak_tls_and_say_so_for_a_year(tmp_path: Path, files: tup
     with running_city(tmp_path, data=tmp_path / "no-data", tls_certificate=certificate, tls_key=key) as city:
         assert city.base_url.startswith("https://127.0.0.1:")
         trusting = ssl.create_default_context(cafile=str(certificate))
-        with httpx.Client(base_url=city.base_url, trust_env=False, verify=trusting) as client:
+        with httpx.Client(base_url=city.base_url, trust_env=False, verify=trusting, timeout=60) as client:
             answer = client.get("/sign-in?lang=en", headers={"accept": "text/html"})
             assert answer.headers["strict-transport-security"] == "max-age=31536000"
             cookies = answer.headers.get_list("set-cookie")
@@ -62,13 +62,13 @@ def test_web_and_mqtt_speak_tls_and_say_so_for_a_year(tmp_path: Path, files: tup
             assert all("secure" in cookie.lower() for cookie in cookies)
             post = {"Origin": city.base_url} | city.operator
             assert client.post("/api/v1/enrolments", json={}, headers=post).status_code == 201
-        with pytest.raises(httpx.HTTPError), httpx.Client(trust_env=False) as plain:
+        with pytest.raises(httpx.HTTPError), httpx.Client(trust_env=False, timeout=60) as plain:
             plain.get(city.base_url.replace("https", "http") + "/health/live", timeout=5)
 
         outdated = ssl.create_default_context(cafile=str(certificate))
         outdated.set_ciphers("ALL:@SECLEVEL=0")
         outdated.minimum_version = outdated.maximum_version = ssl.TLSVersion.TLSv1_1
-        with pytest.raises(httpx.ConnectError), httpx.Client(trust_env=False, verify=outdated) as client:
+        with pytest.raises(httpx.ConnectError), httpx.Client(trust_env=False, verify=outdated, timeout=60) as client:
             client.get(f"{city.base_url}/health/live")
 
         write_down(city.home, city.base_url, city.mqtt_port)

@@ -47,7 +47,9 @@ def ask(
 
     async def run() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=door, client=(address, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://dothi.example", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://dothi.example", headers=headers, timeout=60
+        ) as client:
             return [await client.request(method, path) for _ in range(count)]
 
     return asyncio.run(run())

@@ -40,7 +40,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "installed_sectors", lambda _="": (SECTOR,))
         with running_city(tmp_path_factory.mktemp("vaults")) as one:
-            with httpx.Client(base_url=one.base_url, headers=one.operator) as owner:
+            with httpx.Client(base_url=one.base_url, headers=one.operator, timeout=60) as owner:
                 for urn, code in ((URN, SECRET), (OTHER, "another")):
                     made = owner.post(f"{BASE}/entities", json=vault(urn, code))
                     assert made.status_code == 201, made.text
@@ -70,7 +70,7 @@ def outsider(city: RunningCity) -> Iterator[httpx.Client]:
     if known is not None:
         made.close()
     session = city.run(accounts.open_session(account, strong=True, address="127.0.0.1", agent="t", correlation="c"))
-    with httpx.Client(base_url=city.base_url, headers={"Cookie": f"dothi_session={session}"}) as client:
+    with httpx.Client(base_url=city.base_url, headers={"Cookie": f"dothi_session={session}"}, timeout=60) as client:
         yield client
 
 
@@ -111,7 +111,7 @@ def test_it_is_in_no_answer(city: RunningCity, outsider: httpx.Client, path: str
 
 
 def test_those_who_may_know_it_are_told(city: RunningCity) -> None:
-    with httpx.Client(base_url=city.base_url, headers=city.operator) as owner:
+    with httpx.Client(base_url=city.base_url, headers=city.operator, timeout=60) as owner:
         for path in (READS[0], READS[6], READS[13], READS[16]):
             assert SECRET in owner.get(BASE + path).text, "otherwise nothing is proved above"
         assert HIDDEN in owner.get(f"{BASE}/attributes").text
@@ -156,7 +156,7 @@ def test_no_place_is_found_by_a_hidden_one(city: RunningCity, outsider: httpx.Cl
     for path in ("/entities?", f"/temporal/entities?{SINCE}&"):
         answer = outsider.get(f"{BASE}{path}type=Vault&{near}&geoproperty=hiddenPlace&count=true")
         assert (answer.json(), answer.headers.get("NGSILD-Results-Count")) == ([], "0"), path
-    with httpx.Client(base_url=city.base_url, headers=city.operator) as owner:
+    with httpx.Client(base_url=city.base_url, headers=city.operator, timeout=60) as owner:
         assert len(owner.get(f"{BASE}/entities?type=Vault&{near}&geoproperty=hiddenPlace").json()) == 2
 
 
@@ -172,7 +172,7 @@ def test_what_one_may_not_know_one_may_not_write(city: RunningCity, outsider: ht
     ):
         outsider.request(method, BASE + path, json=body)
     outsider.post(f"{BASE}/entityOperations/upsert", json=[{"id": URN, "type": "Vault", HIDDEN: told}])
-    with httpx.Client(base_url=city.base_url, headers=city.operator) as owner:
+    with httpx.Client(base_url=city.base_url, headers=city.operator, timeout=60) as owner:
         assert owner.get(f"{BASE}/entities/{URN}").json()[HIDDEN]["value"] == SECRET
 
 
@@ -187,7 +187,7 @@ def test_a_subscription_does_not_wake_for_it(city: RunningCity, outsider: httpx.
         },
     )
     if made.status_code == 201:
-        with httpx.Client(base_url=city.base_url, headers=city.operator) as owner:
+        with httpx.Client(base_url=city.base_url, headers=city.operator, timeout=60) as owner:
             changed = owner.patch(f"{BASE}/entities/{OTHER}/attrs/{HIDDEN}", json={"value": "other"})
             assert changed.status_code == 204, changed.text
         city.run(city.platform.dispatcher.settled())

@@ -32,7 +32,7 @@ def somebody(city: RunningCity, login: str, granted: Granted) -> httpx.Client:
     accounts = city.platform.accounts
     made = city.run(accounts.create(insider(), login, login, (granted,)))
     session = city.run(accounts.open_session(made, strong=True, address="", agent="", correlation=""))
-    return httpx.Client(base_url=city.base_url, cookies={COOKIE: session}, trust_env=False)
+    return httpx.Client(base_url=city.base_url, cookies={COOKIE: session}, trust_env=False, timeout=60)
 
 
 def test_an_operator_opens_what_an_incident_carries_and_nothing_else(city: RunningCity) -> None:

@@ -331,7 +331,7 @@ def test_pictures_that_come_in_at_a_time_are_bounded_and_make_room_again() -> No
 
     async def run() -> tuple[int, int]:
         transport = httpx.ASGITransport(app=keeper, client=("203.0.113.7", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asker:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as asker:
             sending = [asyncio.create_task(asker.post("/held")) for _ in range(MOST_FILES)]
             await full.wait()
             refused = await asker.post("/now")

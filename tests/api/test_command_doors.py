@@ -42,6 +42,6 @@ def test_wrong_commands_are_answered_in_words(client: httpx.Client) -> None:
         assert answer.json()["detail"] or answer.json()["errors"]
     assert client.get("/api/v1/commands/L-2611-9999").status_code == 404
     assert client.get("/api/v1/commands?state=lost").status_code == 422
-    stranger = httpx.Client(base_url=client.base_url, trust_env=False)
+    stranger = httpx.Client(base_url=client.base_url, trust_env=False, timeout=60)
     assert stranger.get("/api/v1/commands").status_code == 401
     assert stranger.post("/api/v1/commands", json=TOLD).status_code == 401

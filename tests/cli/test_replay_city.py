@@ -93,7 +93,7 @@ def test_a_recording_is_lived_through_again_beside_the_live_city(tmp_path: Path)
             again = _run(live.home, "replay-city", *arguments)
             assert again.returncode == 2
             assert "is being replayed at" in again.stderr
-        with httpx.Client(base_url=live.base_url, trust_env=False, headers=live.operator) as client:
+        with httpx.Client(base_url=live.base_url, trust_env=False, headers=live.operator, timeout=60) as client:
             assert SMOGGY not in _points(client), "the live city never hears of it"
 
 
@@ -102,7 +102,7 @@ def test_an_export_is_lived_through_again_as_it_was_heard(tmp_path: Path) -> Non
     home = tmp_path / "live"
     with (
         running_city(tmp_path, home=home, data=data, replay_speed=1) as city,
-        httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator) as client,
+        httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator, timeout=60) as client,
     ):
         (station,) = [one for one in client.get("/api/v1/devices?limit=50").json()["items"] if one["name"] == SMOGGY]
         at = NOW - timedelta(minutes=30)

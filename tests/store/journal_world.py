@@ -59,7 +59,7 @@ async def running_journal(folder: Path, **options: Any) -> AsyncIterator[tuple[N
         await journal.stop()
 
 
-async def fetch_all(journal: NatsJournal, count: int, patience: float = 20.0) -> list[Message]:
+async def fetch_all(journal: NatsJournal, count: int, patience: float = 60.0) -> list[Message]:
     """Messages until ``count`` have come; nothing is acknowledged."""
     found: list[Message] = []
     async with asyncio.timeout(patience):
@@ -68,11 +68,21 @@ async def fetch_all(journal: NatsJournal, count: int, patience: float = 20.0) ->
     return found
 
 
-async def eventually(true: Callable[[], Awaitable[bool]], patience: float = 20.0) -> None:
+async def eventually(true: Callable[[], Awaitable[bool]], patience: float = 60.0) -> None:
     """Return as soon as a condition holds."""
     async with asyncio.timeout(patience):
         while not await true():  # noqa: ASYNC110 - what is waited for lies in another process
             await asyncio.sleep(0.01)
+
+
+async def emptied(journal: NatsJournal) -> None:
+    """Return once what was acknowledged has left the streams too: that comes a moment after nothing lags any more."""
+
+    async def empty() -> bool:
+        streams = [await journal._wire.api(f"STREAM.INFO.{one.name}") for one in (journal._mqtt, journal._http)]
+        return all(one["state"]["messages"] == 0 for one in streams)
+
+    await eventually(empty)
 
 
 def text(body: str | bytes) -> bytes:
@@ -119,7 +129,7 @@ class Mqtt:
         assert self._writer is not None
         self._writer.write(packet(0x30 | qos << 1 | retain, head + body))
 
-    async def settle(self, numbers: set[int], patience: float = 20.0) -> set[int]:
+    async def settle(self, numbers: set[int], patience: float = 60.0) -> set[int]:
         """Wait until all ``numbers`` are acknowledged or the connection is closed; returns those acknowledged."""
 
         async def done() -> bool:

@@ -1,11 +1,13 @@
 """The journal's everyday behaviour: what goes in comes out, with what its door knew, until it is acknowledged."""
 
 import asyncio
+import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -139,6 +141,11 @@ def test_what_was_not_acknowledged_comes_again_after_a_restart(tmp_path: Path) -
             messages = await fetch_all(journal, 6)
             done = [message for message in messages if message.body in (b"mqtt 1", b"mqtt 3", b"http 1")]
             await journal.acknowledge(done)
+
+            async def heard() -> bool:
+                return await journal.lag() == 3
+
+            await eventually(heard)
         async with running_journal(tmp_path) as (journal, _):
             again = await fetch_all(journal, 3)
             assert sorted(message.body for message in again) == [b"http 2", b"mqtt 2", b"mqtt 4"]
@@ -193,7 +200,7 @@ def test_more_than_is_asked_for_at_once_all_comes(tmp_path: Path) -> None:
                 for number in range(1, 6_001):
                     device.publish(number, b"%s %d" % (device.client.encode(), number))
             seen: set[bytes] = set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while len(seen) < 12_000:
                     messages = await journal.fetch(2_000, 1)
                     assert len(messages) <= 2_000
@@ -233,16 +240,21 @@ def test_two_cities_cannot_share_a_journal(tmp_path: Path) -> None:
 
 def test_a_nats_that_others_run(tmp_path: Path) -> None:
     """DOTHI_NATS: nothing of ours runs, and the stream of MQTT messages is still ours to bound."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     config = tmp_path / "theirs.conf"
     config.write_text(
-        f'host: "127.0.0.1"\nport: {port}\nmax_payload: 2097152\n'
+        f'host: "127.0.0.1"\nport: -1\nports_file_dir: "{tmp_path}"\nmax_payload: 2097152\n'
         f'jetstream {{ store_dir: "{tmp_path}" }}\nauthorization {{ user: "our@city", password: "p:w/d" }}\n'
     )
 
     async def scene() -> None:
+        async def told() -> bool:
+            with suppress(OSError, ValueError, KeyError):
+                where.append(json.loads((tmp_path / f"nats-server_{theirs.pid}.ports").read_text())["nats"][0])
+            return bool(where)
+
+        where: list[str] = []
+        await eventually(told)
+        port = where[0].rpartition(":")[2]
         known = parse_urls(f"nats://nowhere.invalid:1, nats://our%40city:p%3Aw%2Fd@127.0.0.1:{port}")
         journal = NatsJournal("hanoi", addresses=lambda: known, free_share=lambda: 1.0, max_bytes=16 * 1024**2)
         await journal.start()

@@ -129,8 +129,8 @@ def test_put_takes_the_place_of_what_is_there(database: Database) -> None:
 
 
 def test_only_one_city_writes_to_a_schema(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dothi.store.postgres._PATIENCE", 0.2)
-    with closing(database.connect_writer()):
+    with closing(database.connect_writer()), monkeypatch.context() as patch:
+        patch.setattr("dothi.store.postgres._PATIENCE", 0.2)
         for second in (database.connect_writer, lambda: database.alone().__enter__()):
             with pytest.raises(Problem) as refused:
                 second()

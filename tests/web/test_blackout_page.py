@@ -101,7 +101,7 @@ def test_the_second_of_two_sees_what_the_first_blacked_out(city: RunningCity, de
 
 def test_programs_black_out_too_and_may_ask_for_what_everybody_sees(city: RunningCity, photo: Photo) -> None:
     part, door = {"left": 0, "top": 0, "width": 100, "height": 200}, f"/api/v1/photos/{photo.number}"
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator) as program:
+    with httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator, timeout=60) as program:
         done = program.put(f"{door}/blackout", json={"boxes": [part], "known": []})
         assert done.status_code == 200 and done.json()["blackedOut"] == [part]
         assert colour(program.get(f"{door}?public=true").content, 10, 10) == (0, 0, 0)

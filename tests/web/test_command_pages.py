@@ -69,4 +69,4 @@ def test_a_command_is_proposed_on_the_devices_page_and_decided_by_somebody_else(
         row = leader.get("/commands.csv").text.splitlines()[1]
         assert row.split(",")[1:5] == ["air.zero-check", URN, "cmd-page", "minutes=5.0"]
         assert leader.get("/commands/L-0000-0001").status_code == 404
-        assert httpx.get(f"{city.base_url}{place}", trust_env=False).status_code == 401
+        assert httpx.get(f"{city.base_url}{place}", trust_env=False, timeout=60).status_code == 401

@@ -150,7 +150,9 @@ def test_only_datasets_with_a_choice_have_a_form(client: httpx.Client, counted: 
 
 
 def test_a_stranger_learns_nothing(city: RunningCity) -> None:
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}) as stranger:
+    with httpx.Client(
+        base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}, timeout=60
+    ) as stranger:
         for path in ("/data", "/data.csv", f"/data/retention?dataset={AIR}"):
             assert stranger.get(path).status_code == 401, path
 

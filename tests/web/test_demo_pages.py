@@ -22,7 +22,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
 @pytest.fixture
 def stranger(city: RunningCity) -> Iterator[httpx.Client]:
     """Somebody who just came."""
-    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True) as client:
+    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True, timeout=60) as client:
         yield client
 
 
@@ -50,7 +50,7 @@ def test_the_way_in_leads_to_what_there_is_to_try(stranger: httpx.Client) -> Non
 
 def test_a_proven_command_says_which_reading_proved_it(city: RunningCity) -> None:
     words = "Lệnh đã được số đo chứng tỏ"
-    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True) as client:
+    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True, timeout=60) as client:
         wait_until(lambda: words in client.get("/demo").text, "the device obeyed")
         wait_until(lambda: city.platform.commands.find(SYSTEM, state="verified")[1] == 1, "a reading shows it")
         page = _press(client, client.get("/demo").text, words).text
@@ -72,7 +72,7 @@ def test_one_press_is_a_role_and_its_page(stranger: httpx.Client) -> None:
 def test_every_page_of_every_role_answers(city: RunningCity) -> None:
     """Nothing on the tour leads nowhere."""
     for role in ("operator", "ward_officer", "leader"):
-        with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True) as client:
+        with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True, timeout=60) as client:
             page = client.get("/demo").text
             form = next(one for one in re.findall(r"<form.*?</form>", page, re.S) if f'value="{role}"' in one)
             stops = re.findall(r'name="to" value="([^"]+)"', form)
@@ -97,7 +97,7 @@ def test_each_piece_says_that_it_is_made_up(city: RunningCity, stranger: httpx.C
 
 def test_there_is_no_tour_where_nothing_is_made_up(city: RunningCity) -> None:
     """An administrator removes it: the tour is gone, its incidents too."""
-    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True) as client:
+    with httpx.Client(base_url=city.base_url, headers=_BROWSER, follow_redirects=True, timeout=60) as client:
         token = re.search(r'name="csrf_token" value="([^"]*)"', client.get("/sign-in").text)
         assert token is not None
         client.post("/sign-in/demo", data={"csrf_token": token[1], "role": "operator", "to": "/"})

@@ -27,7 +27,7 @@ def test_a_secret_is_shown_once_and_works(client: httpx.Client) -> None:
     assert found is not None
     secret = unescape(found[1])
     body = {"values": {"pm25": 20}}
-    with httpx.Client(base_url=client.base_url, trust_env=False) as device:
+    with httpx.Client(base_url=client.base_url, trust_env=False, timeout=60) as device:
         sent = device.post(f"/api/v1{form}/readings", json=body, auth=("page-key", secret))
     assert sent.status_code == 202
     page = client.get(form).text
@@ -59,7 +59,7 @@ def test_codes_are_made_listed_and_closed(client: httpx.Client) -> None:
 def test_who_may_not_change_devices_sees_none_of_it(city: RunningCity, client: httpx.Client) -> None:
     client.post("/api/v1/devices", json={"id": "page-look", **PLACE})
     headers = {"accept": "text/html,*/*", "accept-language": "vi", "cookie": f"dothi_session={city.session('operator')}"}
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers=headers) as looker:
+    with httpx.Client(base_url=city.base_url, trust_env=False, headers=headers, timeout=60) as looker:
         page = looker.get("/devices/page-look")
         assert page.status_code == 200
         assert "Mã bí mật" not in page.text

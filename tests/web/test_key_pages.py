@@ -66,7 +66,9 @@ def test_a_key_is_made_shown_once_used_and_revoked(city: RunningCity, visitor: V
     assert secret not in listed
     assert "bảng tin" in listed
     assert "Kỹ sư cơ quan" in listed
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers={"authorization": f"Bearer {secret}"}) as program:
+    with httpx.Client(
+        base_url=city.base_url, trust_env=False, headers={"authorization": f"Bearer {secret}"}, timeout=60
+    ) as program:
         assert program.get("/api/v1/devices").status_code == 200
         id = secret.split("_")[1]
         gone = browser.post(f"/account/keys/{id}/revoke", data={"csrf_token": _token(browser, "/account/keys")})
@@ -121,7 +123,9 @@ def test_whoever_administers_gives_that_to_no_key(visitor: Visitor) -> None:
 def test_strangers_and_machines_have_no_keys_to_look_at(city: RunningCity, visitor: Visitor) -> None:
     assert visitor().get("/account/keys").status_code == 401
     secret = _secret(_issue(visitor(ENGINEER)))
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers={"authorization": f"Bearer {secret}"}) as program:
+    with httpx.Client(
+        base_url=city.base_url, trust_env=False, headers={"authorization": f"Bearer {secret}"}, timeout=60
+    ) as program:
         assert program.get("/account/keys").status_code == 403
 
 
@@ -138,7 +142,7 @@ def test_an_administrator_makes_a_client_for_a_system(city: RunningCity, visitor
     )
     assert found
     assert "shown only this once" in made.text
-    with httpx.Client(base_url=city.base_url, trust_env=False) as program:
+    with httpx.Client(base_url=city.base_url, trust_env=False, timeout=60) as program:
         answer = program.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=(found[1], found[2]))
         assert answer.json()["scope"] == "leader"
     browser.post(f"{path}/{found[1]}/revoke", data={"csrf_token": _token(browser, path)})

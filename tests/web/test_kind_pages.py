@@ -105,6 +105,6 @@ def test_people_report_the_citys_own_kind_and_no_longer_a_hidden_one(city: Runni
         assert opened.kind == given, "staff still open it"
         admin.send_form(one, one, {"citizens": "1", "version": version(admin.get(one))})
         assert f'value="{given}"' in citizen.get("/report").text
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator) as program:
+    with httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator, timeout=60) as program:
         kinds = {kind["id"]: kind for kind in program.get("/api/v1/incident-kinds").json()["items"]}
         assert (kinds[own]["citizens"], kinds[own]["retired"], kinds[own]["hint"]) == (True, False, None)

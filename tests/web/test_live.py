@@ -96,7 +96,9 @@ def test_streams_that_were_closed_are_joined_anew(city: RunningCity, client: htt
 
 
 def test_a_stream_is_open_to_nobody_from_outside(city: RunningCity) -> None:
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}) as stranger:
+    with httpx.Client(
+        base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}, timeout=60
+    ) as stranger:
         assert stranger.get("/live").status_code == 401
 
 

@@ -97,7 +97,7 @@ def test_a_missing_page_says_so_to_people_and_to_programs(client: httpx.Client, 
 
 def test_a_stranger_gets_the_public_page_and_a_way_back_to_it(city: RunningCity) -> None:
     headers = {"accept": "text/html", "x-forwarded-for": "203.0.113.9"}
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers=headers) as stranger:
+    with httpx.Client(base_url=city.base_url, trust_env=False, headers=headers, timeout=60) as stranger:
         assert stranger.get("/air").status_code == 200
         assert stranger.get("/").headers["location"] == "/sign-in?to=/"
         for path in ("/live", "/devices", "/devices.csv", "/devices/lobby", "/devices/quarantine", "/panel/urn:x"):

@@ -35,7 +35,10 @@ def test_a_form_tells_why(city: RunningCity) -> None:
     assert [row.why for row in acts(city, "account.disable", account)] == ["Nghỉ việc, quyết định 17"]
     assert [row.why for row in acts(city, "account.enable", account)] == [""], "a reason is of one request"
     found = httpx.get(
-        f"{city.base_url}/audit", params={"q": "quyet dinh 17"}, cookies={"dothi_session": city.session("auditor")}
+        f"{city.base_url}/audit",
+        params={"q": "quyet dinh 17"},
+        cookies={"dothi_session": city.session("auditor")},
+        timeout=60,
     )
     assert "Vì: Nghỉ việc, quyết định 17" in found.text
 
@@ -53,7 +56,7 @@ def test_a_program_tells_why(city: RunningCity, told: str, kept: str) -> None:
     _login, account = newcomer(city)
     headers = {**city.operator, HEADER: told}
     path = f"{city.base_url}/api/v1/accounts/{account}/disable"
-    assert httpx.post(path, headers=headers, json={}).status_code == 200
+    assert httpx.post(path, headers=headers, json={}, timeout=60).status_code == 200
     assert [row.why for row in acts(city, "account.disable", account)] == [kept]
 
 
@@ -65,11 +68,14 @@ def test_the_pages_of_grave_acts_ask_why(name: str) -> None:
 def test_whoever_takes_a_table_along_is_known_and_a_stranger_is_not_followed(city: RunningCity) -> None:
     known = {"dothi_session": city.session("operator")}
     before = {path: len(acts(city, TAKEN, path)) for path in ("/devices.csv", "/map/layers/air.csv")}
-    assert httpx.get(f"{city.base_url}/devices.csv", cookies=known).status_code == 200
-    assert httpx.get(f"{city.base_url}/map/layers/air.csv", cookies=known).status_code == 200
-    assert httpx.get(f"{city.base_url}/devices", cookies=known).status_code == 200
-    assert httpx.get(f"{city.base_url}/audit.csv", cookies={"dothi_session": city.session("auditor")}).status_code == 200
-    assert httpx.get(f"{city.base_url}/map/layers/air.csv").status_code == 200
+    assert httpx.get(f"{city.base_url}/devices.csv", cookies=known, timeout=60).status_code == 200
+    assert httpx.get(f"{city.base_url}/map/layers/air.csv", cookies=known, timeout=60).status_code == 200
+    assert httpx.get(f"{city.base_url}/devices", cookies=known, timeout=60).status_code == 200
+    assert (
+        httpx.get(f"{city.base_url}/audit.csv", cookies={"dothi_session": city.session("auditor")}, timeout=60).status_code
+        == 200
+    )
+    assert httpx.get(f"{city.base_url}/map/layers/air.csv", timeout=60).status_code == 200
     wait_until(
         lambda: len(acts(city, TAKEN, "/devices.csv")) > before["/devices.csv"], "the table that was taken is written down"
     )

@@ -137,7 +137,7 @@ def test_who_may_look_and_who_may_write(city: RunningCity) -> None:
         assert "New rule" not in english and "Every rule watches as usual." in english and "Quy tắc" not in english
         assert send_refused(leader) == 403
     for path in ("/alerts", "/rules", "/rules/maintenance", "/alerts.csv"):
-        assert httpx.get(f"{city.base_url}{path}", trust_env=False).status_code == 401
+        assert httpx.get(f"{city.base_url}{path}", trust_env=False, timeout=60).status_code == 401
 
 
 def send_refused(client: httpx.Client) -> int:

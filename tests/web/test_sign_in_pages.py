@@ -54,7 +54,9 @@ def test_a_first_start_offers_demo_people_until_somebody_real_is_there(tmp_path:
         page = demo.get("/sign-in").text
         assert re.findall(r'name="role" value="(\w+)"', page) == list(DEMO_ROLES)
         assert "TRÌNH DIỄN" in page
-        carried = httpx.get(f"{city.base_url}/sign-in", headers={"x-forwarded-for": "203.0.113.9"}, trust_env=False)
+        carried = httpx.get(
+            f"{city.base_url}/sign-in", headers={"x-forwarded-for": "203.0.113.9"}, trust_env=False, timeout=60
+        )
         assert carried.status_code == 200 and 'name="role"' not in carried.text, "a proxy may bring anybody"
         assert _place(demo.send_form("/sign-in", "/sign-in/demo", {"role": "administrator", "to": "/wards"})) == "/wards"
         assert "TRÌNH DIỄN" in demo.get("/wards").text

@@ -39,7 +39,9 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
         "entities": [{"type": "Building"}],
         "notification": {"endpoint": {"uri": "mqtt://nobody:secret@receiver.invalid/tin"}},
     }
-    made = httpx.post(f"{city.base_url}/ngsi-ld/v1/subscriptions", json=told, headers=city.operator, trust_env=False)
+    made = httpx.post(
+        f"{city.base_url}/ngsi-ld/v1/subscriptions", json=told, headers=city.operator, trust_env=False, timeout=60
+    )
     assert made.status_code == 201, made.text
     id_ = made.headers["location"].rsplit("/", 1)[-1]
     shown = client.get(PAGE).text
@@ -48,7 +50,9 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     assert "nobody@receiver.invalid" in shown
     assert "secret" not in shown
     entity = {"id": "urn:ngsi-ld:Building:page", "type": "Building", "level": 1}
-    sent = httpx.post(f"{city.base_url}/ngsi-ld/v1/entities", json=entity, headers=city.operator, trust_env=False)
+    sent = httpx.post(
+        f"{city.base_url}/ngsi-ld/v1/entities", json=entity, headers=city.operator, trust_env=False, timeout=60
+    )
     assert sent.status_code == 201, sent.text
     wait_until(lambda: "không gửi được" in client.get(PAGE).text, "the failure is shown")
     assert "Không tìm thấy địa chỉ của tên receiver.invalid." in client.get(PAGE).text
@@ -70,9 +74,9 @@ def test_a_subscription_that_does_not_arrive_is_seen_paused_and_resumed(city: Ru
     assert answer.headers["location"] == f"{PAGE}?done=resent:1"
     assert client.post(PAGE, data=_form(client, "other", id_)).status_code == 400
     assert client.post(PAGE, data=_form(client, "pause", "urn:no")).status_code == 404
-    rows = httpx.get(f"{city.base_url}/api/v1/subscriptions", headers=city.operator, trust_env=False).json()
+    rows = httpx.get(f"{city.base_url}/api/v1/subscriptions", headers=city.operator, trust_env=False, timeout=60).json()
     assert [(one["id"], one["waiting"], one["dead"]) for one in rows["items"]] == [(id_, 1, 0)]
-    log = httpx.delete(f"{city.base_url}/ngsi-ld/v1/subscriptions/{id_}", headers=city.operator, trust_env=False)
+    log = httpx.delete(f"{city.base_url}/ngsi-ld/v1/subscriptions/{id_}", headers=city.operator, trust_env=False, timeout=60)
     assert log.status_code == 204
     assert "Chưa có đăng ký nào" in client.get(PAGE).text
 

@@ -110,7 +110,9 @@ def test_the_wall_is_dark_unless_the_address_says_light(client: httpx.Client) ->
 
 
 def test_a_stranger_sees_no_wall(city: RunningCity) -> None:
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}) as stranger:
+    with httpx.Client(
+        base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}, timeout=60
+    ) as stranger:
         assert [stranger.get(path).status_code for path in ("/wall", "/wall/board")] == [401, 401]
 
 

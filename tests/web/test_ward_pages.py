@@ -152,7 +152,9 @@ def test_a_ward_without_devices_says_how_to_get_some(client: httpx.Client) -> No
 
 
 def test_a_stranger_sees_no_devices_of_a_ward(city: RunningCity) -> None:
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}) as stranger:
+    with httpx.Client(
+        base_url=city.base_url, trust_env=False, headers={"x-forwarded-for": "203.0.113.9"}, timeout=60
+    ) as stranger:
         for path in ("/wards", "/wards.csv", "/wards.geojson", f"/wards/{WARD}", f"/wards/{WARD}.geojson"):
             assert stranger.get(path).status_code == 401, path
 

@@ -37,7 +37,7 @@ WORLD = [
 
 @pytest.fixture(scope="module", autouse=True)
 def world(city: RunningCity) -> Iterator[None]:
-    with httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator) as client:
+    with httpx.Client(base_url=city.base_url, trust_env=False, headers=city.operator, timeout=60) as client:
         for one in WORLD:
             answer = client.post(ROOT, json=one)
             assert answer.status_code == 201, answer.text

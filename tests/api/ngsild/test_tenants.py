@@ -32,7 +32,9 @@ def city(folder: Path) -> Iterator[RunningCity]:
 
 def client_of(city: RunningCity, tenant: str | None, headers: dict[str, str] | None = None) -> httpx.Client:
     named = {} if tenant is None else {"NGSILD-Tenant": tenant}
-    return httpx.Client(base_url=city.base_url, headers={**(city.operator if headers is None else headers), **named})
+    return httpx.Client(
+        base_url=city.base_url, headers={**(city.operator if headers is None else headers), **named}, timeout=60
+    )
 
 
 def test_what_is_told_to_a_tenant_stays_there(city: RunningCity) -> None:
@@ -55,7 +57,7 @@ def test_what_is_told_to_a_tenant_stays_there(city: RunningCity) -> None:
 
 def test_a_name_that_is_none_and_what_makes_no_tenant(city: RunningCity) -> None:
     for name in ("../water", "Nước", "x" * 61, "-a", ""):
-        with httpx.Client(base_url=city.base_url, headers=city.operator) as client:
+        with httpx.Client(base_url=city.base_url, headers=city.operator, timeout=60) as client:
             answer = client.post(f"{BASE}/entities", json=PUMP, headers={"NGSILD-Tenant": name.encode()})
         assert answer.status_code == 400, name
     with client_of(city, "refused") as client:
@@ -115,7 +117,7 @@ def test_who_runs_the_city_sees_a_tenant_s_subscriptions_and_can_act_on_them(tmp
         assert (state.id, state.tenant, state.status) == (id_, "water", "active")
         city.run(desk.of("water").pause(keeper, id_))
         assert client.get(f"{BASE}/subscriptions/{id_}").json()["status"] == "paused"
-        with httpx.Client(base_url=city.base_url, headers=city.operator) as operator:
+        with httpx.Client(base_url=city.base_url, headers=city.operator, timeout=60) as operator:
             (row,) = operator.get("/api/v1/subscriptions").json()["items"]
             assert (row["id"], row["tenant"], row["status"]) == (id_, "water", "paused")
             assert operator.post("/api/v1/subscriptions/resume", json={"id": id_}).status_code == 404, "not the city's own"

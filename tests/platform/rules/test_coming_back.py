@@ -1,9 +1,11 @@
 """What comes and goes around a threshold is one incident; what was settled and then grows is somebody's again."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rules_world import OPERATOR, World, rule, run, world
+from structlog.testing import capture_logs
 
 from dothi.access.policy import SYSTEM
 from dothi.model.text import Text
@@ -145,5 +147,52 @@ def test_a_line_outlives_its_incident(tmp_path: Path) -> None:
             await one.later(1)
             await one.later(1)
             assert worked(one) == ()
+
+    run(scene)
+
+
+def test_what_its_incident_refuses_for_good_is_counted_and_not_tried_again(tmp_path: Path) -> None:
+    async def scene() -> None:
+        dust = rule(incident="smog", graver=(Graver(4, 150.0),))
+        async with world(tmp_path, dust) as one:
+            await one.hear((0, 90.0))
+            await one.later(1)
+            (first,) = worked(one)
+            into = await one.incidents.open(OPERATOR, Draft("smog", longitude=105.75, latitude=21.0))
+            await one.incidents.act(OPERATOR, first.code, acts.Merge(into.code), version=first.version)
+            gone = "DELETE FROM incident WHERE code = ?", (into.code,)
+            await one.writer.run(SYSTEM, one.clock.now(), lambda db: db.execute(*gone) and None)
+            await one.hear((0, 200.0))
+            with capture_logs() as said:
+                await one.later(1)
+                await one.later(1)
+            told = [entry for entry in said if entry["log_level"] == "warning"]
+            assert [entry["event"] for entry in told] == ["an alert is not taken"] and one.rules.refused == 1
+            assert told[0]["incident"] == first.code and "Merged" in told[0]["problem"]
+
+    run(scene)
+
+
+def test_whoever_is_faster_is_followed_at_the_next_look(tmp_path: Path) -> None:
+    async def scene() -> None:
+        dust = rule(incident="smog", graver=(Graver(4, 150.0),))
+        async with world(tmp_path, dust) as one:
+            await one.hear((0, 90.0))
+            await one.later(1)
+            (first,) = worked(one)
+            act = one.incidents.act
+
+            async def overtaken(*told: Any, **more: Any) -> Incident:
+                one.incidents.act = act  # type: ignore[method-assign]  # once
+                await act(OPERATOR, first.code, acts.Accept(), version=first.version)
+                return await act(*told, **more)
+
+            one.incidents.act = overtaken  # type: ignore[method-assign]  # somebody acts between the look and the act
+            await one.hear((0, 200.0))
+            await one.later(0)
+            assert one.incidents.get(OPERATOR, first.code).severity == first.severity
+            await one.later(0)
+            now = one.incidents.get(OPERATOR, first.code)
+            assert (now.state, now.severity, one.rules.refused) == ("accepted", 4, 0)
 
     run(scene)
