@@ -55,6 +55,12 @@ def declare_metrics(platform: Platform) -> None:
     watch("dothi_quarantine_rows", "Messages held in quarantine.", lambda: platform.quarantine.rows)
     watch("dothi_dispatch_failures", "Failed attempts of handlers.", lambda: _failures(platform), counter=True)
     watch("dothi_task_failures", "Crashes of background tasks.", lambda: _crashes(platform), counter=True)
+    watch(
+        "dothi_alerts_refused",
+        "Times an incident did not take what its alerts had to tell, or none could be opened; the log says why.",
+        lambda: platform.rules.refused,
+        counter=True,
+    )
     watch("dothi_runs_queued", "Runs that wait.", lambda: platform.runs.waiting)
     watch("dothi_runs_running", "Runs that are being worked on.", lambda: platform.runs.running)
     platform.metrics.watch_each(

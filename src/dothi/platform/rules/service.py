@@ -55,6 +55,11 @@ class Rules:
         self._telling = Telling(platform, neighbours)
         self._publishing = Publishing(platform)
 
+    @property
+    def refused(self) -> int:
+        """How often an incident did not take what its alerts had to tell, or none could be opened; the log says why."""
+        return self._telling.refused
+
     def start(self) -> None:
         """Listen to commits and to the clock; call it before anything is dispatched."""
         self._platform.dispatcher.register(HANDLER, self.watching.handle)

@@ -59,9 +59,12 @@ class _Waiting(NamedTuple):
 
 
 class Telling:
-    """Opens and tells incidents. What cannot be told now is told at the next look."""
+    """Opens and tells incidents. What cannot be told now is told at the next look; how often something was ``refused`` for
+    good is counted, and it is not tried again before there is more to tell.
+    """
 
     def __init__(self, platform: "Platform", neighbours: Neighbours) -> None:
+        self.refused = 0
         self._platform, self._neighbours, self._hours = platform, neighbours, CityHours.of(platform.city)
 
     async def look(self) -> set[int]:
@@ -78,8 +81,20 @@ class Telling:
         return told
 
     async def _tell(self, one: _Waiting, rule: Rule, now: datetime) -> bool:
-        quiet = rule.quiet is not None and self._hours.hold(rule.quiet, to_micros(now))
         incident = self._work(one.incident) if one.incident else None
+        try:
+            return await self._attend(one, rule, incident, now)
+        except Unavailable:
+            raise
+        except Problem as problem:
+            self.refused += 1
+            _log.warning("an alert is not taken", group=one.id, rule=one.rule, incident=one.incident, problem=str(problem))
+            await self._note(one, "" if incident is None else one.incident)
+            return False
+
+    async def _attend(self, one: _Waiting, rule: Rule, incident: Incident | None, now: datetime) -> bool:
+        """Tell it to its ``incident``, else to one that it follows or opens. Raises Problem for what is refused."""
+        quiet = rule.quiet is not None and self._hours.hold(rule.quiet, to_micros(now))
         if incident is not None:
             return await self._go_on(one, incident, quiet=quiet)
         if one.incident and one.ended is not None:
@@ -93,14 +108,7 @@ class Telling:
         followed = self._followed(one, rule)
         if followed is not None:
             return await self._join(one, followed)
-        try:
-            opened = await self._platform.incidents.open(SYSTEM, self._draft(one, rule), cause=one.cause)
-        except Unavailable:
-            raise
-        except Problem as problem:
-            _log.warning("an alert opens no incident", group=one.id, rule=one.rule, problem=str(problem))
-            await self._note(one, "")
-            return False
+        opened = await self._platform.incidents.open(SYSTEM, self._draft(one, rule), cause=one.cause)
         await self._note(one, opened.code)
         return True
 
@@ -169,12 +177,17 @@ class Telling:
         return await self._did(incident, Rank(severity, incident.urgency))
 
     async def _did(self, incident: Incident, act: Act, english: str = "") -> bool:
-        """Do something to an incident; False if somebody changed it meanwhile."""
+        """Do something to an incident; False if somebody changed it meanwhile. Raises Problem if it is refused as it is."""
         try:
             await self._platform.incidents.act(SYSTEM, incident.code, act, version=incident.version, english=english)
+        except Unavailable:
+            raise
         except Problem as problem:
-            if problem.status != 409:
+            with self._platform.database.reader() as db:
+                now = fetch(db, incident.code)
+            if now is not None and now.version == incident.version:
                 raise
+            _log.info("somebody was faster than an alert", incident=incident.code, problem=problem.code)
             return False
         return True
 
