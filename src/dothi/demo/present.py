@@ -108,8 +108,11 @@ class Present:
     async def _propose_again(self) -> None:
         """What nobody decided about in its hour is proposed anew: whoever comes later finds something to decide, too."""
         page = self._topic(_WAITING)
-        found, _ = await asyncio.to_thread(self._platform.commands.find, SYSTEM, id=page.rpartition("/")[2], limit=1)
-        if page and found and found[0].state == "expired":
+        _, _, command = page.partition("/commands/")
+        if not command:
+            return
+        found, _ = await asyncio.to_thread(self._platform.commands.find, SYSTEM, id=command, limit=1)
+        if found and found[0].state == "expired":
             await self._let_wait(await self._person("operator"), found[0].entity, found[0].incident)
             await self._invented.drop_command(found[0].id, page)
 
