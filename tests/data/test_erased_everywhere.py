@@ -9,7 +9,7 @@ import gzip
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -155,9 +155,12 @@ def _opens(home: Path, token: str) -> bool:
 
 def _find(folder: Path, *wanted: bytes) -> list[str]:
     """The files below ``folder`` that hold one of ``wanted``, archives and Parquet looked into as well."""
-    return [
-        str(path) for path in folder.rglob("*") if path.is_file() and any(w in part for part in _parts(path) for w in wanted)
-    ]
+    found = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # the journal's server tidies up meanwhile
+            if path.is_file() and any(one in part for part in _parts(path) for one in wanted):
+                found.append(str(path))
+    return found
 
 
 def _parts(path: Path) -> Iterator[bytes]:

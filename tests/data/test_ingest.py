@@ -301,7 +301,7 @@ async def test_what_was_not_acknowledged_comes_again_after_a_restart_and_is_ther
     async with world(tmp_path, run=False) as city:
         one = await city.device("tram-1")
         await city.send({"at": city.now, "values": {"pm25": 6.0}}, device="tram-1")
-        [taken] = await city.journal.fetch(10, 5.0)
+        [taken] = await city.journal.fetch(10, 60.0)
         city.ingest._commit([taken])  # killed here: committed, never acknowledged
         assert len(city.values(one, "pm25")) == 1
         assert await city.journal.lag() == 1
