@@ -146,7 +146,7 @@ def prepare(client: httpx.Client) -> None:
 
 def settle(city: RunningCity, client: httpx.Client, arrived: Callable[[], bool]) -> None:
     """Wait until what was sent has ``arrived`` and the journal is empty, which it may seem to be a moment too early."""
-    wait_until(arrived, "everything has arrived somewhere", 20)
+    wait_until(arrived, "everything has arrived somewhere")
     wait_until(lambda: city.run(city.platform.journal.lag()) == 0, "the journal is empty")
     assert client.get("/health").status_code == 200
 

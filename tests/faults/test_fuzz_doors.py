@@ -178,11 +178,11 @@ def test_no_topic_reaches_what_is_not_a_devices(city: RunningCity, client: httpx
     device.close()
     last = RawMqtt(city)
     topic, body = "hanoi/devices/ghost-last/readings", SEED.replace(b"ghost-0", b"ghost-last")
-    wait_until(lambda: last.publish(topic, body), "devices may speak as before", 20)
+    wait_until(lambda: last.publish(topic, body), "devices may speak as before")
     last.close()
     settle(city, client, lambda: lobby_count(client) == 1)
     assert held_count(client) == 0
-    wait_until(lambda: figures(client)["dothi_journal_turned_away_total"] > 0, "what was refused is counted", 20)
+    wait_until(lambda: figures(client)["dothi_journal_turned_away_total"] > 0, "what was refused is counted")
 
 
 def test_bodies_beyond_the_bound_are_refused_whole_and_the_rest_goes_on(city: RunningCity, client: httpx.Client) -> None:

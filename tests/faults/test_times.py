@@ -57,7 +57,7 @@ def test_one_moment_in_many_spellings_is_one_reading(client: httpx.Client) -> No
         assert send(client, "zones", spelling, 22.5).status_code == 202, spelling
     last = at + timedelta(minutes=1)
     send(client, "zones", last, 23.5)
-    wait_until(lambda: (live(client, "zones") or {}).get("value") == 23.5, "the last one is in", 20)
+    wait_until(lambda: (live(client, "zones") or {}).get("value") == 23.5, "the last one is in")
     found = history(client, "zones", at - timedelta(days=1), at + timedelta(days=1))
     assert (found["values"], found["revisions"]) == ([22.5, 23.5], [0, 0])
     refused = send(client, "zones", at.replace(tzinfo=None), 1)
@@ -69,7 +69,7 @@ def test_two_values_for_one_moment_are_revisions_and_the_last_is_read(client: ht
     at = now() - timedelta(hours=1)
     for value in (10.0, 12.0, 12.0, 11.0):
         assert send(client, "twice", at, value).status_code == 202
-    wait_until(lambda: (live(client, "twice") or {}).get("value") == 11.0, "the correction is shown", 20)
+    wait_until(lambda: (live(client, "twice") or {}).get("value") == 11.0, "the correction is shown")
     found = history(client, "twice", at, at + timedelta(minutes=1))
     assert (found["values"], found["revisions"]) == ([11.0], [2]), "12 told twice is one revision"
 
@@ -83,7 +83,7 @@ def test_a_late_reading_takes_its_place_and_not_the_presents(client: httpx.Clien
     def arrived() -> bool:
         return len(history(client, "late", newest - timedelta(days=500), newest + timedelta(hours=1))["values"]) == 4
 
-    wait_until(arrived, "all four are in", 20)
+    wait_until(arrived, "all four are in")
     found = history(client, "late", newest - timedelta(days=500), newest + timedelta(hours=1))
     assert found["values"] == [22.0, 21.0, 23.0, 20.0], "in the order of observation"
     assert live(client, "late")["value"] == 20.0
@@ -97,7 +97,7 @@ def test_a_clock_a_little_ahead_is_marked_and_does_not_hold_the_present(client: 
     def arrived() -> bool:
         return len(history(client, "ahead", at - timedelta(hours=1), at + timedelta(hours=3))["values"]) == 2
 
-    wait_until(arrived, "both are in", 20)
+    wait_until(arrived, "both are in")
     found = history(client, "ahead", at - timedelta(hours=1), at + timedelta(hours=3))
     assert (found["values"], found["grades"]) == ([30.0, 33.0], ["good", "bad"])
     assert "future" in " ".join(found["reasons"][1])
@@ -109,7 +109,7 @@ def test_a_clock_years_off_is_held_with_what_it_said(client: httpx.Client, years
     at = at.replace(year=at.year + years, day=min(at.day, 28))
     before = len(held(client, "decade"))
     assert send(client, "decade", at, 5.5).status_code == 202
-    wait_until(lambda: len(held(client, "decade")) > before, "it is held", 20)
+    wait_until(lambda: len(held(client, "decade")) > before, "it is held")
     row = held(client, "decade")[0]
     assert row["reason"] == "absurd-time"
     body = client.get(f"/api/v1/quarantine/{row['id']}").text
