@@ -25,7 +25,7 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dothi")
 
 # What a city of a test logs names no local variables, as in a city that runs: to draw those of one fault takes seconds, in
 # which the city answers nobody.
-_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+_PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 # How the skips begin that root on Debian can do without: install what is missing. Whether a container permits a mount is
