@@ -23,7 +23,7 @@ from dothi.testing.processes import EVERY
 NOON = datetime(2026, 5, 14, 5, tzinfo=UTC)
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
             await asyncio.sleep(0.005)
@@ -50,7 +50,7 @@ class World:
     async def ask(self, process: Process, person: Person = LOCAL_OPERATOR, **options: Any) -> str:
         return await self.runs.submit(person, process.id, options, seed=7)
 
-    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         await until(condition, seconds)
 
     def run(self, run_id: str) -> Run:

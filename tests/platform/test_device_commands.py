@@ -91,7 +91,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
 @contextmanager
 def station(city: RunningCity, name: str, answers: str = "accepted") -> Iterator[Station]:
     """An admitted station that listens."""
-    with httpx.Client(base_url=city.base_url, headers=city.operator, trust_env=False) as client:
+    with httpx.Client(base_url=city.base_url, headers=city.operator, trust_env=False, timeout=30) as client:
         client.post("/api/v1/devices", json={"id": name, **PLACE}).raise_for_status()
         secret = client.post(f"/api/v1/devices/{name}/secret").json()["secret"]
     device = Station(city, name, secret, answers)
@@ -168,7 +168,7 @@ def test_what_is_not_carried_out_fails_and_says_why(city: RunningCity, kind: str
         made = propose(city, kind, name)
         city.run(city.platform.commands.approve(OPERATOR, made.id))
         wait_until(lambda: state_of(city, made.id) == "failed", "it fails")
-        assert device.heard
+        wait_until(lambda: bool(device.heard), "it was told")
     assert reason in city.platform.commands.get(OPERATOR, made.id).reason
     again = propose(city, kind, name)
     assert again.id != made.id, "what failed may be proposed again"
@@ -238,7 +238,7 @@ def test_a_restart_goes_on_with_what_waits(tmp_path: Path) -> None:
     with running_city(tmp_path, city="25", log_level="WARNING") as second:
         commands = second.platform.commands
         commands.kinds = KINDS
-        with httpx.Client(base_url=second.base_url, headers=second.operator, trust_env=False) as client:
+        with httpx.Client(base_url=second.base_url, headers=second.operator, trust_env=False, timeout=30) as client:
             secret = client.post("/api/v1/devices/cmd-kept/secret").json()["secret"]
         device = Station(second, "cmd-kept", secret)
         second.run(commands.approve(LOCAL_OPERATOR, made.id))

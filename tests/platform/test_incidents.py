@@ -230,7 +230,7 @@ def test_who_listens_is_told_what_changed(tmp_path: Path) -> None:
         one, other = await world.opened(), await world.opened()
         assert await first <= {one.code, other.code}
         await world.act(one, acts.Merge(other.code))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             heard = set(await anext(listening))
             while not heard >= {one.code, other.code}:
                 heard |= await anext(listening)

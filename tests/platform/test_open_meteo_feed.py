@@ -104,10 +104,12 @@ def test_without_a_network_it_says_so_and_with_one_it_hears_again(city: RunningC
     assert 0 < wait <= 3600 + 600
     assert note(city) == "đã nhận số liệu"
     query = EntityQuery(type=WEATHER_FORECAST, limit=100)
-    wait_until(lambda: all(len(one.attributes) > 5 for one in city.platform.context.query(SYSTEM, query).entities), "heard")
+    wait_until(lambda: city.run(city.platform.journal.lag()) == 0, "all that was told is in")
+    assert all(len(one.attributes) > 5 for one in city.platform.context.query(SYSTEM, query).entities)
     stored = city.platform.ingest.figures
     first = city.platform.context.query(SYSTEM, query).entities[0]
     ask(city, 1)  # the same hour again is nothing new
+    wait_until(lambda: city.run(city.platform.journal.lag()) == 0, "that is in too")
     assert city.platform.context.query(SYSTEM, query).entities[0] == first
     assert not stored.stalled
 

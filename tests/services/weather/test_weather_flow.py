@@ -31,6 +31,9 @@ def city(fake: FakeOpenMeteo, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with running_city(tmp_path_factory.mktemp("modelled"), open_meteo=fake.url) as running:
         count = len(cells(running.platform.city.wards))
         wait_until(lambda: all(heard(running, kind) == count for kind in (AIR, WEATHER)), "both models were heard")
+        states = [running.platform.tasks.states[f"feed:open-meteo-{kind}"] for kind in ("air", "weather")]
+        wait_until(lambda: all(one.note is not None for one in states), "both have told all they had to tell")
+        wait_until(lambda: running.run(running.platform.journal.lag()) == 0, "all of it is in")
         yield running
 
 
@@ -90,8 +93,7 @@ def test_layers_are_offered_but_not_switched_on(client: httpx.Client) -> None:
 
 def test_how_it_stands_is_said(city: RunningCity, client: httpx.Client) -> None:
     tasks = {task["name"]: task for task in client.get("/health").json()["tasks"]}
-    wait_until(lambda: city.platform.tasks.states["feed:open-meteo-air"].note is not None, "the first answer is noted")
-    note = {task["name"]: task for task in client.get("/health").json()["tasks"]}["feed:open-meteo-air"]["note"]
+    note = tasks["feed:open-meteo-air"]["note"]
     assert note["vi"] == "đã nhận số liệu"
     assert note["again"] > SystemClock().now().isoformat()
     assert "feed:open-meteo-weather" in tasks
@@ -100,7 +102,7 @@ def test_how_it_stands_is_said(city: RunningCity, client: httpx.Client) -> None:
 def test_nothing_is_asked_unless_somebody_wants_it(tmp_path: Path) -> None:
     with (
         running_city(tmp_path) as quiet,
-        httpx.Client(base_url=quiet.base_url, trust_env=False, headers=quiet.operator) as client,
+        httpx.Client(base_url=quiet.base_url, trust_env=False, timeout=30, headers=quiet.operator) as client,
     ):
         assert not [name for name in quiet.platform.tasks.states if "open-meteo" in name]
         assert client.get("/map/layers/weather.json").status_code == 404
