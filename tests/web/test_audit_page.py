@@ -80,7 +80,12 @@ def test_a_refusal_at_the_door_is_recorded(city: RunningCity, auditor: dict[str,
 def test_pages_and_table_hold_the_same_rows(city: RunningCity, auditor: dict[str, str]) -> None:
     for number in range(60):
         city.platform.auditing.refusals.note(f"p-{number}", "device.write", "=cmd()", "not-allowed", source="203.0.113.9")
-    city.run(city.platform.auditing.look())
+
+    def rows() -> list[dict[str, str]]:
+        table = ask(city, auditor, "/audit.csv", q="203.0.113.9", action="device.write")
+        return [row for row in csv.DictReader(io.StringIO(table.text.removeprefix("\ufeff"))) if "=cmd()" in row["thing"]]
+
+    wait_until(lambda: len(rows()) == 60, "the refusals are written down")
     first = ask(city, auditor, "/audit", q="203.0.113.9", action="device.write")
     assert "Cũ hơn" in first.text
     assert first.text.count("=cmd()") == 50
@@ -88,11 +93,8 @@ def test_pages_and_table_hold_the_same_rows(city: RunningCity, auditor: dict[str
     second = ask(city, auditor, older).text
     assert second.count("=cmd()") == 10
     assert "Về mới nhất" in second
-    table = ask(city, auditor, "/audit.csv", q="203.0.113.9", action="device.write")
-    rows = list(csv.DictReader(io.StringIO(table.text.removeprefix("\ufeff"))))
-    assert len(rows) == 60
-    assert {row["thing"] for row in rows} == {"'=cmd()"}, "no spreadsheet runs it"
-    assert {row["what"] for row in rows} == {"Sửa thiết bị"}
+    assert {row["thing"] for row in rows()} == {"'=cmd()"}, "no spreadsheet runs it"
+    assert {row["what"] for row in rows()} == {"Sửa thiết bị"}
 
 
 def test_an_auditor_of_a_part_is_told_why_there_is_nothing(city: RunningCity) -> None:
@@ -117,4 +119,4 @@ def test_the_proof_file_is_proven(city: RunningCity, auditor: dict[str, str], tm
     officer = {"cookie": f"{COOKIE}={city.session('security_officer')}", "accept": "text/html"}
     assert "/audit.zip" not in ask(city, officer, "/audit").text, "looks, but takes nothing along"
     assert ask(city, officer, "/audit.zip").status_code == 403
-    assert [path.name for path in (city.home / "cache").glob("tmp*")] == []
+    wait_until(lambda: not list((city.home / "cache").glob("tmp*")), "nothing of it is left")

@@ -25,7 +25,7 @@ def counted(city: RunningCity) -> Iterator[RunningCity]:
     """A city that has counted what it keeps, some of it days old."""
     told = {"type": "AirQualityObserved", "longitude": 105.62, "latitude": 21.2, "id": "data-old", "name": "Trạm cũ"}
     now = city.platform.clock.now()
-    past = [{"at": (now - timedelta(days=back, minutes=7)).isoformat(), "values": {"pm25": 20.0}} for back in range(12)]
+    past = [{"at": (now - timedelta(days=back)).isoformat(), "values": {"pm25": 20.0}} for back in range(12)]
     with httpx.Client(base_url=city.base_url, trust_env=False, timeout=30, headers=city.operator) as client:
         for name in ("data-old", "data-never"):
             assert client.post("/api/v1/devices", json=told | {"id": name}).status_code == 201

@@ -54,6 +54,7 @@ def test_an_incident_is_taken_from_the_list_by_keys_alone(open_page: Opener, cit
     expect(page.locator("[data-walk] tbody th a")).to_be_focused()
     page.keyboard.press("e")
     expect(page.locator(".notice:visible")).to_contain_text("Xong 1 sự việc.")
+    page.wait_for_load_state()  # its keys work from then on
     assert city.platform.incidents.get(insider(), one.code).state == "accepted"
     page.keyboard.press("j")
     page.keyboard.press("x")
@@ -94,7 +95,7 @@ def test_a_page_without_a_line_says_so_until_it_is_back(open_page: Opener, city:
     expect(late).to_have_text("Không tải được tình hình mới, đang thử lại. Dưới đây là lần tải trước.")
     expect(late).to_be_visible()
     page.unroute_all()
-    expect(late).to_be_hidden(timeout=30_000)
+    expect(late).to_be_hidden()
     open_page.faults.clear()  # type: ignore[attr-defined]  # a browser logs the line that was cut
 
 

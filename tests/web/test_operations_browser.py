@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 
 import httpx
@@ -72,8 +73,7 @@ def test_search_list_keyboard_drawer_and_address(open_page: Opener, city: Runnin
     page.locator("#search").blur()
     page.keyboard.press("j")
     page.keyboard.press("j")
-    second = page.locator(".items .item").nth(1)
-    title = second.locator("[data-slot=title]").inner_text()
+    title = page.locator(".items .item:focus-within [data-slot=title]").inner_text()
     page.keyboard.press("Enter")
     expect(page.locator(".panel h2")).to_have_text(title)
     expect(page.locator(".marker-chosen")).to_have_count(1)
@@ -91,7 +91,8 @@ def test_search_list_keyboard_drawer_and_address(open_page: Opener, city: Runnin
 def test_a_marker_opens_its_drawer_on_the_phone(open_page: Opener) -> None:
     page = open_page("/?list=stations", width=390, height=844, has_touch=True)
     _ready(page)
-    alone = page.locator(".marker:not(.marker-group)").first
+    urn = page.locator(".marker:not(.marker-group)").first.get_attribute("data-id")
+    alone = page.locator(f".marker[data-id='{urn}']")  # the first may be another one in a moment
     name = alone.get_attribute("aria-label")
     alone.tap()
     expect(page.locator(".drawer")).to_be_visible()
@@ -121,6 +122,24 @@ def test_a_reading_appears_without_reloading(open_page: Opener, client: httpx.Cl
     expect(page.locator(".drawer")).to_contain_text("63,5")
     client.post("/api/v1/devices/browser-live/readings", json={"values": {"pm25": 71.5}})
     expect(page.locator(".drawer")).to_contain_text("71,5")
+
+
+def test_a_row_keeps_the_keyboard_when_it_moves_up(open_page: Opener, client: httpx.Client, city: RunningCity) -> None:
+    for name in ("một", "hai"):
+        told = {"id": f"ranked-{fold(name)}", "name": f"Trạm xếp hạng {name}", "longitude": 105.6, "latitude": 20.9}
+        assert client.post("/api/v1/devices", json=told | {"type": "AirQualityObserved"}).status_code == 201
+    page = open_page("/?list=stations&q=xep+hang")
+    page.wait_for_selector("dt-operations[data-ready]")
+    expect(page.locator("[data-part=line]")).to_have_attribute("data-state", "live")
+    titles = page.locator(".items .item [data-slot=title]")
+    expect(titles).to_have_text(["Trạm xếp hạng hai", "Trạm xếp hạng một"])
+    lower = page.locator(".items .item a").last
+    lower.focus()
+    now = city.platform.clock.now()
+    past = [{"at": (now - timedelta(minutes=30 * back)).isoformat(), "values": {"pm25": 40.0}} for back in range(8)]
+    assert client.post("/api/v1/devices/ranked-mot/readings", json=past).status_code < 300
+    expect(titles).to_have_text(["Trạm xếp hạng một", "Trạm xếp hạng hai"])
+    expect(page.locator(":focus")).to_contain_text("Trạm xếp hạng một")
 
 
 def test_a_lost_line_is_said_and_mended(open_page: Opener) -> None:

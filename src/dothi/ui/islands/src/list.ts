@@ -51,6 +51,7 @@ export class List {
     const kept = all.filter((point) => this.keeps(point, filter)).sort(byRank);
     const wanted = kept.slice(0, MOST);
     const ids = new Set(wanted.map((point) => point.id));
+    const held = document.activeElement;
     if (this.#rows.size === 0) this.#items.replaceChildren(); // the server's rows give way once, to the same content
     for (const [id, { element }] of this.#rows) {
       if (ids.has(id)) continue;
@@ -63,6 +64,8 @@ export class List {
       if (element === place) place = place.nextElementSibling;
       else this.#items.insertBefore(element, place);
     }
+    // A row that moved up or down lost the focus on the way.
+    if (held instanceof HTMLElement && held !== document.activeElement && this.#items.contains(held)) held.focus({ preventScroll: true });
     const count = (keep: (point: Point) => boolean): string => String(all.filter(keep).length);
     part(this.#root, "tally").textContent = say(this.#words["tally"], {
       total: all.length,

@@ -201,6 +201,7 @@ export class TimeBar {
       return;
     }
     (part(this.#root, "jump") as HTMLDetailsElement).open = false;
+    (part(this.#root, "jump-form") as HTMLFormElement).reset(); // nothing is being written any more
     this.#pause();
     this.#go({ at, known: data.get("known") === "then" ? "then" : "now" }, "push");
   }
@@ -403,9 +404,10 @@ export class TimeBar {
     this.#rail.setAttribute("aria-valuetext", seen ? daytime(at) : (this.#options.words["now"] ?? ""));
     const form = part(this.#root, "jump-form");
     const { day, hour } = zoned(at);
-    form.querySelector<HTMLInputElement>("[name=day]")!.value = day.split("/").reverse().join("-");
-    form.querySelector<HTMLInputElement>("[name=time]")!.value = hour;
-    form.querySelector<HTMLInputElement>(`[name=known][value=${seen?.known ?? "now"}]`)!.checked = true;
+    // What stands there by default: what somebody is writing stays, however often the bar is drawn.
+    form.querySelector<HTMLInputElement>("[name=day]")!.defaultValue = day.split("/").reverse().join("-");
+    form.querySelector<HTMLInputElement>("[name=time]")!.defaultValue = hour;
+    for (const one of form.querySelectorAll<HTMLInputElement>("[name=known]")) one.defaultChecked = one.value === (seen?.known ?? "now");
   }
 
   /** Fetch the hours of the window that holds what is looked at. */
