@@ -16,6 +16,7 @@ from dothi.cli.client import write_address
 from dothi.data.context import EntityQuery
 from dothi.demo.neighbourhood import plays
 from dothi.demo.past import SOURCE
+from dothi.demo.present import Present
 from dothi.demo.story import PLOTS
 from dothi.devices.registry import DeviceSpec
 from dothi.model.text import Text
@@ -160,13 +161,21 @@ def test_it_is_told_once_and_goes_with_the_first_account(tmp_path: Path, homes: 
         assert not plays(running.platform)
 
 
-def test_it_goes_with_the_first_real_station(tmp_path: Path) -> None:
-    """Somebody admits a device of theirs: what was made up does not mix with what it says."""
+def test_it_goes_with_the_first_real_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody admits a device of theirs: what was made up does not mix with what it says, nor what it raised unseen."""
+
+    async def unseen(_: Present) -> None:
+        pass
+
+    monkeypatch.setattr(Present, "_follow_alerts", unseen)
     with running_city(tmp_path, demo_work=True) as running:
         platform = running.platform
+        raised = AlertQuestion(states=())
+        wait_until(lambda: any(one.incident for one in platform.rules.alerts(SYSTEM, raised).groups), "smog is raised")
         running.run(platform.devices.register(SYSTEM, DeviceSpec("tram-that", "AirQualityObserved", "Trạm thật")))
         wait_until(lambda: platform.invented.over, "the demo's work is gone")
         assert not platform.incidents.find(SYSTEM, EVERY).incidents
+        assert not platform.rules.alerts(SYSTEM, raised).groups
 
 
 def test_one_command_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

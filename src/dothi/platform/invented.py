@@ -12,6 +12,7 @@ from dothi.data.context import EntityQuery
 from dothi.model.clock import from_micros, to_micros
 from dothi.model.entity import Entity
 from dothi.model.urn import local_part
+from dothi.platform.rules.alerts import AlertQuestion
 from dothi.platform.rules.publishing import ALERT
 from dothi.store.audit import Act
 from dothi.store.connection import Connection
@@ -131,6 +132,7 @@ class Invented:
         make_sure_of_all(person, REMOVE)
         async with self.turn:
             if not again:
+                await self._note_lines()
                 await self._close_stations()
             gone = await self._remove_rows(person, again, correlation)
             await self._platform.incidents.photos.forget(gone.files)
@@ -154,6 +156,17 @@ class Invented:
         if not again:
             self._refs["story"] = {"over": at}
         return gone
+
+    async def _note_lines(self) -> None:
+        """What the stations that were made up raised since somebody last looked: lines of alerts, and their incidents."""
+        rules = self._platform.rules
+        for entity in self.refs("entity"):
+            found = await asyncio.to_thread(rules.alerts_on, SYSTEM, entity)
+            await self.note("alert-group", *dict.fromkeys(one.group for one in found))
+        if lines := tuple(int(ref) for ref in self.refs("alert-group")):
+            asked = AlertQuestion(ids=lines, states=(), limit=_MOST_LINES)
+            known = await asyncio.to_thread(rules.alerts, SYSTEM, asked)
+            await self.note("incident", *dict.fromkeys(one.incident for one in known.groups if one.incident))
 
     async def _close_stations(self) -> None:
         """Let nothing in from the stations that were made up any more, and take what they reported on off the map."""
