@@ -57,16 +57,15 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    free = socket.socket()
+    free.bind(("127.0.0.1", 0))  # until the provider runs nobody else takes it
+    port = free.getsockname()[1]
     told = {"oidc_client_id": CLIENT, "oidc_client_secret": PASSWORD, "oidc_groups": GROUPS, "port": port}
     told |= {"trusted_proxy": "127.0.0.1", "names": "city.example.vn"}
-    with (
-        provider(f"http://127.0.0.1:{port}/sign-in/oidc/back") as issuers,
-        running_city(tmp_path_factory.mktemp("city"), oidc_issuer=issuers.careful, **told) as city,
-    ):
-        yield World(city, issuers.careful)
+    with provider(f"http://127.0.0.1:{port}/sign-in/oidc/back") as issuers:
+        free.close()
+        with running_city(tmp_path_factory.mktemp("city"), oidc_issuer=issuers.careful, **told) as city:
+            yield World(city, issuers.careful)
 
 
 def test_who_is_in_a_known_group_comes_in_with_its_rights(world: World) -> None:

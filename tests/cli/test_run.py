@@ -19,7 +19,7 @@ def test_it_says_what_it_runs_survives_a_kill_and_stops_though_a_browser_listens
         assert "simulated data, approximate boundaries" in said
         wait_until(lambda: FIRST in city.log.read_text(encoding="utf-8"), "the first administrator's link is printed")
         told = {"id": "survivor", "type": "AirQualityObserved"}
-        asked = {"headers": city.operator, "trust_env": False}
+        asked = {"headers": city.operator, "trust_env": False, "timeout": 60}
         assert httpx.post(f"{city.base_url}/api/v1/devices", json=told, **asked).status_code == 201
         city.kill()
         city.restart()

@@ -126,7 +126,8 @@ def test_a_view_tells_what_its_watcher_may_know(city: RunningCity, asker: Person
         watched.touch(Changes(1, now, {layer.entity_type: [f"urn:x:{name}" for name in names.values()]}))
         heard: dict[str, Any] = {}
         while heard.keys() < {"points", "summary"}:
-            message = await asyncio.wait_for(queue.get(), 20)
+            async with asyncio.timeout(60):
+                message = await queue.get()
             assert message is not None
             head, _, data = message.partition(b"\ndata: ")
             heard[head.decode()[7:]] = json.loads(data)
@@ -177,7 +178,8 @@ class _World:
 
 async def _next(queue: "asyncio.Queue[bytes | None]", kind: str) -> Any:
     while True:
-        message = await asyncio.wait_for(queue.get(), 60)
+        async with asyncio.timeout(60):
+            message = await queue.get()
         assert message is not None
         head, _, data = message.partition(b"\ndata: ")
         if head == b"event: " + kind.encode():
@@ -312,6 +314,7 @@ def test_the_same_view_is_worked_out_once(city: RunningCity) -> None:
         tasks = asyncio.all_tasks()
         return sum(task.get_name().startswith("view en ") for task in tasks)
 
+    wait_until(lambda: city.run(views()) == 0, "nobody else looks in English any more")
     with _listening(city, "layers=air&lang=en"), _listening(city, "layers=air&lang=en"):
         assert city.run(views()) == 1
 

@@ -122,7 +122,7 @@ def test_in_a_browser_a_run_is_started_watched_and_cancelled(
     link = row.locator("a").first
     link.focus()
     waiting = _start(client, "test.echo")
-    expect(page.locator(f'a[href="/runs/{waiting}"]').first).to_be_visible(timeout=20_000)
+    expect(page.locator(f'a[href="/runs/{waiting}"]').first).to_be_visible()
     expect(link).to_be_focused()
     link.press("Enter")
     page.get_by_role("button", name=cancel).click()
@@ -142,7 +142,7 @@ def test_in_a_browser_a_silent_city_is_admitted(open_page: Opener) -> None:
     page.evaluate("document.querySelector('dt-refresh').dataset.every = '50'")
     page.route("**/runs", lambda route: route.abort())
     page.evaluate("const part = document.querySelector('dt-refresh'); part.replaceWith(part)")
-    expect(late).to_be_visible(timeout=20_000)
+    expect(late).to_be_visible()
     page.unroute("**/runs")
-    expect(late).to_be_hidden(timeout=20_000)
+    expect(late).to_be_hidden()
     open_page.faults.clear()  # type: ignore[attr-defined]  # the line that was cut
