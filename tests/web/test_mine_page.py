@@ -16,6 +16,14 @@ from dothi.testing.people import insider
 from dothi.web.incidents.ground import HEIGHT, WIDTH, Ground
 
 Opener = Callable[..., Page]
+# What a thumb can hit is the box, or the room that is laid around it; dots of a map are in a list beneath it, too.
+SMALL = """() => {
+  document.querySelectorAll('main details').forEach(one => one.open = true)
+  const all = 'a[href], button, summary, select, textarea, label:has(> input), input:not([type=hidden], label input)'
+  const room = one => Math.max(one.getBoundingClientRect().height, parseFloat(getComputedStyle(one, '::after').height) || 0)
+  const seen = [...document.querySelectorAll(`main :is(${all}), footer a`)].filter(one => one.checkVisibility())
+  return seen.filter(one => room(one) < 44 && !one.closest('svg')).map(one => `${room(one)} px: ${one.outerHTML}`)
+}"""
 
 
 def mine(city: RunningCity, session: str, title: str = "") -> Incident:
@@ -89,6 +97,17 @@ def test_a_place_is_drawn_with_itself_in_the_middle(city: RunningCity) -> None:
     assert ((west + east) / 2, (south + north) / 2) == pytest.approx((105.852, 21.029))
     numbers = [float(one) for _name, path in picture.lines for one in re.findall(r"-?[\d.]+", path)]
     assert all(-0.5 <= one <= max(WIDTH, HEIGHT) + 0.5 for one in numbers), "nothing is drawn beyond the frame"
+
+
+@pytest.mark.browser
+def test_a_thumb_has_room_on_the_pages_of_officers_and_citizens(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/report", width=390, height=844, has_touch=True)
+    session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    tied = acts.Tie("incident", opened(with_kinds(city)).code)
+    one = does(city, mine(city, session), acts.AddTask("Chặn đường"), tied)
+    for path in ("/report", "/reports", "/mine", f"/incidents/{one.code}"):
+        page.goto(path)
+        assert page.evaluate(SMALL) == [], path
 
 
 @pytest.mark.browser
