@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from incident_world import OPERATOR, does, opened, put_away, with_kinds
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from dothi.model.text import Text
 from dothi.platform.incidents.acts import Rank
@@ -16,6 +16,7 @@ from dothi.platform.sector import MapPoint, Tile
 from dothi.testing.browser import come_in
 from dothi.testing.city import RunningCity, start_city_process, wait_until
 from dothi.testing.people import insider
+from dothi.web import live
 from dothi.web.incidents.look import row_of
 from dothi.web.view import TileView
 from dothi.web.wall import verdict, worst
@@ -182,6 +183,29 @@ def test_nobody_need_touch_it(open_page: Opener) -> None:
     assert page.locator("a:visible:not(.skip), button:visible:not(.marker), input:visible").count() == 0
     assert page.locator(".map-box").evaluate("one => one.inert"), "the markers are a picture"
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+@pytest.mark.browser
+def test_an_answer_that_was_on_its_way_does_not_hide_that_the_line_broke(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/wall", width=1920, height=1080)
+    page.wait_for_selector(".marker")
+    held: list[Route] = []
+    page.route("**/map/layers/*.json?*", lambda route: held.append(route))
+    wait_until(lambda: page.evaluate("1") and held, "the wall looks again")
+    page.route("**/live?*", lambda route: route.abort())
+    city.run(city.platform.tasks.cancel(live.TASK))  # every stream ends
+    wall, words = page.locator(".wall"), page.locator(".wall-verdict h1")
+    expect(wall).to_have_attribute("data-state", "lost")
+    page.unroute("**/map/layers/*.json?*")
+    with page.expect_response("**/map/layers/*.json?*"):
+        held[0].continue_()
+    page.evaluate("() => new Promise((done) => setTimeout(done, 200))")  # the answer is taken over
+    expect(wall).to_have_attribute("data-state", "lost")
+    expect(words).to_have_text("Không biết lúc này")
+    page.unroute("**/live?*")
+    expect(wall).to_have_attribute("data-state", "live")
+    expect(words).not_to_have_text("Không biết lúc này")
+    open_page.faults.clear()  # type: ignore[attr-defined]  # a browser logs the line that was cut
 
 
 @pytest.mark.browser

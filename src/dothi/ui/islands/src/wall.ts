@@ -21,6 +21,7 @@ class Wall extends HTMLElement {
   #unfollow: (() => void) | null = null;
   #timer = 0;
   #renewed = 0;
+  #lost = 0; // since when the line is broken, 0 while it holds
 
   connectedCallback(): void {
     this.#words = JSON.parse(this.dataset["words"] ?? "{}") as Words;
@@ -36,6 +37,7 @@ class Wall extends HTMLElement {
   }
 
   #hear(message: LiveMessage): void {
+    this.#lost = message.kind === "lost" ? message.data.since : 0;
     if (message.kind === "lost") this.#lose(message.data.since);
     else this.#soon();
   }
@@ -59,6 +61,7 @@ class Wall extends HTMLElement {
       }
       await this.#renewMap();
       this.dataset["state"] = "live";
+      if (this.#lost) this.#lose(this.#lost); // it broke while the answer was on its way
     } catch (error) {
       console.error(error);
       this.#lose(before);
