@@ -35,7 +35,7 @@ def test_metrics_count_what_happens(client: httpx.Client) -> None:
     def text() -> str:
         return client.get("/metrics").text
 
-    wait_until(lambda: 'route="/metrics"' in text(), "the scrape itself is counted", 20)
+    wait_until(lambda: 'route="/metrics"' in text(), "the scrape itself is counted")
     figures = text()
     for name in (
         "dothi_ingest_readings_total",
@@ -59,8 +59,8 @@ def test_open_streams_are_counted(client: httpx.Client) -> None:
     before = streams()
     with client.stream("GET", "/live") as stream:
         assert stream.status_code == 200
-        wait_until(lambda: streams() == before + 1, "the stream is counted", 20)
-    wait_until(lambda: streams() == before, "its end is counted", 20)
+        wait_until(lambda: streams() == before + 1, "the stream is counted")
+    wait_until(lambda: streams() == before, "its end is counted")
 
 
 def test_the_api_is_documented_whole(client: httpx.Client, city: RunningCity) -> None:

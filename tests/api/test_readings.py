@@ -31,14 +31,14 @@ def test_an_accepted_reading_is_soon_the_citys_value(client: httpx.Client, devic
     assert answer.status_code == 202
     assert answer.json() == {"accepted": 1, "correlation": answer.headers["x-request-id"]}
     urn = entity_of(client, device)
-    wait_until(lambda: value_of(client, urn, "pm25") == 41.5, "the value is shown", 20)
+    wait_until(lambda: value_of(client, urn, "pm25") == 41.5, "the value is shown")
     assert value_of(client, urn, "pm10") == 80
 
 
 def test_the_declared_origin_follows_the_value(client: httpx.Client, device: str) -> None:
     client.post(f"/api/v1/devices/{device}/readings?origin=replayed", json={"values": {"pm25": 7}})
     urn = entity_of(client, device)
-    wait_until(lambda: value_of(client, urn, "pm25") == 7, "the value is shown", 20)
+    wait_until(lambda: value_of(client, urn, "pm25") == 7, "the value is shown")
     assert client.get(f"/api/v1/entities/{urn}").json()["attributes"]["pm25"]["origin"] == "replayed"
 
 
@@ -81,14 +81,14 @@ def test_one_bad_message_does_not_take_the_batch_with_it(client: httpx.Client, d
     told = answer.json()
     assert (told["accepted"], told["quarantined"]) == (1, 2)
     urn = entity_of(client, device)
-    wait_until(lambda: value_of(client, urn, "no2") == 12.5, "the good one is shown", 20)
+    wait_until(lambda: value_of(client, urn, "no2") == 12.5, "the good one is shown")
     correlation = told["correlation"]
 
     def held() -> int:
         rows = client.get("/api/v1/quarantine?limit=1000").json()["items"]
         return sum(row["correlation"] == correlation for row in rows)
 
-    wait_until(lambda: held() == 2, "the bad ones are held", 20)
+    wait_until(lambda: held() == 2, "the bad ones are held")
 
 
 def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
@@ -132,7 +132,7 @@ def test_a_device_nobody_knows_waits_in_the_lobby_until_it_is_admitted(client: h
     def waits() -> bool:
         return any(one["device"] == "newcomer-1" for one in client.get("/api/v1/lobby?limit=1000").json()["items"])
 
-    wait_until(waits, "it waits", 20)
+    wait_until(waits, "it waits")
     admitted = client.post("/api/v1/devices/newcomer-1/admit", json={"type": "AirQualityObserved", "name": "Mới"})
     assert admitted.status_code == 200
     assert not waits()

@@ -1,5 +1,6 @@
 """Runs over HTTP: start, watch, read, repeat, cancel; and who may not."""
 
+import re
 from typing import Any
 
 import httpx
@@ -65,7 +66,8 @@ def test_a_failure_is_told_in_both_languages(client: httpx.Client) -> None:
 def test_a_run_is_cancelled(client: httpx.Client) -> None:
     run = start(client, process="test.nap", options={"seconds": 60})
     wait_until(lambda: client.get(f"/api/v1/runs/{run}").json()["progress"] == 0.5, "it runs")
-    assert "dothi_runs_running 1.0" in client.get("/metrics").text
+    running = re.search(r"^dothi_runs_running (\d+)\.0$", client.get("/metrics").text, re.MULTILINE)
+    assert running is not None and int(running[1]) >= 1, "the city may be at a forecast of its own"
     assert client.post(f"/api/v1/runs/{run}/cancel").status_code == 200
     found = client.get(f"/api/v1/runs/{run}").json()
     assert (found["state"], found["endedBy"]) == ("cancelled", "local-operator")

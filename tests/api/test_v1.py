@@ -43,7 +43,7 @@ def test_entities_by_type_place_value_and_ward(client: httpx.Client, device: str
         return [one["id"] for one in answer.json()["items"]]
 
     urn = client.get(f"/api/v1/devices/{device}").json()["entity"]
-    wait_until(lambda: urn in found(q="pm25==171.25"), "the value can be asked for", 20)
+    wait_until(lambda: urn in found(q="pm25==171.25"), "the value can be asked for")
     ward = client.get("/api/v1/wards/locate", params={"longitude": 105.85, "latitude": 21.03}).json()["code"]
     assert urn in found(type="AirQualityObserved")
     assert urn in found(id=urn, bbox="105.8,21.0,105.9,21.1", near="105.85,21.03,500", ward=ward, q="pm25>=171")
@@ -75,7 +75,7 @@ def test_history_as_json_and_csv(client: httpx.Client, device: str) -> None:
         answer = client.get(f"/api/v1/entities/{urn}/history", params=query)
         return dict(answer.json())
 
-    wait_until(lambda: len(series()["values"]) == 3, "three readings are kept", 20)
+    wait_until(lambda: len(series()["values"]) == 3, "three readings are kept")
     told = series()
     assert told["values"] == [20, 21, 22]
     assert told["observedAt"] == [day.format(hour) for hour in range(3)]
@@ -101,7 +101,7 @@ def test_the_state_at_a_past_moment_as_known_then_and_now(client: httpx.Client, 
         assert told.status_code == 200, told.text
         return told.json()["attributes"].get("pm25", {}).get("value")
 
-    wait_until(lambda: pm25(3, "now") == [22.0], "both readings are kept", 20)
+    wait_until(lambda: pm25(3, "now") == [22.0], "both readings are kept")
     assert pm25(1, "now") == [20.0]
     assert pm25(1, "then") in ([], [None]), "the city heard of it only today"
     history = {"attribute": "pm25", "from": day.format(0), "to": day.format(5)}
@@ -196,13 +196,13 @@ def test_quarantined_messages_are_seen_replayed_and_discarded(client: httpx.Clie
         rows = client.get("/api/v1/quarantine", params={"limit": 1000}).json()["items"]
         return [row for row in rows if row["device"] == device]
 
-    wait_until(held, "it is held", 20)
+    wait_until(held, "it is held")
     row = held()[0]
     assert row["reason"] == "unmapped-key"
     whole = client.get(f"/api/v1/quarantine/{row['id']}").json()
     assert "unheard_of" in whole["body"]
     assert client.post("/api/v1/quarantine/replay", json={"ids": [row["id"]]}).json()["replayed"] == [row["id"]]
-    wait_until(lambda: held() and held()[0]["id"] != row["id"], "it came back as a new row", 20)
+    wait_until(lambda: held() and held()[0]["id"] != row["id"], "it came back as a new row")
     second = held()[0]["id"]
     assert client.post("/api/v1/quarantine/discard", json={"ids": [second]}).json() == {"discarded": [second]}
     assert not held()

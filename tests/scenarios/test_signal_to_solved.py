@@ -152,6 +152,7 @@ def test_by_keyboard_alone(people: People, city: RunningCity, tmp_path: Path) ->
     walk_to(queue, row)
     queue.keyboard.press("e")
     expect(queue.get_by_role("status")).to_contain_text("Xong 1 sự việc")
+    queue.wait_for_load_state()  # its keys work from then on
     walk_to(queue, report)
     queue.keyboard.press("Enter")
     press(queue, queue.get_by_text("Gộp vào sự việc khác…"))

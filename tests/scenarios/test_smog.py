@@ -47,7 +47,7 @@ def indexes(city: RunningCity) -> set[str]:
 
 def check(city: RunningCity, index: str, level: str) -> None:
     """Both pages say the number, its level in words, and that this is a replay."""
-    wait_until(lambda: indexes(city) == {index}, f"the index is {index}", 40)
+    wait_until(lambda: indexes(city) == {index}, f"the index is {index}")
     operations, public = pages(city)
     for page in (operations, public):
         assert "phát lại" in page.casefold()
@@ -74,9 +74,9 @@ def test_a_day_of_smog(tmp_path: Path) -> None:
         stood = before.platform.clock.now()
     with running_city(tmp_path, data=data, replay_speed=FAST) as meanwhile:
         assert meanwhile.platform.clock.now() >= stood
-        wait_until(lambda: indexes(meanwhile) == {SMOG_INDEX}, "the smog is here", 40)
+        wait_until(lambda: indexes(meanwhile) == {SMOG_INDEX}, "the smog is here")
         # Pages are read when the clock stands: between two of them half a day passes here.
-        wait_until(lambda: len(known(meanwhile)) == HOURS, "the recording is told to its end", 20)
+        wait_until(lambda: len(known(meanwhile)) == HOURS, "the recording is told to its end")
         check(meanwhile, SMOG_INDEX, "Rất xấu")
         stood = meanwhile.platform.clock.now()
     with running_city(tmp_path, data=data, replay_speed=1) as after:
@@ -130,7 +130,8 @@ def test_a_device_falls_silent_by_the_citys_clock(tmp_path: Path) -> None:
             seen.append(state(client, "tired"))
             return seen[-1] == "silent"
 
-        wait_until(silent, "it is silent", 20)
-        assert [one for one in dict.fromkeys(seen) if one != "never"] == ["live", "late", "silent"]
+        wait_until(silent, "it is silent")
+        order = ["never", "live", "late", "silent"]  # each lasts half a second, which a busy machine may miss
+        assert seen == sorted(seen, key=order.index)
         assert client.get("/api/v1/devices?state=silent").json()["counts"]["silent"] >= 1
         assert client.get("/health").status_code == 200, "silent devices are reported, not fatal"
