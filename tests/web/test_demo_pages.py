@@ -8,6 +8,7 @@ import pytest
 
 from dothi.access.policy import SYSTEM
 from dothi.testing.city import RunningCity, running_city, wait_until
+from dothi.ui.formats import daytime
 
 _BROWSER = {"accept": "text/html"}
 
@@ -34,11 +35,13 @@ def _press(client: httpx.Client, page: str, words: str) -> httpx.Response:
     return client.post("/sign-in/demo", data=fields | {name: value})
 
 
-def test_the_way_in_leads_to_what_there_is_to_try(stranger: httpx.Client) -> None:
+def test_the_way_in_leads_to_what_there_is_to_try(city: RunningCity, stranger: httpx.Client) -> None:
     """The first page leads to the tour, every link of which a stranger may open."""
     assert 'href="/demo"' in stranger.get("/").text
     tour = stranger.get("/demo")
-    assert tour.status_code == 200
+    begun = city.platform.invented.begun_at
+    assert tour.status_code == 200 and begun is not None
+    assert f"Chuyện được kể lúc {daytime(begun)}." in tour.text, "who finds most of it overdue reads why"
     citizen = re.search(r'<div class="demo-stops">(.*?)</div>', tour.text, re.S)
     assert citizen is not None
     links = re.findall(r'href="([^"]+)"', citizen[1])
