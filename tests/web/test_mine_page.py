@@ -142,7 +142,8 @@ def test_what_is_done_without_a_line_is_sent_when_it_is_back(open_page: Opener, 
     page.locator(".me-open").click()
     page.locator("#me button:has-text('Đăng xuất')").click()
     page.wait_for_url("**/sign-in**")
-    assert page.evaluate("caches.has('dothi-mine').then(async (there) => there && !!(await caches.match('/mine')))") is False
+    kept = "caches.has('dothi-mine').then(async (there) => there && !!(await caches.match('/mine')))"
+    wait_until(lambda: page.evaluate(kept) is False, "the list is gone from the phone")
     open_page.faults.clear()  # type: ignore[attr-defined]  # a cut line logs what it could not load
 
 
