@@ -1,4 +1,4 @@
-"""What is made up in this city: marked on every page that shows it, never mixed with real work, taken away in one go."""
+"""Which work here is made up (``dothi.demo`` does it): marked on every page, never mixed with real work, gone in one go."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What the city tells everybody at the top of every page: works on the system, a storm, where to call; until it is over."""
+"""What the city says to all at the top of every page until it is over; what is mailed to those who asked is ``telling``."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
