@@ -7,10 +7,11 @@ stays as a dead letter that an operator can send again.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 import msgspec
 import structlog
@@ -35,6 +36,7 @@ MOST_WAITING = 100_000  # of one endpoint; beyond, the oldest are dead letters
 MOST_DEAD = 20_000  # of one subscription; beyond, the oldest are let go
 _HELD = 2_000  # of one endpoint in memory
 _BATCH = 32
+_AT_ONCE = 8  # of a batch; as many as there are connections to one origin
 _FLUSH_EVERY = 0.05
 _TIDY_EVERY = 30.0
 _IDLE = 600.0  # seconds after which an empty line is forgotten
@@ -125,22 +127,19 @@ class Queues:
         self._lines: dict[str, _Line] = {}
         self._ended = _Ended()
         self._out: set[int] = set()  # taken out of their line, and not written down yet what became of them
-        self._next = 1
+        self._numbers = count(1)
         self._wrote_at = 0.0  # by the event loop's clock
         self._tasks: asyncio.TaskGroup | None = None
 
     def load(self) -> None:
         """Find out where numbering goes on. Call it once, before the city works."""
         with self._database.reader() as db:
-            self._next = 1 + (db.execute("SELECT max(id) FROM notification").fetchone()[0] or 0)
+            self._numbers = count(1 + (db.execute("SELECT max(id) FROM notification").fetchone()[0] or 0))
 
     async def put(self, letters: Iterable[tuple[str, str, str, bytes]]) -> None:
         """Keep (subscription, endpoint, told, body) durably, then send; what ``flush`` writes is written with it."""
         at = self._subscribers.machine_now()
-        made = []
-        for subscription, endpoint, told, body in letters:
-            made.append(Letter(self._next, subscription, endpoint, at, told, body))
-            self._next += 1
+        made = [Letter(next(self._numbers), of, endpoint, at, told, body) for of, endpoint, told, body in letters]
         await self._write(made)
         for letter in made:
             line = self._line(letter.endpoint)
@@ -171,13 +170,16 @@ class Queues:
             with suppress(Unavailable):
                 await asyncio.shield(self.flush())
 
-    def look_again(self, endpoint: str) -> None:
-        """Read the queue of ``endpoint`` anew: what waits there was changed in the database."""
+    def look_again(self, endpoint: str, *, mended: bool = True) -> None:
+        """Read the queue of ``endpoint`` anew: what waits there was changed in the database. Its receiver is tried at once
+        if it may be ``mended``.
+        """
         line = self._line(endpoint)
         line.letters.clear()
         line.last, line.more = 0, True
         line.looks += 1
-        line.failures = 0
+        if mended:
+            line.failures = 0
         line.wake.set()
 
     async def rest(self, kept: Kept) -> None:
@@ -291,14 +293,15 @@ class Queues:
         self._out.update(one.id for one in some)
         left: list[Letter] = []
         groups, paused = self._sorted_out(some, await self._allowed(some))
-        tries = await asyncio.gather(*(self._send_all(group, left) for group in groups))
+        shared = iter(groups)
+        tries = await asyncio.gather(*(self._send_next(shared, left) for _ in range(min(len(groups), _AT_ONCE))))
         resting = {kept.id for kept in paused}
         self._out.difference_update(one.id for one in [*left, *(one for one in some if one.subscription in resting)])
         if looks == line.looks:
             line.letters.extendleft(sorted(left, key=lambda one: -one.id))
         else:  # what was moved to another endpoint meanwhile may have been passed over there
             for endpoint in {kept.endpoint for one in left if (kept := self._subscribers.get(one.subscription))}:
-                self._forget_first(endpoint)
+                self.look_again(endpoint, mended=False)
         for kept in paused:
             await self.rest(kept)
         return max((one for one in tries if one is not None), default=None)
@@ -328,14 +331,17 @@ class Queues:
                 groups.setdefault((letter.subscription, of), []).append((letter, body))
         return list(groups.values()), list(paused.values())
 
-    async def _send_all(self, group: list[tuple[Letter, bytes]], left: list[Letter]) -> float | None:
-        """Send letters one after the other; those that must be sent later go to ``left``."""
-        for place, (letter, body) in enumerate(group):
-            wait = await self._send_one(letter, body)
-            if wait is not None:
-                left.extend(one for one, _ in group[place:] if one.attempts >= 0)
-                return wait
-        return None
+    async def _send_next(self, groups: Iterator[list[tuple[Letter, bytes]]], left: list[Letter]) -> float | None:
+        """Send the letters of whichever group is next, until none is; those that must be sent later go to ``left``."""
+        longest: float | None = None
+        for group in groups:
+            for place, (letter, body) in enumerate(group):
+                wait = await self._send_one(letter, body)
+                if wait is not None:
+                    left.extend(one for one, _ in group[place:] if one.attempts >= 0)
+                    longest = max(wait, longest or 0.0)
+                    break
+        return longest
 
     async def _send_one(self, letter: Letter, body: bytes) -> float | None:
         """Send one letter; None if it was taken, else its endpoint's cooldown in seconds."""
@@ -419,7 +425,7 @@ class Queues:
                 now = from_micros(self._subscribers.machine_now())
                 touched = await self._writer.run(SYSTEM, now, partial(self._tidy, failing=failing))
                 for endpoint in touched:
-                    self._forget_first(endpoint)
+                    self.look_again(endpoint, mended=False)
 
     def _tidy(self, db: Connection, *, failing: Sequence[str]) -> list[str]:
         """The endpoints of which something was given up."""
@@ -430,21 +436,15 @@ class Queues:
             if db.execute(query, (endpoint, too_old)).rowcount:
                 touched.append(endpoint)
         too_many = "SELECT endpoint, count(*) FROM notification WHERE dead = 0 GROUP BY endpoint HAVING count(*) > ?"
-        for endpoint, count in db.execute(too_many, (MOST_WAITING,)).fetchall():
+        for endpoint, many in db.execute(too_many, (MOST_WAITING,)).fetchall():
             oldest = "SELECT id FROM notification WHERE dead = 0 AND endpoint = ? ORDER BY id LIMIT ?"
             db.execute(
                 f"UPDATE notification SET dead = {DEAD}, error = 'too many waited' WHERE id IN ({oldest})",  # noqa: S608 - constants
-                (endpoint, count - MOST_WAITING),
+                (endpoint, many - MOST_WAITING),
             )
             touched.append(endpoint)
         too_many = "SELECT subscription, count(*) FROM notification WHERE dead = 1 GROUP BY subscription HAVING count(*) > ?"
-        for subscription, count in db.execute(too_many, (MOST_DEAD,)).fetchall():
+        for subscription, many in db.execute(too_many, (MOST_DEAD,)).fetchall():
             oldest = "SELECT id FROM notification WHERE dead = 1 AND subscription = ? ORDER BY id LIMIT ?"
-            db.execute(f"DELETE FROM notification WHERE id IN ({oldest})", (subscription, count - MOST_DEAD))  # noqa: S608 - constants
+            db.execute(f"DELETE FROM notification WHERE id IN ({oldest})", (subscription, many - MOST_DEAD))  # noqa: S608 - constants
         return touched
-
-    def _forget_first(self, endpoint: str) -> None:
-        """Read a line anew without taking its receiver for mended."""
-        failures = self._line(endpoint).failures
-        self.look_again(endpoint)
-        self._line(endpoint).failures = failures

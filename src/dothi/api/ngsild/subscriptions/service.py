@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -302,21 +302,24 @@ class Subscriptions:
 
     # At the moment of sending
 
-    async def _send(self, target: Target, body: bytes) -> None:
-        await (self._mqtt if target.uri.startswith("mqtt") else self._http).send(target, body)
+    def _send(self, target: Target, body: bytes) -> Awaitable[None]:
+        return (self._mqtt if target.uri.startswith("mqtt") else self._http).send(target, body)
 
     async def _allowed(self, letters: Sequence[Letter]) -> list[bytes | Problem | None]:
         """What of each letter may be told at this moment: itself, what is left, nothing, or why that cannot be said."""
         told = [_HIDDEN.decode(letter.told) for letter in letters]
-        if all(self._is_plain(letter, of) for letter, of in zip(letters, told, strict=True)):
+        urns: dict[str, set[str]] = {}
+        for letter, of in zip(letters, told, strict=True):
+            urns.setdefault(letter.subscription, set()).update(of)
+        if all(self._is_plain(id, some) for id, some in urns.items()):
             return [letter.body for letter in letters]
         return await asyncio.to_thread(self._allowed_of, letters, told)
 
-    def _is_plain(self, letter: Letter, of: Hidden) -> bool:
-        kept = self.subscribers.get(letter.subscription)
+    def _is_plain(self, id: str, urns: Iterable[str]) -> bool:
+        kept = self.subscribers.get(id)
         owner = None if kept is None else self.matcher.owner(kept)
         reached = None if owner is None else reach(owner, "entity.read")
-        return reached is not None and self.matcher.covers_plainly(reached, of)
+        return reached is not None and self.matcher.covers_plainly(reached, urns)
 
     def _allowed_of(self, letters: Sequence[Letter], told: Sequence[Hidden]) -> list[bytes | Problem | None]:
         things = self.matcher.things({urn for one in told for urn in one})
