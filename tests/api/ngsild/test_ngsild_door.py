@@ -305,7 +305,7 @@ def test_members_one_by_one_are_what_the_whole_list_is(body: bytes) -> None:
     ["a{" * 4000, "a," * 4000, "{" * 8000, "a" * 8000 + "{", "," * 8000, "a{b}" * 2000],
 )
 def test_hostile_projections_take_linear_time(text: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(Problem):
         read_projection(None, text, None, TermMap(Definitions(), "x", "x"))
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1

@@ -92,7 +92,7 @@ def test_what_is_no_entity_is_refused(body: Any) -> None:
 
 def test_hostile_texts_take_linear_time() -> None:
     long = 100_000
-    began = time.process_time()
+    began = time.thread_time()
     assert not is_uri("a" * long)
     assert not is_uri("a:" + " " * 2000)
     for text in ("/" * long, "/a" * 1000 + "/", "a" * 2000 + "/"):
@@ -107,4 +107,4 @@ def test_hostile_texts_take_linear_time() -> None:
     for text in ("a/b;" * long, ("x/y," * long) + "z"):
         with pytest.raises(Problem):
             media_type(text, True)
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
