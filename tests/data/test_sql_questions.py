@@ -186,7 +186,8 @@ def test_a_process_ends_with_its_city(tmp_path: Path) -> None:
             assert stdin is not None
             await asyncio.sleep(0)
             stdin.close()
-            await asyncio.wait_for(worker.process.wait(), 30)
+            async with asyncio.timeout(60):
+                await worker.process.wait()
             with pytest.raises((asyncio.IncompleteReadError, OSError)):
                 await task
             await worker.end()

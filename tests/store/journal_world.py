@@ -116,7 +116,8 @@ class Mqtt:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port)
             who = b"".join(text(word) for word in (self.client, *self._login))
             self._writer.write(packet(0x10, b"\x00\x04MQTT\x04\xc2\x00\x3c" + who))
-            answer = await asyncio.wait_for(self._reader.readexactly(4), 5)
+            async with asyncio.timeout(20):
+                answer = await self._reader.readexactly(4)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             return -1
         self._listening = asyncio.create_task(self._listen())

@@ -96,13 +96,15 @@ def test_a_device_can_do_nothing_but_send_its_readings(tmp_path: Path) -> None:
             again = Mqtt(server.mqtt_port)
             assert await again.connect() == 0
             again.publish(3, b"x" * 10_000_000)
-            await asyncio.wait_for(again.closed.wait(), 20)
+            async with asyncio.timeout(60):
+                await again.closed.wait()
             assert await journal.fetch(10, 0.1) == []
 
             twice = Mqtt(server.mqtt_port)
             assert await twice.connect() == 0
             twice.publish(4, b"exactly once is not offered", qos=2)
-            await asyncio.wait_for(twice.closed.wait(), 20)
+            async with asyncio.timeout(60):
+                await twice.closed.wait()
 
     asyncio.run(scene())
 
