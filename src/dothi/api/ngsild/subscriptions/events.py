@@ -18,6 +18,7 @@ from dothi.model.entity import Attribute, Entity
 UNKNOWN: Any = object()
 """Stands for what an instance was after an edit where only the entity as it is now says that."""
 
+_SCALARS = (float, int, str)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _OF_ENTITY = frozenset({Trigger.ENTITY_CREATED, Trigger.ENTITY_DELETED})
 _WORDS = {
@@ -93,13 +94,15 @@ def events_of(
             key = (num, attribute, dataset)
             # The same once more, or the entity itself: somebody else's write that shares the commit.
             again = key in told if attribute else trigger in _OF_ENTITY
-            if num not in open_ or again:
+            if again:
                 told -= {one for one in told if one[0] == num}
+            if num not in open_ or again:
                 event = open_[num] = Event(num, index.urn(num), index.type_of(num), moment)
                 events.append(event)
             _take(open_[num], attribute, dataset, trigger, before, last)
             told.add(key)
             if trigger == Trigger.ENTITY_DELETED:
+                told -= {one for one in told if one[0] == num}
                 _end(alive, open_.pop(num))
             elif again or events[-1] is open_[num]:
                 _begin(alive, open_[num])
@@ -232,15 +235,22 @@ def really(edits: Iterable[Edit], entity: Entity) -> list[Edit]:
     """Those of ``edits`` that left something else than was there: what is told once more as it was is no change (clause
     5.8.6). ``entity`` is what they left.
     """
-    return [one for one in edits if one.before is None or "v" not in one.before or _said(one.before) != _left(one, entity)]
+    return [one for one in edits if one.before is None or "v" not in one.before or _differs(one, one.before, entity)]
 
 
-def _left(edit: Edit, entity: Entity) -> Any:
+def _differs(edit: Edit, before: Instance, entity: Entity) -> bool:
     if edit.after is not UNKNOWN:
-        return edit.after and _said(edit.after)
+        return not edit.after or _said(before) != _said(edit.after)
     instances = entity.attributes.get(edit.attribute, ())
     left = next((one for one in instances if one.dataset_id == edit.dataset), None)
-    return None if left is None else _said(instance_of(left, 0, None))
+    if left is None or _is_another(before["v"], left.value):
+        return True
+    return _said(before) != _said(instance_of(left, 0, None))
+
+
+def _is_another(value: Any, left: Any) -> bool:
+    """Whether two scalars differ for certain: most changes are told by this alone."""
+    return value.__class__ is left.__class__ and value.__class__ in _SCALARS and value != left
 
 
 def _said(kept: Instance) -> dict[str, Any]:

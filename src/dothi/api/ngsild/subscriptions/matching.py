@@ -1,6 +1,7 @@
 """Who is told what: changes, or the present, matched with subscriptions and shown as far as their owners may know."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 
@@ -27,6 +28,7 @@ FEW = 32
 TOGETHER = 50
 MOST_PENDING = 1_000  # entities that are remembered while a subscription is throttled
 
+Owner = Callable[[Kept], Person | None]
 Draft = tuple[Kept, list[Shown], Hidden]
 Wanted = list[tuple[Event, list[Kept]]]
 
@@ -113,10 +115,11 @@ class Matcher:
     def read(self, wanted: Iterable[Wanted]) -> dict[tuple[Person, str], Entity]:
         """The entities as they are now, as each owner that is concerned may know them."""
         urns: dict[Person, set[str]] = {}
+        owner_of = cache(self.owner)
         for events in wanted:
             for event, subscriptions in events:
                 for kept in subscriptions:
-                    owner = self.owner(kept)
+                    owner = owner_of(kept)
                     if owner is not None:
                         urns.setdefault(owner, set()).add(event.urn)
         found: dict[tuple[Person, str], Entity] = {}
@@ -138,13 +141,13 @@ class Matcher:
     def told(self, events: Wanted, entities: Mapping[tuple[Person, str], Entity], seq: int) -> list[Draft]:
         """What is to be told of one commit, whose outbox row is ``seq``: nothing to who subscribed after it."""
         found: dict[str, list[Draft]] = {}
-        now, moments = self._subscribers.now(), Moments()
+        now, moments, owner_of = self._subscribers.now(), Moments(), cache(self.owner)
         for event, subscriptions in events:
             for kept in subscriptions:
                 if seq <= kept.told_in.get("since", 0):
                     continue
                 try:
-                    draft = self._draft(kept, event, entities, now, moments)
+                    draft = self._draft(kept, event, entities, now, moments, owner_of)
                 except Problem as problem:  # of this one alone: others are told all the same
                     self._subscribers.cannot(kept, problem)
                     continue
@@ -156,13 +159,19 @@ class Matcher:
         return drafts
 
     def _draft(
-        self, kept: Kept, event: Event, entities: Mapping[tuple[Person, str], Entity], now: int, moments: Moments
+        self,
+        kept: Kept,
+        event: Event,
+        entities: Mapping[tuple[Person, str], Entity],
+        now: int,
+        moments: Moments,
+        owner_of: Owner,
     ) -> Draft | None:
         """What a subscription is told of an event; None if nothing. Raises Problem."""
         about = self.about(kept)
         if kept.status(now) != "active" or (edits := about.concerns(event)) is None:
             return None
-        owner = self.owner(kept)
+        owner = owner_of(kept)
         if owner is None:
             return None
         unknown = self._unknown_of(owner, event.urn)

@@ -34,14 +34,16 @@ def shown_entity(
 ) -> list[Shown]:
     """An entity that changed, shown as the subscription wants it, with what it leads to where that was asked for."""
     moments = Moments()
-    attributes = dict(entity.attributes)
+    attributes = entity.attributes
     if about.only_changed and edits:
         touched = {edit.attribute for edit in edits}
         attributes = {iri: instances for iri, instances in attributes.items() if iri in touched}
     gone = _gone(about, edits, attributes)
+    if gone:
+        attributes = dict(attributes)
     for edit in gone:
         put_instance(attributes, edit.attribute, _nothing(edit, moments))
-    told = replace_attributes(entity, attributes)
+    told = entity if attributes is entity.attributes else replace_attributes(entity, attributes)
     person, city = reader
     if about.join is None:
         found = [shaper(context, about.shape)(told)]
@@ -132,7 +134,7 @@ def led_to(data: Iterable[Shown]) -> set[str]:
 def _gone(about: About, edits: Sequence[Edit], left: Mapping[str, object]) -> list[Edit]:
     """The deleted instances to show: one for several where nothing is ``left``, unless what each was is told."""
     gone = [edit for edit in edits if edit.trigger == "attributeDeleted"]
-    if about.show_changes:
+    if about.show_changes or not gone:
         return gone
     several = {name for name, count in Counter(edit.attribute for edit in gone).items() if count > 1 and name not in left}
     whole = {edit.attribute: replace(edit, dataset=None) for edit in reversed(gone) if edit.attribute in several}
