@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from dothi.cli.drill.citizen import picture
 from dothi.store.audit import walk
 from dothi.store.audit_copy import verify_copy
-from dothi.testing.city import RunningCity, running_city
+from dothi.testing.city import PATIENCE, RunningCity, running_city
 
 BEGINS = datetime.fromisoformat("2026-11-20T08:00:00+07:00")  # a Friday morning: everybody works
 SPEED = 20.0  # city seconds a second: what a machine is slow with makes nothing overdue
@@ -67,6 +67,7 @@ class People:
             java_script_enabled=script,
             reduced_motion="reduce",
         )
+        context.set_default_timeout(PATIENCE * 1000)
         self._contexts.append(context)
         context.on("weberror", lambda one: self.faults.append(str(one.error)))
         context.on("console", lambda one: self.faults.append(one.text) if one.type == "error" else None)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from dothi.access.sessions import COOKIE
-from dothi.testing.city import RunningCity, running_city, wait_until
+from dothi.testing.city import PATIENCE, RunningCity, running_city, wait_until
 from folder_world import shared
 
 
@@ -55,6 +55,7 @@ def open_page(browser: Browser, city: RunningCity) -> Iterator[Opener]:
             **options,  # type: ignore[arg-type]  # passed through to Playwright
         )
         context.add_cookies([{"name": COOKIE, "value": cookie, "url": city.base_url}])
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda one: faults.append(f"console: {one.text}") if one.type == "error" else None)

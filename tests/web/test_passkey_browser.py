@@ -8,7 +8,7 @@ from visitor_world import newcomer
 
 from dothi.access.grants import Granted
 from dothi.access.sessions import COOKIE
-from dothi.testing.city import RunningCity
+from dothi.testing.city import PATIENCE, RunningCity
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +22,7 @@ class Desk:
         cookie = city.run(accounts.open_session(self.account, strong=False, address="127.0.0.1", agent="", correlation=""))
         self.url = city.base_url.replace("127.0.0.1", "localhost")
         self.context: BrowserContext = browser.new_context(base_url=self.url, locale="vi", reduced_motion="reduce")
+        self.context.set_default_timeout(PATIENCE * 1000)
         self.context.add_cookies([{"name": COOKIE, "value": cookie, "url": self.url}])
         self.page: Page = self.context.new_page()
         self.faults: list[str] = []
