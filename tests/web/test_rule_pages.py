@@ -15,7 +15,7 @@ from dothi.model.entity import Entity
 from dothi.model.reading import Origin
 from dothi.model.text import Text
 from dothi.platform.incidents.model import Question
-from dothi.platform.rules.model import Compare, Rule
+from dothi.platform.rules.model import Compare, Rule, Where
 from dothi.testing.city import RunningCity, wait_until
 from dothi.web.rules.form import rule_in, told_of
 
@@ -167,6 +167,7 @@ def test_what_an_alert_says_of_its_incident_is_read_in_the_readers_language(city
         title=Text("Bụi để đọc hai thứ tiếng", "Dust to be read in two languages"),
         entity_type=AIR,
         any_of=((Compare(attribute=PM25, op=">", value=45.0),),),
+        where=Where(entities=(station,)),  # whatever the other stations tell at this hour
         incident="air-pollution",
         severity=2,
     )
