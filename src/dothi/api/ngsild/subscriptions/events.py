@@ -18,7 +18,7 @@ from dothi.model.entity import Attribute, Entity
 UNKNOWN: Any = object()
 """Stands for what an instance was after an edit where only the entity as it is now says that."""
 
-_SCALARS = (float, int, str)
+_SCALARS = frozenset({float, int, str})
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _OF_ENTITY = frozenset({Trigger.ENTITY_CREATED, Trigger.ENTITY_DELETED})
 _WORDS = {
@@ -250,7 +250,7 @@ def _differs(edit: Edit, before: Instance, entity: Entity) -> bool:
 
 def _is_another(value: Any, left: Any) -> bool:
     """Whether two scalars differ for certain: most changes are told by this alone."""
-    return value.__class__ is left.__class__ and value.__class__ in _SCALARS and value != left
+    return value.__class__ in _SCALARS and left.__class__ in _SCALARS and value != left
 
 
 def _said(kept: Instance) -> dict[str, Any]:
