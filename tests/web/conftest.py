@@ -17,7 +17,11 @@ from folder_world import shared
 def _city(folder: Path) -> Iterator[RunningCity]:
     with running_city(folder) as running:
         with httpx.Client(base_url=running.base_url, trust_env=False, timeout=30, headers=running.operator) as client:
-            wait_until(lambda: len(client.get("/map/layers/air.json").json()["points"]) >= 20, "stations are heard")
+
+            def known() -> int:
+                return sum(one["label"] != "–" for one in client.get("/map/layers/air.json").json()["points"])
+
+            wait_until(lambda: known() >= 20, "stations have an index, and the list its order")
             wait_until(lambda: client.get("/map/base/about.json").status_code == 200, "the map's ground is ready")
         yield running
 
