@@ -192,7 +192,10 @@ class Matcher:
             if self._throttled(kept, event.urn, now):
                 return None
             shown = shown_entity(about, context, (owner, self._platform.context), entity, edits, event.at)
-        return kept, shown, self.hidden(owner, {event.urn} | (led_to(shown) if about.join else set()))
+        hidden = {event.urn: sorted(unknown)}
+        if about.join:
+            hidden |= self.hidden(owner, led_to(shown) - hidden.keys())
+        return kept, shown, hidden
 
     def _present(
         self,
