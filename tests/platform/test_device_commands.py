@@ -1,11 +1,12 @@
 """Commands to devices over real MQTT: decided by people, answered by the device, proven by a reading, or failed loudly."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,29 @@ def test_a_proposal_that_nobody_decides_about_lapses_and_one_may_be_refused(city
             city.run(commands.refuse(LEADER, other.id, " "))
         city.run(commands.refuse(LEADER, other.id, "chưa cần"))
         assert (state_of(city, other.id), device.heard) == ("refused", [])
+
+
+def test_what_becomes_of_one_while_another_is_looked_at_is_seen(city: RunningCity, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands, looked, held, go_on = city.platform.commands, list[str](), threading.Event(), asyncio.Event()
+    look = commands._look
+    with station(city, "cmd-first"), station(city, "cmd-second"):
+        first, second = propose(city, "test.set", "cmd-first"), propose(city, "test.set", "cmd-second")
+
+        async def slowly(command: Command, now: datetime) -> None:
+            if command.id == first.id:
+                held.set()
+                await go_on.wait()
+            looked.append(command.id)
+            await look(command, now)
+
+        monkeypatch.setattr(commands, "_look", slowly)
+        wait_until(held.is_set, "the first is looked at")
+        looked.clear()
+        city.run(commands.withdraw(OPERATOR, second.id))
+        city.loop.call_soon_threadsafe(go_on.set)
+        wait_until(lambda: looked.count(first.id) == 2, "the next round has begun")
+        assert second.id not in looked, "it was over when its turn came"
+        city.run(commands.withdraw(OPERATOR, first.id))
 
 
 def test_wrong_proposals_are_refused_with_what_to_do(city: RunningCity) -> None:

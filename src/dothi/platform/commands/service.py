@@ -196,8 +196,9 @@ class Commands:
         with self._platform.database.reader() as db:
             self._open = {one.id: one for one in store.load(db, OPEN)}
         while True:
-            for command in list(self._open.values()):
-                await self._look(command, self._platform.clock.now())
+            for id in list(self._open):
+                if (command := self._open.get(id)) is not None:  # while one is looked at, another may be answered
+                    await self._look(command, self._platform.clock.now())
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):
