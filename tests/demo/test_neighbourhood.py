@@ -182,6 +182,7 @@ def test_it_goes_with_the_first_real_station(tmp_path: Path, monkeypatch: pytest
     with running_city(tmp_path, demo_work=True) as running:
         platform = running.platform
         wait_until(lambda: any(one.incident for one in platform.rules.alerts(SYSTEM, SMOG).groups), "smog is raised")
+        wait_until(lambda: len(raised(platform)) > 3, "it is published")
         running.run(platform.devices.register(SYSTEM, DeviceSpec("tram-that", "AirQualityObserved", "Trạm thật")))
         wait_until(lambda: platform.invented.over, "the demo's work is gone")
         assert not platform.incidents.find(SYSTEM, EVERY).incidents
