@@ -97,6 +97,7 @@ def test_with_mouse_and_touch(people: People, city: RunningCity, tmp_path: Path)
     phone.get_by_label("Đã làm gì, kết quả thế nào").fill(ANSWER)
     phone.get_by_role("button", name="Gửi trả lời").tap()
     expect(phone.get_by_text("Không có việc nào được giao")).to_be_visible()
+    expect(phone.locator(".mine-card")).to_have_count(0)
 
     operations.goto(f"/incidents/{code}")
     expect(operations.get_by_text(ANSWER).first).to_be_visible()

@@ -55,6 +55,7 @@ class Mine extends HTMLElement {
     const button = form.querySelector("button");
     const fields = [...new FormData(form)].filter((one): one is [string, string] => typeof one[1] === "string" && one[0] !== "csrf_token" && one[0] !== "back");
     await this.#keep({ to: form.getAttribute("action")!, label: button?.textContent?.trim() ?? "", fields, photo: null, photoName: "" }, form);
+    form.reset(); // it waits in the outbox now: nothing is being written here any more
     if (button) button.disabled = true;
     const more = form.closest<HTMLDetailsElement>("details.mine-more");
     if (more) more.open = false;
