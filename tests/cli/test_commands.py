@@ -165,7 +165,7 @@ def test_the_first_sensor_as_its_tutorial_has_it(city: RunningCity) -> None:
     readings, body = f"{city.base_url}/api/v1/devices/cli-sensor/readings", {"values": {"pm25": 21.5}}
 
     def send(secret: str) -> int:
-        return httpx.post(readings, json=body, auth=("cli-sensor", secret), trust_env=False).status_code
+        return httpx.post(readings, json=body, auth=("cli-sensor", secret), trust_env=False, timeout=60).status_code
 
     enrolled = dothi(city.home, "devices", "enrol", "--label", "Thử", "--days", "1")
     code = enrolled.stdout.strip()
@@ -201,7 +201,7 @@ def test_devices_are_registered_from_a_file(city: RunningCity, tmp_path: Path) -
 
 def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: RunningCity, tmp_path: Path) -> None:
     told = {"id": "kept", "type": "AirQualityObserved", "name": "Giữ"}
-    httpx.post(f"{city.base_url}/api/v1/devices", json=told, headers=city.operator, trust_env=False)
+    httpx.post(f"{city.base_url}/api/v1/devices", json=told, headers=city.operator, trust_env=False, timeout=60)
     archive = tmp_path / "city.tar.gz"
     assert dothi(city.home, "backup", str(archive), "--reason", "Bản sao hằng đêm").returncode == 0
     assert "exists already" in refused(dothi(city.home, "backup", str(archive)))
@@ -211,7 +211,7 @@ def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: Runnin
     assert dothi(home, "restore", str(archive), "--reason", "Hỏng đĩa").returncode == 0
     assert "already" in refused(dothi(home, "restore", str(archive)))
     with running_city(tmp_path / "new") as again:
-        found = httpx.get(f"{again.base_url}/api/v1/devices/kept", headers=again.operator, trust_env=False).json()
+        found = httpx.get(f"{again.base_url}/api/v1/devices/kept", headers=again.operator, trust_env=False, timeout=60).json()
         with again.platform.database.reader() as db:
             told = [(row.action, row.why) for row in walk(db) if row.detail.endswith(str(archive))]
     assert found["name"] == "Giữ"
