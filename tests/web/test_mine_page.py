@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from incident_world import PIXEL, does, opened, with_kinds
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 from visitor_world import Visitor
 
 from dothi.access.sessions import COOKIE
@@ -202,6 +202,28 @@ def test_what_is_written_stays_while_the_list_is_drawn_anew(open_page: Opener, c
     assert city.platform.incidents.get(insider(), one.code).answer == ""
     page.locator(".mine-refused button").click()
     open_page.faults.clear()  # type: ignore[attr-defined]  # a browser logs the refusal that was wanted
+
+
+@pytest.mark.browser
+def test_what_changes_while_the_list_is_looked_at_is_seen_too(open_page: Opener, city: RunningCity) -> None:
+    page = open_page("/incidents", width=390, height=844, has_touch=True, service_workers="block")
+    session = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    one = mine(city, session, "Cây đổ khi đang xem")
+    page.goto("/mine")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/mine", lambda route: route.continue_() if held else held.append((route, route.fetch())))
+    one = does(city, one, acts.Arrive())
+    wait_until(lambda: page.evaluate("1") and held, "the list is looked at")
+    page.evaluate(
+        "() => void (window.heard = new Promise((done) => {"
+        " const line = new BroadcastChannel('dothi-live /live?layers=none&lang=vi');"
+        " line.onmessage = (event) => event.data.kind === 'incidents' && done(true); }))"
+    )
+    does(city, one, acts.Rank(4, "urgent"))
+    assert page.evaluate("heard")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    expect(page.locator(f".mine-card-4[data-code='{one.code}']")).to_be_attached()
 
 
 @pytest.mark.browser

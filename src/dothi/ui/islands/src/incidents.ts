@@ -10,6 +10,8 @@ const LONG = 30_000; // without any news the page looks by itself: ages grow
 class Work extends HTMLElement {
   #timer = 0;
   #looked = 0;
+  #looks = 0;
+  #shown = 0;
   #unfollow: (() => void) | null = null;
 
   connectedCallback(): void {
@@ -35,17 +37,21 @@ class Work extends HTMLElement {
   #soon(): void {
     if (this.#timer) return;
     this.#timer = window.setTimeout(() => {
-      void this.#look().finally(() => (this.#timer = 0));
+      this.#timer = 0; // what changes while it looks is looked at again
+      void this.#look();
     }, Math.max(50, this.#looked + REST - performance.now()));
   }
 
   /** Take over the parts that changed. A form that somebody began to fill keeps the version that was looked at. */
   async #look(): Promise<void> {
     this.#looked = performance.now();
+    const turn = ++this.#looks;
     const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
     this.toggleAttribute("data-late", !answer?.ok);
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (turn < this.#shown) return; // a later look came back sooner
+    this.#shown = turn;
     const token = this.querySelector("input[name=csrf_token]")?.getAttribute("value");
     if (token) for (const field of fresh.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", token);
     const [whole, then] = [this, fresh].map((one) => one.querySelector<HTMLElement>("[data-whole]"));

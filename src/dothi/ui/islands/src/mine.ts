@@ -139,7 +139,11 @@ class Mine extends HTMLElement {
   }
 
   #soon(): void {
-    if (!this.#timer) this.#timer = window.setTimeout(() => void this.#look().finally(() => (this.#timer = 0)), REST);
+    if (this.#timer) return;
+    this.#timer = window.setTimeout(() => {
+      this.#timer = 0; // what changes while it looks is looked at again
+      void this.#look();
+    }, REST);
   }
 
   async #look(): Promise<void> {
@@ -159,6 +163,7 @@ class Mine extends HTMLElement {
     for (const old of this.querySelectorAll<HTMLElement>("[data-live]")) {
       const found = fresh.querySelector<HTMLElement>(`[data-live="${CSS.escape(old.dataset["live"]!)}"]`);
       if (!found) continue;
+      document.adoptNode(found); // so that what stays in the page is never moved to another document
       for (const card of found.querySelectorAll<HTMLElement>(".mine-card")) {
         const details = card.querySelector<HTMLDetailsElement>(":scope > details");
         if (details && open.size) details.open = open.has(card.dataset["code"]);
@@ -169,7 +174,7 @@ class Mine extends HTMLElement {
         if (twin) twin.replaceWith(card);
         else found.prepend(card);
       }
-      old.replaceChildren(...[...found.childNodes].map((one) => document.adoptNode(one)));
+      old.replaceChildren(...found.childNodes);
     }
     this.#cameras();
     if (code && was && document.activeElement === document.body) {

@@ -23,6 +23,8 @@ export class Queue {
   #points: Point[] = [];
   #timer = 0;
   #looked = 0;
+  #looks = 0;
+  #shown = 0;
   #tag = "";
   #here: GeolocationCoordinates | null = null;
   #chosen = "";
@@ -65,6 +67,7 @@ export class Queue {
     window.clearTimeout(this.#timer);
     this.#timer = 0;
     this.#looked = performance.now();
+    const turn = ++this.#looks;
     const { text, ward, order } = this.#wish();
     const asked = new URLSearchParams({ q: text, ward, order, lang: this.#language });
     const fault = part(this.#root, "work-fault");
@@ -73,9 +76,12 @@ export class Queue {
       if (!answer.ok) throw new Error(`queue: ${answer.status}`);
       const tag = `${asked} ${answer.headers.get("etag") ?? ""}`;
       fault.hidden = true;
+      const told = await answer.text();
+      if (turn < this.#shown) return; // a later look came back sooner
+      this.#shown = turn;
       if (tag === this.#tag) return;
       this.#tag = tag;
-      this.#take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      this.#take(new DOMParser().parseFromString(told, "text/html"));
     } catch (error) {
       console.warn(error);
       fault.textContent = this.#words["work_failed"] ?? "";
