@@ -211,7 +211,8 @@ def test_a_backup_is_taken_while_it_runs_and_brought_back_elsewhere(city: Runnin
     assert dothi(home, "restore", str(archive), "--reason", "Hỏng đĩa").returncode == 0
     assert "already" in refused(dothi(home, "restore", str(archive)))
     with running_city(tmp_path / "new") as again:
-        found = httpx.get(f"{again.base_url}/api/v1/devices/kept", headers=again.operator, trust_env=False, timeout=60).json()
+        kept = f"{again.base_url}/api/v1/devices/kept"
+        found = httpx.get(kept, headers=again.operator, trust_env=False, timeout=60).json()
         with again.platform.database.reader() as db:
             told = [(row.action, row.why) for row in walk(db) if row.detail.endswith(str(archive))]
     assert found["name"] == "Giữ"
