@@ -17,7 +17,7 @@ check: .venv/dev  ## lint, types, floors (under 30 s)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/dev $(BIN)/ui  ## every test that is not long (some sixteen minutes on two cores)
+test: .venv/dev $(BIN)/ui  ## every test that is not long (some fifteen minutes on two cores)
 	@$(PYTHON) scripts/prepare_tests.py
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
