@@ -1,5 +1,7 @@
 """What comes and goes around a threshold is one incident; what was settled and then grows is somebody's again."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +153,19 @@ def test_a_line_outlives_its_incident(tmp_path: Path) -> None:
     run(scene)
 
 
+@asynccontextmanager
+async def under_way(folder: Path) -> AsyncIterator[tuple[World, Incident]]:
+    """A city whose alert, which may grow graver, has opened an incident."""
+    async with world(folder, rule(incident="smog", graver=(Graver(4, 150.0),))) as one:
+        await one.hear((0, 90.0))
+        await one.later(1)
+        (first,) = worked(one)
+        yield one, first
+
+
 def test_what_its_incident_refuses_for_good_is_counted_and_not_tried_again(tmp_path: Path) -> None:
     async def scene() -> None:
-        dust = rule(incident="smog", graver=(Graver(4, 150.0),))
-        async with world(tmp_path, dust) as one:
-            await one.hear((0, 90.0))
-            await one.later(1)
-            (first,) = worked(one)
+        async with under_way(tmp_path) as (one, first):
             into = await one.incidents.open(OPERATOR, Draft("smog", longitude=105.75, latitude=21.0))
             await one.incidents.act(OPERATOR, first.code, acts.Merge(into.code), version=first.version)
             gone = "DELETE FROM incident WHERE code = ?", (into.code,)
@@ -175,11 +183,7 @@ def test_what_its_incident_refuses_for_good_is_counted_and_not_tried_again(tmp_p
 
 def test_whoever_is_faster_is_followed_at_the_next_look(tmp_path: Path) -> None:
     async def scene() -> None:
-        dust = rule(incident="smog", graver=(Graver(4, 150.0),))
-        async with world(tmp_path, dust) as one:
-            await one.hear((0, 90.0))
-            await one.later(1)
-            (first,) = worked(one)
+        async with under_way(tmp_path) as (one, first):
             act = one.incidents.act
 
             async def overtaken(*told: Any, **more: Any) -> Incident:
